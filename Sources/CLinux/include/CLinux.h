@@ -31,6 +31,8 @@ int clinux_allocate(int descriptor, int64_t offset, int64_t byte_count);
 int clinux_direct_alignment(int descriptor, uint32_t *memory, uint32_t *offset);
 /// open, with O_CLOEXEC, O_NOCTTY and if asked O_DIRECT added to the flags.
 int clinux_open(const char *path, int flags, int direct, uint32_t permissions);
+/// fcntl(F_SETFL): adds O_DIRECT to an open file.
+int clinux_set_direct(int descriptor);
 /// pipe2(O_CLOEXEC): reader, then writer.
 int clinux_pipe(int *reader, int *writer);
 /// lseek(SEEK_DATA) and lseek(SEEK_HOLE).
