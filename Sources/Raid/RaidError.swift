@@ -70,6 +70,8 @@ package enum WriteObstacle: Error, Equatable, Sendable {
 /// What can't be done with this array.
 package enum Unsuitable: Error, Equatable, Sendable {
   case noRedundancy
+  /// The file holds the sums of another array, or none.
+  case foreignSumsFile(String)
   case noSums
   case slotIsInUse(Int)
   case memberIsInUse(String)

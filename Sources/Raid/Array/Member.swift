@@ -112,7 +112,7 @@ extension Member {
   ///   - sums: scratch for as many sums as there are blocks.
   /// - Throws: what is no matter of single blocks: the member is gone.
   func readChecked(
-    into buffer: inout MutableRawSpan, range: Range<Int>, at offset: Int, sums: inout [UInt32]
+    into buffer: inout MutableRawSpan, range: Range<Int>, at offset: Int, sums: SumScratch
   ) throws(DeviceError) -> ReadFinding {
     let piece = 128 << 10
     var done = 0
@@ -124,7 +124,7 @@ extension Member {
       } catch .unreadable {
         return .unreadable(at: offset + done)
       }
-      if let bad = try firstMismatch(in: buffer.bytes, range: part, at: offset + done, sums: &sums)
+      if let bad = try firstMismatch(in: buffer.bytes, range: part, at: offset + done, sums: sums)
       {
         return .mismatch(at: bad)
       }
@@ -135,51 +135,54 @@ extension Member {
 
   /// The data offset of the first block that disagrees with its sum, if sums are kept and believed.
   func firstMismatch(
-    in buffer: RawSpan, range: Range<Int>, at offset: Int, sums scratch: inout [UInt32]
+    in buffer: RawSpan, range: Range<Int>, at offset: Int, sums scratch: SumScratch
   ) throws(DeviceError) -> Int? {
     guard let sums, trustsSums else { return nil }
     let first = offset / BlockSums.blockByteCount
     let count = (range.count + BlockSums.blockByteCount - 1) / BlockSums.blockByteCount
-    if scratch.count < count { scratch = [UInt32](repeating: 0, count: count) }
-    var span = scratch.mutableSpan
-    blockSums(
-      of: buffer, range: range, firstBlock: UInt64(first), prefixRegister: sums.prefixRegister,
-      into: &span, at: 0)
-    var start = 0
-    while start < count {
-      switch try sums.compare(scratch, from: start, count: count - start, firstBlock: first + start)
-      {
-      case .match: return nil
-      case .mismatch(let block): return (first + start + block) * BlockSums.blockByteCount
-      case .unknown(let block):
-        // The sums of this block are damaged: it is taken as it is, and a scrub renews them.
-        start += block + 1
+    return try scratch.with(count: count) { (found) throws(DeviceError) -> Int? in
+      var span = found.mutableSpan
+      blockSums(
+        of: buffer, range: range, firstBlock: UInt64(first), prefixRegister: sums.prefixRegister,
+        into: &span, at: 0)
+      var start = 0
+      while start < count {
+        switch try sums.compare(
+          found, from: start, count: count - start, firstBlock: first + start)
+        {
+        case .match: return nil
+        case .mismatch(let block): return (first + start + block) * BlockSums.blockByteCount
+        case .unknown(let block):
+          // The sums of this block are damaged: it is taken as it is, and a scrub renews them.
+          start += block + 1
+        }
       }
+      return nil
     }
-    return nil
   }
 
   /// Writes data, and remembers its sums.
   func write(
-    _ buffer: RawSpan, range: Range<Int>, at offset: Int, sums scratch: inout [UInt32]
+    _ buffer: RawSpan, range: Range<Int>, at offset: Int, sums scratch: SumScratch
   ) throws(DeviceError) {
     try device.write(buffer, range: range, at: dataOffset + offset)
-    try recordSums(of: buffer, range: range, at: offset, sums: &scratch)
+    try recordSums(of: buffer, range: range, at: offset, sums: scratch)
   }
 
   /// Remembers the sums of data that is on the device, or is about to be.
   func recordSums(
-    of buffer: RawSpan, range: Range<Int>, at offset: Int, sums scratch: inout [UInt32]
+    of buffer: RawSpan, range: Range<Int>, at offset: Int, sums scratch: SumScratch
   ) throws(DeviceError) {
     guard let sums else { return }
     let first = offset / BlockSums.blockByteCount
     let count = (range.count + BlockSums.blockByteCount - 1) / BlockSums.blockByteCount
-    if scratch.count < count { scratch = [UInt32](repeating: 0, count: count) }
-    var span = scratch.mutableSpan
-    blockSums(
-      of: buffer, range: range, firstBlock: UInt64(first), prefixRegister: sums.prefixRegister,
-      into: &span, at: 0)
-    try sums.record(scratch, from: 0, count: count, firstBlock: first)
+    try scratch.with(count: count) { (fresh) throws(DeviceError) in
+      var span = fresh.mutableSpan
+      blockSums(
+        of: buffer, range: range, firstBlock: UInt64(first), prefixRegister: sums.prefixRegister,
+        into: &span, at: 0)
+      try sums.record(fresh, from: 0, count: count, firstBlock: first)
+    }
   }
 
   /// Puts data and sums on stable storage.

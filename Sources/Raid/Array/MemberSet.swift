@@ -25,10 +25,10 @@ package final class MemberSet: Sendable {
   struct State {
     var slots: [Slot]
     var spares: [Member]
-    /// The superblocks on the members say "dirty".
-    var isMarkedDirty = false
     /// Members failed since the superblocks were last written.
     var hasUnrecordedFailure = false
+    /// Blocks that came from other members than their own.
+    var blocksRestored = 0
     /// Everything that failed while the array was open, in order.
     var failures: [(member: Member, cause: DeviceError)] = []
   }
@@ -58,8 +58,10 @@ package final class MemberSet: Sendable {
 
   /// Takes a member out of use after an error that makes it unfit.
   ///
-  /// - Throws: `member` when the array can't do without it.
+  /// - Throws: `member` when the array can't do without it, or when all that is missing is room: then
+  ///   the member is as good as before, and what was being written is in doubt.
   func fail(_ member: Member, _ cause: DeviceError) throws(RaidError) {
+    if case .full = cause { throw .member(name: member.name, cause) }
     let survives = state.withLock { state in
       guard !member.isFailed else { return true }
       let present = state.slots.map { slot in

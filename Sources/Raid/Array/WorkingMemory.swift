@@ -8,10 +8,8 @@ struct WorkingMemory: ~Copyable {
   var buffer: AlignedBuffer
   /// One block of 4 KiB for every slot and two more.
   var blocks: AlignedBuffer
-  /// Sums of blocks, as computed.
-  var sums: [UInt32] = []
-  var sourceOffsets: [Int] = []
-  var outputOffsets: [Int] = []
+  /// Room for the sums of blocks.
+  let sums = SumScratch()
 
   init(byteCount: Int, slotCount: Int) {
     buffer = AlignedBuffer(byteCount: byteCount)
@@ -24,9 +22,28 @@ struct WorkingMemory: ~Copyable {
   }
 }
 
+/// Room for the sums of some blocks, so that no operation has to allocate it. Used by one thread at a
+/// time.
+final class SumScratch {
+  private var sums: [UInt32] = []
+
+  /// Lends room for at least `count` sums.
+  func with<Result, Failure: Error>(
+    count: Int, _ body: (inout [UInt32]) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    // Taken out while it is lent: were it used twice at once, the inner use would get room of its own.
+    var lent: [UInt32] = []
+    swap(&lent, &sums)
+    defer { swap(&lent, &sums) }
+    if lent.count < count { lent = [UInt32](repeating: 0, count: count) }
+    return try body(&lent)
+  }
+}
+
 /// Working memories that are not in use, so that small operations need not make one.
 final class WorkingMemoryPool: Sendable {
-  private final class Box {
+  /// In the pool or with one thread, never both.
+  private final class Box: @unchecked Sendable {
     var memory: WorkingMemory?
     init(_ memory: consuming WorkingMemory) { self.memory = consume memory }
   }

@@ -2,6 +2,7 @@ import BinaryCodec
 import BlockStorage
 import LinuxSystem
 import RaidGeometry
+import SystemPackage
 
 extension CopiedData {
   /// Reads the beginning of an array range, as much as one buffer takes, and says where it lies there.
@@ -23,6 +24,7 @@ extension CopiedData {
     repairs: inout [BadBlock]
   ) throws(RaidError) {
     let slots = members.slots
+    let sums = memory.sums
     let runs = try runs(of: range) { (places, count) throws(RaidError) in
       guard let choice = choose(places, count, slots) else {
         throw .lost(arrayRange: range, .missing(slot: places.first?.slot ?? 0))
@@ -40,7 +42,7 @@ extension CopiedData {
       var bytes = memory.buffer.mutableBytes
       do {
         try member.readAll(
-          into: &bytes, at: place, whole, slot: run.slot, sums: &memory.sums, bad: &bad)
+          into: &bytes, at: place, whole, slot: run.slot, sums: sums, bad: &bad)
       } catch {
         try members.fail(member, error)
         bad = stride(from: whole.lowerBound, to: whole.upperBound, by: 4096).map {
@@ -76,6 +78,7 @@ extension CopiedData {
   ) throws(RaidError) -> Restoration {
     let slots = members.slots
     let count = end - block.offset
+    let sums = memory.sums
     var bytes = memory.buffer.mutableBytes
     let own = slots[block.slot].member
     guard
@@ -93,7 +96,7 @@ extension CopiedData {
       guard let member = slots[other.slot].reader(of: range) else { continue }
       do {
         let finding = try member.readChecked(
-          into: &bytes, range: place..<place + count, at: other.offset, sums: &memory.sums)
+          into: &bytes, range: place..<place + count, at: other.offset, sums: sums)
         if finding == .good { return .fromAnotherCopy }
       } catch {
         try members.fail(member, error)
@@ -146,10 +149,11 @@ extension CopiedData {
     let end = min(block.offset + 4096, max(member.dataByteCount, block.offset + 512))
     let place = memory.buffer.byteCount - 4096
     let range = place..<place + end - block.offset
+    let sums = memory.sums
     do {
       var bytes = memory.buffer.mutableBytes
       let now = try member.readChecked(
-        into: &bytes, range: range, at: block.offset, sums: &memory.sums)
+        into: &bytes, range: range, at: block.offset, sums: sums)
       if now == .good { return true }
     } catch {
       try members.fail(member, error)
@@ -160,20 +164,21 @@ extension CopiedData {
     member.count {
       if block.kind == .unreadable { $0.unreadableBlocks += 1 } else { $0.damagedBlocks += 1 }
     }
+    let again: Member.ReadFinding
     do {
-      try member.write(memory.buffer.bytes, range: range, at: block.offset, sums: &memory.sums)
+      try member.write(memory.buffer.bytes, range: range, at: block.offset, sums: sums)
       var bytes = memory.buffer.mutableBytes
-      let again = try member.readChecked(
-        into: &bytes, range: range, at: block.offset, sums: &memory.sums)
-      guard again == .good else {
-        try members.fail(member, .unreadable(offset: block.offset, errno: .ioError))
-        return false
-      }
-      member.count { $0.repairedBlocks += 1 }
-      return true
-    } catch let error as DeviceError {
+      again = try member.readChecked(
+        into: &bytes, range: range, at: block.offset, sums: sums)
+    } catch {
       try members.fail(member, error)
       return false
     }
+    guard again == .good else {
+      try members.fail(member, .unreadable(offset: block.offset, errno: .ioError))
+      return false
+    }
+    member.count { $0.repairedBlocks += 1 }
+    return true
   }
 }

@@ -4,8 +4,8 @@ import MDFormat
 /// ours behind it. All in bytes from the member's start.
 ///
 /// ```
-/// 1.2:  4 KiB superblock | bitmap | bad-block log | … | data | sums | intent | events | journal | header
-/// 1.0:  data | sums | intent | events | journal | … | bitmap | bad-block log | superblock | header
+/// 1.2:  4 KiB superblock | bitmap | bad-block log | … | data | sums | intent | roster | events | journal | header
+/// 1.0:  data | sums | intent | roster | events | journal | … | bitmap | bad-block log | superblock | header
 /// ```
 package struct MemberLayout: Sendable, Equatable {
   package let version: MDMetadataVersion
@@ -98,17 +98,17 @@ package struct MemberLayout: Sendable, Equatable {
       headroom >>= 1
     }
     let offset = 12 << 10 + bitmap + headroom
-    let aligned = (offset + (1 << 20) - 1) >> 20 << 20
+    let aligned = (offset + (1 << 20) - 1) / (1 << 20) * (1 << 20)
     // A very small member gives up the headroom rather than its data.
     return aligned * 2 > memberByteCount ? 16 << 10 + bitmap : aligned
   }
 
   private static func regionsByteCount(dataByteCount: Int, journal: Int) -> Int {
-    BlockSums.regionByteCount(dataByteCount: dataByteCount) + intentByteCount + eventsByteCount
-      + journal
+    BlockSums.regionByteCount(dataByteCount: dataByteCount) + intentByteCount + Roster.byteCount
+      + eventsByteCount + journal
   }
 
-  /// One page of header and bits: 32,000 regions.
+  /// One page of header and bits: 30,720 parts of the array.
   static let intentByteCount = 4096
 
   private static func dataRoom(behind start: Int, end: Int) -> Int {
@@ -127,7 +127,7 @@ package struct MemberLayout: Sendable, Equatable {
     var regions: [RegionHeader.Region] = []
     for (kind, byteCount) in [
       (RegionHeader.Kind.sums, BlockSums.regionByteCount(dataByteCount: dataByteCount)),
-      (.intent, intentByteCount), (.events, eventsByteCount), (.journal, journal),
+      (.intent, intentByteCount), (.roster, Roster.byteCount), (.events, eventsByteCount), (.journal, journal),
     ] {
       regions.append(.init(kind: kind, range: at..<at + byteCount))
       at += byteCount

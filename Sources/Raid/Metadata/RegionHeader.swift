@@ -34,6 +34,8 @@ package struct RegionHeader: Sendable, Equatable {
     case journal = 3
     /// Room for a ring of events.
     case events = 4
+    /// The UUIDs of all members by slot, so that one that is not there can be named: `Roster`.
+    case roster = 5
   }
 
   package struct Flags: OptionSet, Sendable {

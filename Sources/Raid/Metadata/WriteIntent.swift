@@ -111,7 +111,7 @@ final class WriteIntent: Sendable {
     state.withLock { state in
       for bit in first..<max(first, min(end, bitCount)) { state.doubtful.remove(bit) }
       // The last bit may reach past the end of the data.
-      if end < bitCount, range.upperBound >= Int(state.header.syncSectors) * 512,
+      if end < bitCount, range.upperBound >= Int(state.header.syncSizeSectors) * 512,
         end * granularity >= range.lowerBound
       {
         state.doubtful.remove(end)

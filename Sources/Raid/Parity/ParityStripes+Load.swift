@@ -117,10 +117,11 @@ extension ParityStripes {
     _ member: Member, slot: Int, into memory: inout WorkingMemory, at place: Int,
     _ memberRange: Range<Int>, bad: inout [BadBlock]
   ) throws(RaidError) {
+    let sums = memory.sums
     var bytes = memory.buffer.mutableBytes
     do {
       try member.readAll(
-        into: &bytes, at: place, memberRange, slot: slot, sums: &memory.sums, bad: &bad)
+        into: &bytes, at: place, memberRange, slot: slot, sums: sums, bad: &bad)
     } catch {
       // The member is gone: everything of this range has to come from the others.
       try members.fail(member, error)
@@ -136,14 +137,14 @@ extension Member {
   /// `bad`.
   func readAll(
     into bytes: inout MutableRawSpan, at place: Int, _ range: Range<Int>, slot: Int,
-    sums: inout [UInt32], bad: inout [BadBlock]
+    sums: SumScratch, bad: inout [BadBlock]
   ) throws(DeviceError) {
     var offset = range.lowerBound
     while offset < range.upperBound {
       let at = place + offset - range.lowerBound
       let rest = range.upperBound - offset
       let finding = try readChecked(
-        into: &bytes, range: at..<at + rest, at: offset, sums: &sums)
+        into: &bytes, range: at..<at + rest, at: offset, sums: sums)
       let badOffset: Int
       switch finding {
       case .good: return
@@ -155,7 +156,7 @@ extension Member {
       for block in stride(from: badOffset, to: end, by: 4096) {
         let at = place + block - range.lowerBound
         let count = min(4096, range.upperBound - block)
-        switch try readChecked(into: &bytes, range: at..<at + count, at: block, sums: &sums) {
+        switch try readChecked(into: &bytes, range: at..<at + count, at: block, sums: sums) {
         case .good: break
         case .unreadable: bad.append(BadBlock(slot: slot, offset: block, kind: .unreadable))
         case .mismatch: bad.append(BadBlock(slot: slot, offset: block, kind: .mismatch))

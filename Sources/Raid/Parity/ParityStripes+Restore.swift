@@ -2,6 +2,7 @@ import BinaryCodec
 import BlockStorage
 import LinuxSystem
 import RaidGeometry
+import SystemPackage
 
 extension ParityStripes {
   /// What became of a block that its member could not give.
@@ -23,8 +24,11 @@ extension ParityStripes {
     let row = block.offset / placement.chunkByteCount
     let within = block.offset - row * placement.chunkByteCount - band.columns.lowerBound
     let target = band.chunk(block.slot, row: row, band.stride) + within
+    let words = (0..<512).map { index in
+      memory.blocks.bytes.integer(at: block.slot * 4096 + 8 * index, as: UInt64.self)
+    }
     var bytes = memory.buffer.mutableBytes
-    bytes.copy(memory.blocks.bytes.sub(block.slot * 4096..<block.slot * 4096 + 4096), at: target)
+    for (index, word) in words.enumerated() { bytes.store(word, at: target + 8 * index) }
     return result
   }
 
@@ -40,6 +44,7 @@ extension ParityStripes {
     let row = block.offset / placement.chunkByteCount
     let slots = members.slots
     let range = block.offset..<block.offset + 4096
+    let sums = memory.sums
     var isKnown = [Bool](repeating: false, count: placement.slotCount)
     var bytes = memory.blocks.mutableBytes
     for slot in 0..<placement.slotCount where slot != block.slot {
@@ -47,7 +52,7 @@ extension ParityStripes {
       do {
         let finding = try member.readChecked(
           into: &bytes, range: slot * 4096..<slot * 4096 + 4096, at: block.offset,
-          sums: &memory.sums)
+          sums: sums)
         isKnown[slot] = finding == .good
       } catch {
         try members.fail(member, error)
@@ -63,13 +68,13 @@ extension ParityStripes {
     if isRecovered, block.kind == .unreadable || member.isFailed {
       let disagrees = disagreesWithItsSum(
         bytes.bytes, range: block.slot * 4096..<block.slot * 4096 + 4096, block, member,
-        &memory.sums)
+        sums)
       if !disagrees || isDoubtful(range) { return .recovered }
       throw lost(block, slots, isKnown)
     }
     if isRecovered {
       let own = block.slot * 4096..<block.slot * 4096 + 4096
-      if !disagreesWithItsSum(bytes.bytes, range: own, block, member, &memory.sums) {
+      if !disagreesWithItsSum(bytes.bytes, range: own, block, member, sums) {
         return .recovered
       }
     }
@@ -91,10 +96,10 @@ extension ParityStripes {
 
   private func disagreesWithItsSum(
     _ bytes: RawSpan, range: Range<Int>, _ block: BadBlock, _ member: Member,
-    _ sums: inout [UInt32]
+    _ sums: SumScratch
   ) -> Bool {
     // A block of sums that can't be read says nothing.
-    (try? member.firstMismatch(in: bytes, range: range, at: block.offset, sums: &sums)) != nil
+    (try? member.firstMismatch(in: bytes, range: range, at: block.offset, sums: sums)) != nil
   }
 
   private func lost(
@@ -134,10 +139,11 @@ extension ParityStripes {
     let slot = members.slots[block.slot]
     guard let member = slot.reader(of: block.offset..<block.offset + 4096) else { return false }
     let own = block.slot * 4096..<block.slot * 4096 + 4096
+    let sums = memory.sums
     do {
       var bytes = memory.blocks.mutableBytes
       let now = try member.readChecked(
-        into: &bytes, range: own, at: block.offset, sums: &memory.sums)
+        into: &bytes, range: own, at: block.offset, sums: sums)
       if now == .good { return true }
     } catch {
       try members.fail(member, error)
@@ -156,21 +162,22 @@ extension ParityStripes {
         }
       }
     }
+    let again: Member.ReadFinding
     do {
-      try member.write(memory.blocks.bytes, range: own, at: block.offset, sums: &memory.sums)
+      try member.write(memory.blocks.bytes, range: own, at: block.offset, sums: sums)
       var bytes = memory.blocks.mutableBytes
-      let again = try member.readChecked(
-        into: &bytes, range: own, at: block.offset, sums: &memory.sums)
-      guard again == .good else {
-        try members.fail(member, .unreadable(offset: block.offset, errno: .ioError))
-        return false
-      }
-      member.count { $0.repairedBlocks += 1 }
-      return true
-    } catch let error as DeviceError {
+      again = try member.readChecked(
+        into: &bytes, range: own, at: block.offset, sums: sums)
+    } catch {
       try members.fail(member, error)
       return false
     }
+    guard again == .good else {
+      try members.fail(member, .unreadable(offset: block.offset, errno: .ioError))
+      return false
+    }
+    member.count { $0.repairedBlocks += 1 }
+    return true
   }
 }
 

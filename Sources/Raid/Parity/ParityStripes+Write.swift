@@ -5,6 +5,118 @@ import LinuxSystem
 import RaidGeometry
 
 extension ParityStripes {
+  /// Writes any range of the array, row by row: whole rows in bands, the rest by parts.
+  ///
+  /// - Parameter place: where the range starts in `source`.
+  func write(
+    _ range: Range<Int>, from source: RawSpan, at place: Int, memory: inout WorkingMemory
+  ) throws(RaidError) {
+    var offset = range.lowerBound
+    while offset < range.upperBound {
+      let row = offset / placement.rowByteCount
+      let at = place + offset - range.lowerBound
+      let wholeRows = (range.upperBound - offset) / placement.rowByteCount
+      if offset % placement.rowByteCount == 0,
+        let band = writeBand(fromRow: row, rowCount: wholeRows, memory: memory)
+      {
+        try holding(band.rows, band.memberRange) { () throws(RaidError) in
+          scatter(source, at: at, over: band, memory: &memory)
+          try writeWholeRows(band, memory: &memory)
+        }
+        offset += band.rows.count * placement.rowByteCount
+      } else {
+        let end = min(range.upperBound, (row + 1) * placement.rowByteCount)
+        let chunks = row * placement.chunkByteCount..<(row + 1) * placement.chunkByteCount
+        try holding(row..<row + 1, chunks) { () throws(RaidError) in
+          try writeInRow(offset..<end, from: source, at: at, memory: &memory)
+        }
+        offset = end
+      }
+    }
+  }
+
+  /// Holds rows for writing, and marks them as being written.
+  func holding(
+    _ rows: Range<Int>, _ memberRange: Range<Int>, _ body: () throws(RaidError) -> Void
+  ) throws(RaidError) {
+    try locks.withLock(rows, exclusive: true) { () throws(RaidError) in
+      try intent?.begin(memberRange) { (page, range) throws(RaidError) in
+        try members.storeIntent(page, range, isOurs: intent?.isOurs ?? false)
+      }
+      try body()
+      intent?.end(memberRange)
+    }
+  }
+
+  /// Copies array bytes to where a band has them.
+  private func scatter(
+    _ source: RawSpan, at place: Int, over band: Band, memory: inout WorkingMemory
+  ) {
+    var bytes = memory.buffer.mutableBytes
+    var from = place
+    for row in band.rows {
+      for slot in placement.pattern(ofRow: row).dataSlots {
+        bytes.copy(
+          source.sub(from..<from + placement.chunkByteCount),
+          at: band.chunk(slot, row: row, band.stride))
+        from += placement.chunkByteCount
+      }
+    }
+  }
+
+  /// Writes a range within a row. Blocks that it does not fill are read first.
+  private func writeInRow(
+    _ range: Range<Int>, from source: RawSpan, at place: Int, memory: inout WorkingMemory
+  ) throws(RaidError) {
+    let whole = range.lowerBound / 4096 * 4096..<(range.upperBound + 4095) / 4096 * 4096
+    if whole == range {
+      try writePart(of: range, from: source, at: place, memory: &memory)
+      return
+    }
+    var merged = AlignedBuffer(byteCount: min(whole.count, 2 * 4096))
+    // The first and the last block, or the only one, with what they hold beside the new bytes.
+    let first = whole.lowerBound..<whole.lowerBound + 4096
+    let last = whole.upperBound - 4096..<whole.upperBound
+    var middle = range
+    let edges = first == last ? [first] : [first, last]
+    for index in edges.indices {
+      let block = edges[index]
+      let new = range.clamped(to: block)
+      if new == block { continue }
+      try loadBlock(block.lowerBound, into: &merged, at: index * 4096, memory: &memory)
+      var bytes = merged.mutableBytes
+      bytes.copy(
+        source.sub(place + new.lowerBound - range.lowerBound..<place + new.upperBound - range.lowerBound),
+        at: index * 4096 + new.lowerBound - block.lowerBound)
+      try writePart(of: block, from: merged.bytes, at: index * 4096, memory: &memory)
+      middle = block == first
+        ? block.upperBound..<max(block.upperBound, middle.upperBound)
+        : middle.lowerBound..<max(middle.lowerBound, block.lowerBound)
+    }
+    if !middle.isEmpty {
+      try writePart(
+        of: middle, from: source, at: place + middle.lowerBound - range.lowerBound,
+        memory: &memory)
+    }
+  }
+
+  private func loadBlock(
+    _ offset: Int, into target: inout AlignedBuffer, at place: Int, memory: inout WorkingMemory
+  ) throws(RaidError) {
+    let row = offset / placement.rowByteCount
+    let inRow = offset % placement.rowByteCount
+    let column = inRow % placement.chunkByteCount
+    let slot = placement.pattern(ofRow: row).dataSlots[inRow / placement.chunkByteCount]
+    let band = Band(
+      rows: row..<row + 1, columns: column..<column + 4096,
+      chunkByteCount: placement.chunkByteCount)
+    _ = try load(
+      band, .slots((0..<placement.slotCount).map { $0 == slot }), into: &memory)
+    let from = band.column(slot, band.stride)
+    var bytes = target.mutableBytes
+    bytes.copy(memory.buffer.bytes.sub(from..<from + 4096), at: place)
+  }
+
   /// The band of whole rows that a write from a row's start can fill at once.
   func writeBand(fromRow row: Int, rowCount: Int, memory: borrowing WorkingMemory) -> Band? {
     let limit = Band.columnLimit(
@@ -19,20 +131,60 @@ extension ParityStripes {
   func writeWholeRows(_ band: Band, memory: inout WorkingMemory) throws(RaidError) {
     let blocksPerColumn = (band.byteCount + 4095) / 4096
     let slots = members.slots
-    let strip = stripByteCount(band)
-    if memory.sums.count < blocksPerColumn * placement.slotCount {
-      memory.sums = [UInt32](repeating: 0, count: blocksPerColumn * placement.slotCount)
+    let scratch = memory.sums
+    try scratch.with(count: blocksPerColumn * placement.slotCount) {
+      (sums) throws(RaidError) in
+      encode(band, slots, sums: &sums, blocksPerColumn, &memory)
+      for slot in 0..<placement.slotCount {
+        for member in slots[slot].writable {
+          try store(
+            member, memory.buffer.bytes, at: band.column(slot, band.stride), band.memberRange,
+            sums: sums, from: slot * blocksPerColumn)
+        }
+      }
     }
+  }
+
+  private func store(
+    _ member: Member, _ bytes: RawSpan, at place: Int, _ memberRange: Range<Int>,
+    sums: [UInt32], from start: Int
+  ) throws(RaidError) {
+    do {
+      try member.writeSummed(bytes, at: place, memberRange, sums: sums, from: start)
+    } catch {
+      try members.fail(member, error)
+    }
+  }
+
+  /// Computes parity and sums, strip by strip.
+  private func encode(
+    _ band: Band, _ slots: [MemberSet.Slot], sums found: inout [UInt32], _ blocksPerColumn: Int,
+    _ memory: inout WorkingMemory
+  ) {
+    let strip = stripByteCount
+    var sources: [Int] = []
+    var outputs: [Int] = []
     for row in band.rows {
       let plan = plan(ofRow: row)
       for start in Swift.stride(from: 0, to: band.columns.count, by: strip) {
         let count = min(strip, band.columns.count - start)
-        encode(band, row, plan, start, count, &memory)
+        sources.removeAll(keepingCapacity: true)
+        outputs.removeAll(keepingCapacity: true)
+        for column in plan.order {
+          sources.append(
+            band.chunk(plan.pattern.dataSlots[column], row: row, band.stride) + start)
+        }
+        for slot in plan.pattern.paritySlots {
+          outputs.append(band.chunk(slot, row: row, band.stride) + start)
+        }
+        var bytes = memory.buffer.mutableBytes
+        plan.encoding.apply(
+          in: &bytes, sources: sources.span, outputs: outputs.span, byteCount: count)
         let block = ((row - band.rows.lowerBound) * band.columns.count + start) / 4096
         for slot in 0..<placement.slotCount {
           guard let sums = (slots[slot].member ?? slots[slot].replacement)?.sums else { continue }
           let at = band.chunk(slot, row: row, band.stride) + start
-          var span = memory.sums.mutableSpan
+          var span = found.mutableSpan
           blockSums(
             of: memory.buffer.bytes, range: at..<at + count,
             firstBlock: UInt64(band.memberRange.lowerBound / 4096 + block),
@@ -40,41 +192,11 @@ extension ParityStripes {
         }
       }
     }
-    for slot in 0..<placement.slotCount {
-      for member in slots[slot].writable {
-        do {
-          try member.writeSummed(
-            memory.buffer.bytes, at: band.column(slot, band.stride), band.memberRange,
-            sums: memory.sums, from: slot * blocksPerColumn)
-        } catch {
-          try members.fail(member, error)
-        }
-      }
-    }
   }
 
   /// Columns that are coded and summed together: what stays in a core's cache.
-  private func stripByteCount(_ band: Band) -> Int {
+  private var stripByteCount: Int {
     max(4096, min(64 << 10, (384 << 10) / placement.slotCount / 4096 * 4096))
-  }
-
-  private func encode(
-    _ band: Band, _ row: Int, _ plan: RowPlan, _ start: Int, _ count: Int,
-    _ memory: inout WorkingMemory
-  ) {
-    memory.sourceOffsets.removeAll(keepingCapacity: true)
-    memory.outputOffsets.removeAll(keepingCapacity: true)
-    for column in plan.order {
-      memory.sourceOffsets.append(
-        band.chunk(plan.pattern.dataSlots[column], row: row, band.stride) + start)
-    }
-    for slot in plan.pattern.paritySlots {
-      memory.outputOffsets.append(band.chunk(slot, row: row, band.stride) + start)
-    }
-    var bytes = memory.buffer.mutableBytes
-    plan.encoding.apply(
-      in: &bytes, sources: memory.sourceOffsets.span, outputs: memory.outputOffsets.span,
-      byteCount: count)
   }
 
   /// Writes part of one row.
@@ -213,11 +335,12 @@ extension ParityStripes {
   private func store(
     _ slot: MemberSet.Slot, from place: Int, _ window: Band, _ memory: inout WorkingMemory
   ) throws(RaidError) {
+    let sums = memory.sums
     for member in slot.writable {
       do {
         try member.write(
           memory.buffer.bytes, range: place..<place + window.byteCount,
-          at: window.memberRange.lowerBound, sums: &memory.sums)
+          at: window.memberRange.lowerBound, sums: sums)
       } catch {
         try members.fail(member, error)
       }
