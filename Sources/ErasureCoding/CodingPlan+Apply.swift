@@ -12,7 +12,7 @@ extension CodingPlan {
   ) {
     precondition(sources.count == sourceCount && outputs.count == outputCount)
     let limit = buffer.byteCount
-    precondition(byteCount >= 0 && byteCount <= limit)
+    precondition(byteCount >= 0)
     for index in sources.indices {
       precondition(sources[index] >= 0 && sources[index] <= limit - byteCount)
     }
