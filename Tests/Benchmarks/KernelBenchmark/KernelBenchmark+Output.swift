@@ -1,35 +1,50 @@
 extension KernelBenchmark {
   func printTable() {
-    print("                          GB/s of data per core    x memcpy")
-    print("                          in cache  from memory  from memory   target")
-    for (far, near) in zip(fromMemory, inCache) {
-      let ratio = far.gigabytesPerSecond / reference
-      let name = far.name + String(repeating: " ", count: max(1, 24 - far.name.count))
-      let target = far.target.map {
-        padded(decimal($0), to: 9) + (ratio >= $0 ? "  met" : "  not met")
+    print("                              in cache   from memory            to memory too")
+    print("                                  GB/s          GB/s  x memcpy           GB/s  x memcpy")
+    for line in lines {
+      var text = line.name + String(repeating: " ", count: max(1, 24 - line.name.count))
+      text += padded(decimal(line.inCache.gigabytesPerSecond), to: 14)
+      text += columns(of: line.fromMemory)
+      text += "  " + (line.toMemory.map(columns) ?? padded("", to: 23))
+      if let target = line.target {
+        text += "   target \(decimal(target)) \(ratio(of: line.fromMemory) >= target ? "met" : "not met")"
       }
-      print(
-        name + padded(decimal(near.gigabytesPerSecond), to: 10)
-          + padded(decimal(far.gigabytesPerSecond), to: 13) + padded(decimal(ratio), to: 13)
-          + (target ?? ""))
+      print(text)
     }
+  }
+
+  private func columns(of measurement: Measurement) -> String {
+    padded(decimal(measurement.gigabytesPerSecond), to: 14)
+      + padded(decimal(ratio(of: measurement)), to: 10)
   }
 
   func printJSON() {
-    let lines = zip(fromMemory, inCache).map { far, near in
-      let ratio = far.gigabytesPerSecond / reference
-      let target = far.target.map { ", \"target\": \(decimal($0)), \"met\": \(ratio >= $0)" }
-      return """
-          {"name": "\(far.name)", "cacheGBps": \(decimal(near.gigabytesPerSecond)), \
-        "memoryGBps": \(decimal(far.gigabytesPerSecond)), "timesMemcpy": \(decimal(ratio))\(target ?? "")}
-        """
+    let objects = lines.map { line in
+      var fields = [
+        "\"name\": \"\(line.name)\"",
+        "\"cacheGBps\": \(decimal(line.inCache.gigabytesPerSecond))",
+        "\"memoryGBps\": \(decimal(line.fromMemory.gigabytesPerSecond))",
+        "\"timesMemcpy\": \(decimal(ratio(of: line.fromMemory)))",
+      ]
+      if let toMemory = line.toMemory {
+        fields.append("\"toMemoryGBps\": \(decimal(toMemory.gigabytesPerSecond))")
+        fields.append("\"toMemoryTimesMemcpy\": \(decimal(ratio(of: toMemory)))")
+      }
+      if let target = line.target {
+        fields.append("\"target\": \(decimal(target))")
+        fields.append("\"met\": \(ratio(of: line.fromMemory) >= target)")
+      }
+      return "  {\(fields.joined(separator: ", "))}"
     }
-    print("{\"kernels\": [\n\(lines.joined(separator: ",\n"))\n]}")
+    print("{\"kernels\": [\n\(objects.joined(separator: ",\n"))\n]}")
   }
 
-  /// What the others are measured by: the quicker memcpy of the same run.
-  private var reference: Double {
-    fromMemory.filter { $0.name.hasPrefix("memcpy") }.map(\.gigabytesPerSecond).max() ?? .nan
+  /// In times the quicker memcpy of the same run.
+  private func ratio(of measurement: Measurement) -> Double {
+    let copies = lines.filter { $0.name.hasPrefix("memcpy") }
+    let quickest = copies.map(\.fromMemory.gigabytesPerSecond).max() ?? .nan
+    return measurement.gigabytesPerSecond / quickest
   }
 
   /// A number with two decimals.

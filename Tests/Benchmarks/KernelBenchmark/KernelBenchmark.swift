@@ -1,13 +1,29 @@
 import BinaryCodec
 import ErasureCoding
 
-/// All kernels, each measured from memory and in cache.
+/// One kernel: how fast it is, and what is asked of it.
+struct Line {
+  let name: String
+  /// What it has to reach from memory, in times memcpy.
+  let target: Double?
+  var inCache: Measurement
+  var fromMemory: Measurement
+  /// With its outputs going to memory too, where it has outputs.
+  var toMemory: Measurement?
+
+  mutating func takeRound() {
+    inCache.takeRound()
+    fromMemory.takeRound()
+    toMemory?.takeRound()
+  }
+}
+
+/// All kernels, each measured in cache and from memory.
 struct KernelBenchmark {
   let showsLevels: Bool
   private let memory = Workspace(byteCount: 512 << 20)
   private let cache = Workspace(byteCount: 512 << 10)
-  private(set) var fromMemory: [Measurement] = []
-  private(set) var inCache: [Measurement] = []
+  private(set) var lines: [Line] = []
 
   init(showsLevels: Bool) {
     self.showsLevels = showsLevels
@@ -29,8 +45,7 @@ struct KernelBenchmark {
   /// Measures everything once a round.
   mutating func run(roundCount: Int) {
     for _ in 0..<roundCount {
-      for index in fromMemory.indices { fromMemory[index].takeRound(count: 1) }
-      for index in inCache.indices { inCache[index].takeRound(count: 200) }
+      for index in lines.indices { lines[index].takeRound() }
     }
   }
 
@@ -39,18 +54,26 @@ struct KernelBenchmark {
     _ name: String, target: Double? = nil, _ body: @escaping (Workspace) -> Int
   ) {
     let (memory, cache) = (memory, cache)
-    // These first runs are the warm-up, too.
-    fromMemory.append(
-      Measurement(name, byteCount: body(memory), target: target) { _ = body(memory) })
-    inCache.append(Measurement(name, byteCount: body(cache)) { _ = body(cache) })
+    lines.append(
+      Line(
+        name: name, target: target, inCache: Measurement(runCount: 200) { body(cache) },
+        fromMemory: Measurement { body(memory) }, toMemory: nil))
   }
 
   private mutating func add(_ name: String, target: Double? = nil, plan: CodingPlan) {
-    // Six columns and more of a stripe in cache, and many stripes in memory.
-    add(name, target: target) { workspace in
-      let column = workspace.byteCount > 1 << 20 ? 64 << 10 : 8 << 10
-      return workspace.apply(plan, columnByteCount: column)
-    }
+    let (memory, cache) = (memory, cache)
+    lines.append(
+      Line(
+        name: name, target: target,
+        inCache: Measurement(runCount: 200) {
+          cache.apply(plan, columnByteCount: 8 << 10, reusesOutputs: true)
+        },
+        fromMemory: Measurement {
+          memory.apply(plan, columnByteCount: 64 << 10, reusesOutputs: true)
+        },
+        toMemory: Measurement {
+          memory.apply(plan, columnByteCount: 64 << 10, reusesOutputs: false)
+        }))
   }
 
   private mutating func addEncoding(

@@ -1,27 +1,24 @@
 import Glibc
 
-/// One kernel on one working set: how to run it once, and what was measured.
+/// One kernel on one working set: how to run it, and how long it took.
 struct Measurement {
-  let name: String
-  /// Bytes of data protected, recovered, summed or copied by one run.
-  let byteCount: Int
-  /// What it has to reach, in times memcpy.
-  var target: Double?
-  let run: () -> Void
-  private(set) var seconds: [Double] = []
+  /// Works once, and returns how many bytes of data were protected, recovered, summed or copied.
+  private let run: () -> Int
+  private let byteCount: Int
+  private let runCount: Int
+  private var seconds: [Double] = []
 
-  init(_ name: String, byteCount: Int, target: Double? = nil, run: @escaping () -> Void) {
-    self.name = name
-    self.byteCount = byteCount
-    self.target = target
+  /// A round is `runCount` runs. The first run, which is not counted, is here.
+  init(runCount: Int = 1, run: @escaping () -> Int) {
     self.run = run
+    self.runCount = runCount
+    byteCount = run()
   }
 
-  /// Runs it `count` times in a row and takes the CPU time.
-  mutating func takeRound(count: Int) {
+  mutating func takeRound() {
     let start = Self.cpuSeconds()
-    for _ in 0..<count { run() }
-    seconds.append((Self.cpuSeconds() - start) / Double(count))
+    for _ in 0..<runCount { _ = run() }
+    seconds.append((Self.cpuSeconds() - start) / Double(runCount))
   }
 
   /// The median round, in 10^9 bytes per second of CPU.

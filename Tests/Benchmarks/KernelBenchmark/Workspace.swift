@@ -39,18 +39,23 @@ final class Workspace {
     return half
   }
 
-  /// Applies a plan to every stripe of columns of `columnByteCount` that fits; returns the bytes of the sources.
-  func apply(_ plan: CodingPlan, columnByteCount: Int) -> Int {
+  /// Applies a plan to every stripe of columns of `columnByteCount` that fits; returns the bytes of the sources. The outputs
+  /// lie in the stripe, or with `reusesOutputs` all at the start of the buffer, where they stay in cache.
+  func apply(_ plan: CodingPlan, columnByteCount: Int, reusesOutputs: Bool) -> Int {
     let columnCount = plan.sourceCount + plan.outputCount
-    var offsets = (0..<columnCount).map { $0 * columnByteCount }
-    let stripeCount = byteCount / (columnCount * columnByteCount)
+    var offsets = (0..<columnCount).map { ($0 + plan.outputCount) * columnByteCount }
+    if reusesOutputs {
+      for index in 0..<plan.outputCount { offsets[plan.sourceCount + index] = index * columnByteCount }
+    }
+    let step = (reusesOutputs ? plan.sourceCount : columnCount) * columnByteCount
+    let stripeCount = (byteCount - plan.outputCount * columnByteCount) / step
     for _ in 0..<stripeCount {
       var span = MutableRawSpan(_unsafeStart: base, byteCount: byteCount)
       plan.apply(
         in: &span, sources: offsets.span.extracting(0..<plan.sourceCount),
         outputs: offsets.span.extracting(plan.sourceCount..<columnCount),
         byteCount: columnByteCount)
-      for index in offsets.indices { offsets[index] += columnCount * columnByteCount }
+      for index in 0..<(reusesOutputs ? plan.sourceCount : columnCount) { offsets[index] += step }
     }
     return stripeCount * plan.sourceCount * columnByteCount
   }
