@@ -12,7 +12,7 @@ extension CodingPlan {
   ) {
     precondition(sources.count == sourceCount && outputs.count == outputCount)
     let limit = buffer.byteCount
-    precondition(byteCount >= 0 && byteCount <= limit)
+    precondition(byteCount >= 0)
     for index in sources.indices {
       precondition(sources[index] >= 0 && sources[index] <= limit - byteCount)
     }
@@ -46,12 +46,17 @@ extension CodingPlan {
   ) {
     let whole = byteCount & ~63
     if whole > 0 {
-      switch level {
-      case .portable:
+      switch (shape, level) {
+      case (.xor, _):
+        // Memory is the limit, whatever the width of the vectors.
+        unsafe PortableKernel.xor(
+          in: base, sources: sources, output: outputs[0], byteCount: whole,
+          accumulating: accumulating)
+      case (_, .portable):
         unsafe applyPortable(
           at: base, sources: sources, outputs: outputs, byteCount: whole, accumulating: accumulating
         )
-      case .avx2, .avx512:
+      case (_, .avx2), (_, .avx512):
         unsafe applyVector(
           at: base, sources: sources, outputs: outputs, byteCount: whole, accumulating: accumulating
         )
@@ -68,16 +73,11 @@ extension CodingPlan {
     at base: UnsafeMutableRawPointer, sources: Span<Int>, outputs: Span<Int>, byteCount: Int,
     accumulating: Bool
   ) {
-    switch shape {
-    case .xor:
-      unsafe PortableKernel.xor(
-        in: base, sources: sources, output: outputs[0], byteCount: byteCount,
-        accumulating: accumulating)
-    case .pq:
+    if case .pq = shape {
       unsafe PortableKernel.pq(
         steps[1], in: base, sources: sources, p: outputs[0], q: outputs[1],
         byteCount: byteCount, accumulating: accumulating)
-    case .sumAndGeneral, .general:
+    } else {
       unsafe applySteps(
         at: base, sources: sources, outputs: outputs, byteCount: byteCount,
         accumulating: accumulating)
@@ -108,12 +108,6 @@ extension CodingPlan {
       unsafe sources.withUnsafeBufferPointer { sources in
         unsafe outputs.withUnsafeBufferPointer { outputs in
           switch (shape, level) {
-          case (.xor, .avx512):
-            unsafe ckernels_xor_avx512(
-              bytes, sources.baseAddress, sources.count, outputs[0], byteCount, accumulating)
-          case (.xor, _):
-            unsafe ckernels_xor_avx2(
-              bytes, sources.baseAddress, sources.count, outputs[0], byteCount, accumulating)
           case (.pq(let order, let doublings), .avx2):
             unsafe ckernels_pq_avx2(
               bytes, sources.baseAddress, order, doublings, sources.count, outputs[0], outputs[1],
@@ -126,7 +120,7 @@ extension CodingPlan {
             unsafe applyMatrices(
               at: bytes, sources: sources, outputs: outputs, byteCount: byteCount,
               accumulating: accumulating, firstIsSum: false)
-          case (.pq, _), (.sumAndGeneral, _):
+          case (.xor, _), (.pq, _), (.sumAndGeneral, _):
             unsafe applyMatrices(
               at: bytes, sources: sources, outputs: outputs, byteCount: byteCount,
               accumulating: accumulating, firstIsSum: true)
@@ -141,10 +135,15 @@ extension CodingPlan {
     ) {
       unsafe tables.withUnsafeBufferPointer { tables in
         guard let table = tables.baseAddress, let output = outputs.baseAddress else { return }
-        for first in stride(from: 0, to: outputs.count, by: 4) {
-          unsafe ckernels_general_avx2(
-            base, sources.baseAddress, sources.count, table + 32 * first, outputs.count,
-            output + first, min(4, outputs.count - first), byteCount, accumulating)
+        for piece in CodingPieces(sourceCount: sources.count, byteCount: byteCount) {
+          let source = unsafe UnsafeBufferPointer(rebasing: sources[piece.sources])
+          for first in stride(from: 0, to: outputs.count, by: 4) {
+            unsafe ckernels_general_avx2(
+              base + piece.offset, source.baseAddress, source.count,
+              table + 32 * (piece.sources.lowerBound * outputs.count + first), outputs.count,
+              output + first, min(4, outputs.count - first), piece.byteCount,
+              accumulating || piece.sources.lowerBound > 0)
+          }
         }
       }
     }
@@ -155,11 +154,15 @@ extension CodingPlan {
     ) {
       unsafe matrices.withUnsafeBufferPointer { matrices in
         guard let matrix = matrices.baseAddress, let output = outputs.baseAddress else { return }
-        for first in stride(from: 0, to: outputs.count, by: 6) {
-          unsafe ckernels_general_gfni(
-            base, sources.baseAddress, sources.count, matrix + first, outputs.count,
-            output + first, min(6, outputs.count - first), byteCount, accumulating,
-            firstIsSum && first == 0)
+        for piece in CodingPieces(sourceCount: sources.count, byteCount: byteCount) {
+          let source = unsafe UnsafeBufferPointer(rebasing: sources[piece.sources])
+          for first in stride(from: 0, to: outputs.count, by: 6) {
+            unsafe ckernels_general_gfni(
+              base + piece.offset, source.baseAddress, source.count,
+              matrix + piece.sources.lowerBound * outputs.count + first, outputs.count,
+              output + first, min(6, outputs.count - first), piece.byteCount,
+              accumulating || piece.sources.lowerBound > 0, firstIsSum && first == 0)
+          }
         }
       }
     }

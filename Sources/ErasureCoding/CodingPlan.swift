@@ -33,8 +33,13 @@ package struct CodingPlan: Sendable {
 
   /// The same with the kernels of a level that this processor has; for tests and measurements.
   package init(coefficients: [[UInt8]], level: KernelLevel) {
+    self.init(
+      coefficients: coefficients, sourceCount: coefficients.first?.count ?? 0, level: level)
+  }
+
+  /// The same; without any output the coefficients do not tell how many sources there are.
+  init(coefficients: [[UInt8]], sourceCount: Int, level: KernelLevel = .best) {
     precondition(level.rawValue <= KernelLevel.best.rawValue, "this processor cannot do that")
-    let sourceCount = coefficients.first?.count ?? 0
     precondition(coefficients.allSatisfy { $0.count == sourceCount }, "rows differ in length")
     precondition(sourceCount <= 255, "too many sources")
     self.sourceCount = sourceCount

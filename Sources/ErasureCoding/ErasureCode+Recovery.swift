@@ -20,7 +20,7 @@ extension ErasureCode {
         return parityRow(parity, positions: positions, known: known, lost: lost)
       }
     }
-    return CodingPlan(coefficients: rows)
+    return CodingPlan(coefficients: rows, sourceCount: known.count)
   }
 
   /// Each lost data column as a combination of the known columns; nil when it cannot be had.
@@ -76,7 +76,8 @@ extension ErasureCode {
     let rows = wanted.compactMap { shard in
       known.firstIndex(of: shard).map { unitRow($0, count: known.count) }
     }
-    return rows.count == wanted.count ? CodingPlan(coefficients: rows) : nil
+    guard rows.count == wanted.count else { return nil }
+    return CodingPlan(coefficients: rows, sourceCount: known.count)
   }
 
   private func unitRow(_ index: Int, count: Int) -> [UInt8] {

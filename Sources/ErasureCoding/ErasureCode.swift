@@ -49,7 +49,7 @@ package struct ErasureCode: Sendable {
     return CodingPlan(
       coefficients: parities.map { parity in
         positions.map { Self.coefficient(parity: parity, position: $0) }
-      })
+      }, sourceCount: positions.count)
   }
 
   func checkPositions(_ positions: [Int]) {

@@ -55,8 +55,25 @@ enum PortableKernel {
     in base: UnsafeMutableRawPointer, sources: Span<Int>, output: Int, byteCount: Int,
     accumulating: Bool
   ) {
-    for offset in stride(from: 0, to: byteCount, by: 64) {
+    let paired = byteCount & ~127
+    for offset in stride(from: 0, to: paired, by: 128) {
       let column = unsafe base + offset
+      var low = Words.zero
+      var high = Words.zero
+      if accumulating {
+        low = unsafe column.loadUnaligned(fromByteOffset: output, as: Words.self)
+        high = unsafe column.loadUnaligned(fromByteOffset: output + 64, as: Words.self)
+      }
+      for index in sources.indices {
+        let source = sources[index]
+        low ^= unsafe column.loadUnaligned(fromByteOffset: source, as: Words.self)
+        high ^= unsafe column.loadUnaligned(fromByteOffset: source + 64, as: Words.self)
+      }
+      unsafe column.storeBytes(of: low, toByteOffset: output, as: Words.self)
+      unsafe column.storeBytes(of: high, toByteOffset: output + 64, as: Words.self)
+    }
+    if paired < byteCount {
+      let column = unsafe base + paired
       var sum =
         accumulating ? unsafe column.loadUnaligned(fromByteOffset: output, as: Words.self) : .zero
       for index in sources.indices {
