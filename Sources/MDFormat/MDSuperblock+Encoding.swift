@@ -207,7 +207,8 @@ extension MDSuperblock {
   /// over 32 bits is added in again (Linux: `calc_sb_1_csum`).
   private static func checksum(of covered: RawSpan) -> UInt32 {
     var sum: UInt64 = 0
-    for offset in stride(from: 0, to: covered.byteCount - 3, by: 4) where offset != Offset.checksum {
+    for offset in stride(from: 0, to: covered.byteCount - 3, by: 4) where offset != Offset.checksum
+    {
       sum += UInt64(covered.integer(at: offset, as: UInt32.self))
     }
     if covered.byteCount % 4 == 2 {
