@@ -15,7 +15,8 @@ int clinux_block_sector_byte_count(int descriptor, int *byte_count);
 int clinux_block_zero(int descriptor, uint64_t offset, uint64_t byte_count);
 /// LOOP_GET_STATUS64: the device and inode numbers behind an open loop device.
 int clinux_loop_backing(int descriptor, uint64_t *device, uint64_t *inode);
-/// The two halves of a device number (macros in glibc).
+/// A device number from its halves, and back (macros in glibc).
+uint64_t clinux_device(uint32_t major, uint32_t minor);
 uint32_t clinux_major(uint64_t device);
 uint32_t clinux_minor(uint64_t device);
 
