@@ -8,7 +8,7 @@ package struct CommandContext: Sendable {
   package let stop: any StopFlag
   private let surroundings: Surroundings
   private let progressMode: ProgressMode
-  private let confirmation: Confirmation
+  private let confirmation: ConfirmationPrompt
 
   /// A context for a command with these options.
   package init(
@@ -22,7 +22,7 @@ package struct CommandContext: Sendable {
       standardOutput: surroundings.standardOutput, standardError: surroundings.standardError,
       isJSON: global.json, verbosity: global.verbosity, dataOnStandardOutput: dataOnStandardOutput,
       environment: surroundings.environment)
-    confirmation = Confirmation(
+    confirmation = ConfirmationPrompt(
       isInteractive: surroundings.isInteractive, prompt: surroundings.standardError,
       answer: surroundings.answer)
   }
@@ -30,7 +30,7 @@ package struct CommandContext: Sendable {
   /// A line that shows how far `task` is, over `total` bytes where that is known. `startingAt` is
   /// where a resumed job begins.
   package func progress(
-    _ task: String, total: UInt64?, startingAt done: UInt64 = 0
+    _ task: String, total: Int?, startingAt done: Int = 0
   ) -> ProgressLine {
     ProgressLine(
       task: task, total: total, startingAt: done, mode: progressMode,

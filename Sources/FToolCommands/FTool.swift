@@ -25,28 +25,19 @@ package struct FTool: ParsableCommand {
     arguments: [String], surroundings: Surroundings = .ofThisProcess()
   ) -> Int32 {
     do {
-      let path = try CommandPath(arguments, root: FTool.self)
-      return try run(path, surroundings)
+      return run(try verb(arguments), surroundings)
     } catch {
-      return report(error, before: arguments, surroundings)
+      return answer(error, arguments, surroundings)
     }
   }
 
-  private static func run(
-    _ path: CommandPath, _ surroundings: Surroundings
-  ) throws(Failure) -> Int32 {
-    let verb: any Verb
-    do {
-      var command = try parseAsRoot(path.arguments)
-      guard let parsed = command as? any Verb else {
-        try command.run()
-        throw Failure(.bug, "a bug in ftool: '\(path.names.joined(separator: " "))' does nothing")
-      }
-      verb = parsed
-    } catch {
-      return try answer(error, path, surroundings)
-    }
-    return run(verb, surroundings)
+  /// The command that arguments mean, with its options checked; or why they mean none.
+  package static func verb(_ arguments: [String]) throws -> any Verb {
+    let path = try CommandPath(arguments, root: FTool.self)
+    var command = try parseAsRoot(path.arguments)
+    if let verb = command as? any Verb { return verb }
+    try command.run()  // `help` throws what it has to say
+    throw Failure(.bug, "a bug in ftool: '\(path.names.joined(separator: " "))' does nothing")
   }
 
   private static func run(_ verb: any Verb, _ surroundings: Surroundings) -> Int32 {
@@ -62,24 +53,16 @@ package struct FTool: ParsableCommand {
 
   /// What the parser threw: an answer (help, version) is written, the rest is wrong usage.
   private static func answer(
-    _ error: any Error, _ path: CommandPath, _ surroundings: Surroundings
-  ) throws(Failure) -> Int32 {
-    if let failure = error as? Failure { throw failure }
-    let columns = surroundings.standardOutput.columnCount ?? 80
-    let full = fullMessage(for: error, columns: columns)
+    _ error: any Error, _ arguments: [String], _ surroundings: Surroundings
+  ) -> Int32 {
+    let output = RawArguments(arguments).output(surroundings)
+    if let failure = error as? Failure { return output.finish(.failure(failure)) }
+    let full = fullMessage(for: error, columns: surroundings.standardOutput.columnCount ?? 80)
     guard exitCode(for: error) == .success else {
-      throw Failure(usage: message(for: error), full: full)
+      return output.finish(.failure(Failure(usage: message(for: error), full: full)))
     }
-    let output = RawArguments(path.arguments).output(surroundings)
     output.show(SimpleReport(type: "help", full, json: ["text": .string(full)]))
     return output.finish(.success(.done))
-  }
-
-  /// Shows a failure that came before the options were known.
-  private static func report(
-    _ failure: Failure, before arguments: [String], _ surroundings: Surroundings
-  ) -> Int32 {
-    RawArguments(arguments).output(surroundings).finish(.failure(failure))
   }
 }
 

@@ -40,7 +40,7 @@ package struct Surroundings: Sendable {
     return Surroundings(
       standardOutput: TextSink(.standardOutput), standardError: TextSink(.standardError),
       isInteractive: Terminal.isTerminal(.standardInput) && Terminal.isTerminal(.standardError),
-      answer: { readLine() }, environment: { environmentVariable($0) },
+      answer: { readLine() }, environment: { Machine.environment($0) }, stop: StopRequest.install(),
       now: { ContinuousClock.now - start })
   }
 }

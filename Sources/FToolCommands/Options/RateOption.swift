@@ -6,7 +6,7 @@ package struct RateOption: ParsableArguments {
   @Option(
     name: .long, help: ArgumentHelp("Go no faster than this many bytes a second.", valueName: "rate"),
     transform: parseRate)
-  package var rate: UInt64?
+  package var rate: Int?
 
   package init() {}
 }

@@ -7,7 +7,7 @@ import Synchronization
 package final class ProgressLine: Sendable {
   private static let barInterval: Duration = .milliseconds(200)
   private static let jsonInterval: Duration = .seconds(1)
-  private static let plainStepPercent: UInt64 = 5
+  private static let plainStepPercent: Int = 5
 
   private let task: String
   private let mode: ProgressMode
@@ -17,11 +17,11 @@ package final class ProgressLine: Sendable {
   private let state: Mutex<State>
 
   private struct State {
-    var total: UInt64?
-    var done: UInt64 = 0
+    var total: Int?
+    var done: Int = 0
     var start: Duration
     var shownAt: Duration?
-    var shownPercent: UInt64 = 0
+    var shownPercent: Int = 0
     var rate: RateEstimate
     var isDrawn = false
     var isFinished = false
@@ -31,7 +31,7 @@ package final class ProgressLine: Sendable {
   ///
   /// `startingAt` is where a resumed job begins: it counts as done, but not for the rate.
   package init(
-    task: String, total: UInt64?, startingAt done: UInt64 = 0, mode: ProgressMode,
+    task: String, total: Int?, startingAt done: Int = 0, mode: ProgressMode,
     sink: TextSink, stop: any StopFlag = NeverStops(), now: @escaping @Sendable () -> Duration
   ) {
     self.task = task
@@ -46,7 +46,7 @@ package final class ProgressLine: Sendable {
   }
 
   /// Tells how many bytes are done by now, counted from the beginning of the whole job.
-  package func update(done: UInt64) {
+  package func update(done: Int) {
     let wanted = stop.takeStatusRequest()
     let time = now()
     let text = state.withLock { state -> String in
@@ -160,20 +160,20 @@ package final class ProgressLine: Sendable {
     ]
   }
 
-  private static func permille(_ state: State) -> UInt64? {
+  private static func permille(_ state: State) -> Int? {
     guard let total = state.total else { return nil }
     guard total > 0 else { return 1000 }
     let product = min(state.done, total).multipliedFullWidth(by: 1000)
     return total.dividingFullWidth(product).quotient
   }
 
-  private static func percent(_ state: State) -> UInt64? { permille(state).map { $0 / 10 } }
+  private static func percent(_ state: State) -> Int? { permille(state).map { $0 / 10 } }
 
   private static func secondsLeft(_ state: State) -> Int64? {
     guard let total = state.total, let rate = state.rate.bytesPerSecond, rate > 0 else {
       return nil
     }
-    return Int64(clamping: (max(total, state.done) - state.done + rate - 1) / rate)
+    return Int64((max(total, state.done) - state.done + rate - 1) / rate)
   }
 
   /// Progress that cannot be shown is no reason to stop the job.

@@ -6,20 +6,20 @@ struct RateEstimate: Sendable {
   private static let memorySeconds = 4.0
 
   private var time: Duration
-  private var done: UInt64
+  private var done: Int
   private var rate: Double?
 
   /// Begins to measure, with so many bytes done before.
-  init(at time: Duration, done: UInt64) {
+  init(at time: Duration, done: Int) {
     self.time = time
     self.done = done
   }
 
   /// The rate, once enough time has passed to know one.
-  var bytesPerSecond: UInt64? { rate.map { UInt64(max(0, $0.rounded())) } }
+  var bytesPerSecond: Int? { rate.map { Int(max(0, $0.rounded())) } }
 
   /// Adds what was done by now. A job that goes back (it found more to do) starts a new sample.
-  mutating func add(at time: Duration, done: UInt64) {
+  mutating func add(at time: Duration, done: Int) {
     let seconds = (time - self.time) / .seconds(1)
     guard seconds >= Self.sampleSeconds else { return }
     defer { (self.time, self.done) = (time, done) }

@@ -1,3 +1,5 @@
+import LinuxSystem
+
 /// Whether someone asked the command to end, or to say how far it is.
 ///
 /// A long job looks at it between steps; the signal handlers behind it only set flags.
@@ -21,3 +23,6 @@ package struct NeverStops: StopFlag {
   package init() {}
   package func takeStatusRequest() -> Bool { false }
 }
+
+/// The signals of this process.
+extension StopRequest: StopFlag {}

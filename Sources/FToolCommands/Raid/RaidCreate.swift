@@ -30,7 +30,7 @@ package struct RaidCreate: Verb {
     name: [.customShort("c", allowingJoined: true), .long],
     help: ArgumentHelp("How much of a stripe is on one member. (default: 512K)", valueName: "size"),
     transform: parsePositiveSize)
-  package var chunk: UInt64?
+  package var chunk: Int?
 
   @Option(
     name: .long,
@@ -66,7 +66,7 @@ package struct RaidCreate: Verb {
     help: ArgumentHelp(
       "Where the data begins on each member. (default: as mdadm chooses it)", valueName: "size"),
     transform: parseSize)
-  package var dataOffset: UInt64?
+  package var dataOffset: Int?
 
   @Option(name: .long, help: "The checksums that are kept of the data.")
   package var sums = SumsChoice.crc32c
@@ -86,14 +86,14 @@ package struct RaidCreate: Verb {
     name: .long,
     help: ArgumentHelp("Use only this much of each member.", valueName: "size"),
     transform: parsePositiveSize)
-  package var size: UInt64?
+  package var size: Int?
 
   @Option(
     name: .long,
     help: ArgumentHelp(
       "Create the member files first, sparse, each of this size.", valueName: "size"),
     transform: parsePositiveSize)
-  package var make: UInt64?
+  package var make: Int?
 
   @Flag(name: .long, help: "Do not compute parity now: the members' content agrees already.")
   package var assumeClean = false

@@ -18,13 +18,13 @@ package struct RaidRead: Verb {
     name: .long,
     help: ArgumentHelp("The first byte to read. (default: 0)", valueName: "size"),
     transform: parseSize)
-  package var offset: UInt64?
+  package var offset: Int?
 
   @Option(
     name: .long,
     help: ArgumentHelp("How much to read. (default: up to the end)", valueName: "size"),
     transform: parseSize)
-  package var length: UInt64?
+  package var length: Int?
 
   @Flag(name: .long, help: "Write back what had to be reconstructed.")
   package var repair = false

@@ -18,7 +18,7 @@ package struct RaidWrite: Verb {
     name: .long,
     help: ArgumentHelp("The first byte to write. (default: 0)", valueName: "size"),
     transform: parseSize)
-  package var offset: UInt64?
+  package var offset: Int?
 
   @Flag(name: .long, help: "Flush after every write, not only at the end.")
   package var sync = false

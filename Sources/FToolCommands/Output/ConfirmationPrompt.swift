@@ -1,5 +1,5 @@
 /// Asks a person before something is done that cannot be undone.
-package struct Confirmation: Sendable {
+package struct ConfirmationPrompt: Sendable {
   private let isInteractive: Bool
   private let prompt: TextSink
   private let answer: @Sendable () -> String?
