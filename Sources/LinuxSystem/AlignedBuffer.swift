@@ -1,19 +1,48 @@
+import Glibc
+
 /// Bytes on a page boundary, owned by one holder and lent as spans.
+///
+/// They are zero at first, and as many as they were asked for until the end: what needs more takes a new
+/// buffer. Running out of memory ends the program; what must not is bounded by a `BufferPool`.
 @safe
 package struct AlignedBuffer: ~Copyable, @unchecked Sendable {
-  private let base: UnsafeMutableRawPointer
+  // Sendable: the memory has one owner, and spans cannot outlive their borrow of it.
+  let base: UnsafeMutableRawPointer
   package let byteCount: Int
 
+  /// From here on whole pages are mapped: they come zeroed, and untouched ones cost nothing.
+  private static let mappedByteCount = 64 << 10
+
   package init(byteCount: Int) {
-    unsafe base = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 4096)
+    precondition(byteCount >= 0)
     self.byteCount = byteCount
+    if byteCount >= Self.mappedByteCount {
+      let flags = MAP_PRIVATE | MAP_ANONYMOUS
+      let mapped = unsafe mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0)
+      guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {
+        fatalError("no memory for \(byteCount) bytes")
+      }
+      unsafe base = mapped
+    } else {
+      // One byte at least, so that even an empty buffer has an address to lend.
+      unsafe base = UnsafeMutableRawPointer.allocate(
+        byteCount: max(byteCount, 1), alignment: Machine.pageSize)
+      unsafe memset(base, 0, byteCount)
+    }
   }
 
-  deinit { unsafe base.deallocate() }
+  deinit {
+    if byteCount >= Self.mappedByteCount {
+      unsafe munmap(base, byteCount)  // fails only for a range that is not a mapping
+    } else {
+      unsafe base.deallocate()
+    }
+  }
 
   package var bytes: RawSpan {
     @_lifetime(borrow self)
     borrowing get {
+      // Safe: the memory lives as long as self, and the span borrows self.
       let span = unsafe RawSpan(_unsafeStart: UnsafeRawPointer(base), byteCount: byteCount)
       return unsafe _overrideLifetime(span, borrowing: self)
     }
@@ -22,9 +51,35 @@ package struct AlignedBuffer: ~Copyable, @unchecked Sendable {
   package var mutableBytes: MutableRawSpan {
     @_lifetime(&self)
     mutating get {
+      // Safe: as above, and the span's exclusive access to self is its access to the memory.
       let span = unsafe MutableRawSpan(_unsafeStart: base, byteCount: byteCount)
       return unsafe _overrideLifetime(span, mutating: &self)
     }
   }
-}
 
+  /// The bytes as 64-bit words, for the kernels; what is left over of the last word is not among them.
+  package var words: Span<UInt64> {
+    @_lifetime(borrow self)
+    borrowing get {
+      // Safe: a page boundary is aligned for words, any bits are a word, and all bytes were zeroed.
+      let start = unsafe UnsafePointer(base.assumingMemoryBound(to: UInt64.self))
+      let span = unsafe Span(_unsafeStart: start, count: byteCount / 8)
+      return unsafe _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  /// The bytes as 64-bit words that can be changed.
+  package var mutableWords: MutableSpan<UInt64> {
+    @_lifetime(&self)
+    mutating get {
+      let start = unsafe base.assumingMemoryBound(to: UInt64.self)
+      let span = unsafe MutableSpan(_unsafeStart: start, count: byteCount / 8)
+      return unsafe _overrideLifetime(span, mutating: &self)
+    }
+  }
+
+  /// Makes all bytes zero again.
+  package mutating func zero() {
+    unsafe memset(base, 0, byteCount)  // safe: exactly the bytes we own
+  }
+}

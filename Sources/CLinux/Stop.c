@@ -1,0 +1,92 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "CLinux.h"
+
+static atomic_int stop_signal;
+static atomic_int status_requested;
+static atomic_int stop_event = -1;
+
+static void note_stop(int signal) {
+  int saved = errno;
+  atomic_store(&stop_signal, signal);
+  // From now on both signals do what they do by default: who asks twice is not asked to wait.
+  struct sigaction standard = {.sa_handler = SIG_DFL};
+  sigaction(SIGINT, &standard, NULL);
+  sigaction(SIGTERM, &standard, NULL);
+  int event = atomic_load(&stop_event);
+  if (event >= 0) {
+    uint64_t one = 1;
+    ssize_t written = write(event, &one, sizeof one);
+    (void)written;  // it fails only when the event is already signalled to the brim
+  }
+  errno = saved;
+}
+
+static void note_status_request(int signal) {
+  (void)signal;
+  atomic_store(&status_requested, 1);
+}
+
+// A shell without job control starts `command &` with SIGINT ignored, and means it.
+static int install_unless_ignored(int signal, const struct sigaction *action) {
+  struct sigaction present;
+  if (sigaction(signal, NULL, &present) != 0) return -1;
+  if (present.sa_handler == SIG_IGN) return 0;
+  return sigaction(signal, action, NULL);
+}
+
+int clinux_stop_install(void) {
+  if (atomic_load(&stop_event) < 0) {
+    int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (event < 0) return -1;
+    int none = -1;
+    if (!atomic_compare_exchange_strong(&stop_event, &none, event)) close(event);
+  }
+  struct sigaction stop = {.sa_handler = note_stop, .sa_flags = SA_RESTART};
+  struct sigaction status = {.sa_handler = note_status_request, .sa_flags = SA_RESTART};
+  struct sigaction ignore = {.sa_handler = SIG_IGN};
+  // Each of the two waits while the other is being noted.
+  sigaddset(&stop.sa_mask, SIGINT);
+  sigaddset(&stop.sa_mask, SIGTERM);
+  if (install_unless_ignored(SIGINT, &stop) != 0) return -1;
+  if (install_unless_ignored(SIGTERM, &stop) != 0) return -1;
+  if (sigaction(SIGUSR1, &status, NULL) != 0) return -1;
+  if (sigaction(SIGPIPE, &ignore, NULL) != 0) return -1;
+  if (sigaction(SIGWINCH, &ignore, NULL) != 0) return -1;
+  return atomic_load(&stop_event);
+}
+
+int clinux_stop_descriptor(void) { return atomic_load(&stop_event); }
+
+int clinux_stop_signal(void) { return atomic_load(&stop_signal); }
+
+void clinux_stop_set(int signal) {
+  int event = atomic_load(&stop_event);
+  if (signal != 0) {
+    note_stop(signal);
+  } else {
+    atomic_store(&stop_signal, 0);
+    uint64_t count;
+    if (event >= 0) {
+      ssize_t taken = read(event, &count, sizeof count);
+      (void)taken;  // nothing to take is what was wanted
+    }
+  }
+}
+
+int clinux_stop_take_status_request(void) { return atomic_exchange(&status_requested, 0); }
+
+void clinux_die_of(int signal) {
+  struct sigaction standard = {.sa_handler = SIG_DFL};
+  sigaction(signal, &standard, NULL);
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, signal);
+  sigprocmask(SIG_UNBLOCK, &only, NULL);
+  raise(signal);
+}

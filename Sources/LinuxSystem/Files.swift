@@ -1,0 +1,157 @@
+import Glibc
+import SystemPackage
+
+/// Files by their paths.
+package enum Files {
+  /// Whether a path leads to something (following links).
+  package static func exists(_ path: String) -> Bool { (try? status(of: path)) != nil }
+
+  /// What a path leads to (following links).
+  package static func status(of path: String) throws(SystemCallError) -> FileStatus {
+    var status = stat()
+    try withCPath(path, for: "stat") { pointer throws(SystemCallError) in
+      try systemCall("stat", on: path) { unsafe stat(pointer, &status) }
+    }
+    return FileStatus(status)
+  }
+
+  /// The kind of what a path leads to.
+  package static func kind(of path: String) throws(SystemCallError) -> FileKind {
+    try status(of: path).kind
+  }
+
+  /// Which file a path leads to.
+  package static func identity(of path: String) throws(SystemCallError) -> FileIdentity {
+    try status(of: path).identity
+  }
+
+  /// The names in a directory, in order, without `.` and `..`.
+  package static func list(_ path: String) throws(SystemCallError) -> [String] {
+    let directory = try withCPath(path, for: "opendir") { pointer throws(SystemCallError) in
+      guard let directory = unsafe opendir(pointer) else {
+        throw SystemCallError(
+          call: "opendir", subject: path, errno: Errno(rawValue: Glibc.errno))
+      }
+      return unsafe directory
+    }
+    defer { unsafe closedir(directory) }
+    var names: [String] = []
+    while true {
+      Glibc.errno = 0
+      guard let entry = unsafe readdir(directory) else {
+        let errno = Errno(rawValue: Glibc.errno)
+        if errno.rawValue == 0 { break }
+        throw SystemCallError(call: "readdir", subject: path, errno: errno)
+      }
+      // The name is a C string inside the record, good until the next readdir.
+      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names.sorted()
+  }
+
+  /// Makes a directory; its parents too if asked. One that is there already is an error, unless it was
+  /// to be made with its parents.
+  package static func makeDirectory(
+    _ path: String, permissions: UInt32 = 0o777, withParents: Bool = false
+  ) throws(SystemCallError) {
+    if withParents {
+      if (try? kind(of: path)) == .directory { return }
+      let parent = directory(of: path)
+      if parent != path && !exists(parent) {
+        try makeDirectory(parent, permissions: permissions, withParents: true)
+      }
+    }
+    try withCPath(path, for: "mkdir") { pointer throws(SystemCallError) in
+      try systemCall("mkdir", on: path) { unsafe mkdir(pointer, mode_t(permissions)) }
+    }
+  }
+
+  /// Gives a file another path, in place of what is there.
+  package static func rename(_ path: String, to newPath: String) throws(SystemCallError) {
+    try withCPath(path, for: "rename") { old throws(SystemCallError) in
+      try withCPath(newPath, for: "rename") { new throws(SystemCallError) in
+        try systemCall("rename", on: "\(path) to \(newPath)") { unsafe Glibc.rename(old, new) }
+      }
+    }
+  }
+
+  /// Removes a file's name.
+  package static func unlink(_ path: String) throws(SystemCallError) {
+    try withCPath(path, for: "unlink") { pointer throws(SystemCallError) in
+      try systemCall("unlink", on: path) { unsafe Glibc.unlink(pointer) }
+    }
+  }
+
+  /// Removes an empty directory.
+  package static func removeDirectory(_ path: String) throws(SystemCallError) {
+    try withCPath(path, for: "rmdir") { pointer throws(SystemCallError) in
+      try systemCall("rmdir", on: path) { unsafe rmdir(pointer) }
+    }
+  }
+
+  /// Makes a file of this size that is one hole. Exclusive: only if nothing is there; otherwise what is
+  /// there goes. A file that could not be given its size does not stay.
+  package static func createSparse(
+    _ path: String, size: Int, exclusive: Bool = true
+  ) throws(SystemCallError) {
+    let file = try OwnedDescriptor.open(
+      path, access: .readWrite, options: exclusive ? [.create, .exclusive] : [.create, .truncate])
+    do throws(SystemCallError) {
+      try file.truncate(to: size)
+    } catch {
+      if exclusive { try? unlink(path) }  // the first error is the one to tell
+      throw error
+    }
+  }
+
+  /// The path without links, `.` and `..`, from the root.
+  package static func realPath(_ path: String) throws(SystemCallError) -> String {
+    try withCPath(path, for: "realpath") { pointer throws(SystemCallError) in
+      guard let real = unsafe realpath(pointer, nil) else {
+        throw SystemCallError(
+          call: "realpath", subject: path, errno: Errno(rawValue: Glibc.errno))
+      }
+      defer { unsafe free(real) }
+      return unsafe String(cString: real)
+    }
+  }
+
+  /// All bytes of a small file (or of one in /proc, which has no size); what is longer than the limit is
+  /// an error (`fileTooLarge`), not a part of it.
+  package static func contents(
+    of path: String, limit: Int = 16 << 20
+  ) throws(SystemCallError) -> [UInt8] {
+    let file = try OwnedDescriptor.open(path, access: .readOnly)
+    var buffer = AlignedBuffer(byteCount: 64 << 10)
+    var contents: [UInt8] = []
+    while true {
+      var span = buffer.mutableBytes
+      let count = try file.readStream(into: &span, range: 0..<span.byteCount)
+      if count == 0 { return contents }
+      if contents.count + count > limit {
+        throw SystemCallError(call: "read", subject: path, errno: .fileTooLarge)
+      }
+      // Safe: the pointer is used inside only.
+      unsafe buffer.bytes.withUnsafeBytes { unsafe contents.append(contentsOf: $0.prefix(count)) }
+    }
+  }
+
+  /// The directory that holds a path's last part.
+  package static func directory(of path: String) -> String {
+    let directory = FilePath(path).removingLastComponent()
+    return directory.isEmpty ? "." : directory.string
+  }
+
+  /// A name nobody has, in the same directory, for what shall take the path's place.
+  package static func temporaryName(beside path: String) -> String {
+    let path = FilePath(path)
+    let last = path.lastComponent?.string ?? "file"
+    let random = String(UInt64.random(in: .min ... .max), radix: 36)
+    // A name may have 255 bytes, and ours adds to it.
+    let name = ".\(String(decoding: last.utf8.prefix(200), as: UTF8.self)).\(random).tmp"
+    return path.removingLastComponent().appending(name).string
+  }
+}

@@ -1,0 +1,40 @@
+import CLinux
+
+/// Somebody's wish that the program ends, or says how far it is.
+///
+/// The first SIGINT or SIGTERM is noted here, so that long work can write its resume point; the second
+/// does what signals do. SIGUSR1 asks for a status line. SIGPIPE and SIGWINCH are ignored.
+package final class StopRequest: Sendable {
+  /// The only one: signals are for the whole process.
+  package static let shared = StopRequest()
+
+  private init() {}
+
+  /// Starts to listen. Until then no signal is noted.
+  @discardableResult
+  package static func install() -> StopRequest {
+    clinux_stop_install()  // fails only without a descriptor left; then signals keep their old meaning
+    return shared
+  }
+
+  /// The signal that asked the program to end; nil while nobody did.
+  package var signal: Int32? {
+    let signal = clinux_stop_signal()
+    return signal == 0 ? nil : signal
+  }
+
+  /// Whether somebody asked for a status line since the last call.
+  package func takeStatusRequest() -> Bool { clinux_stop_take_status_request() != 0 }
+
+  /// As if the signal had come: for a stop that another part of the program wants.
+  package func stop(as signal: Int32) { clinux_stop_set(signal) }
+
+  /// Forgets that anybody asked.
+  package func forget() { clinux_stop_set(0) }
+
+  /// Ends the program as the signal would have, so that a shell sees why.
+  package static func dieOf(_ signal: Int32) { clinux_die_of(signal) }
+
+  /// Readable from the first stop on; -1 until installed.
+  static var descriptor: Int32 { clinux_stop_descriptor() }
+}
