@@ -27,5 +27,6 @@ int clinux_loop_backing(int descriptor, uint64_t *device, uint64_t *inode) {
   return result;
 }
 
+uint64_t clinux_device(uint32_t major, uint32_t minor) { return gnu_dev_makedev(major, minor); }
 uint32_t clinux_major(uint64_t device) { return gnu_dev_major(device); }
 uint32_t clinux_minor(uint64_t device) { return gnu_dev_minor(device); }

@@ -9,6 +9,11 @@ int clinux_open(const char *path, int flags, int direct, uint32_t permissions) {
   return open(path, flags | O_CLOEXEC | O_NOCTTY | (direct ? O_DIRECT : 0), (mode_t)permissions);
 }
 
+int clinux_set_direct(int descriptor) {
+  int flags = fcntl(descriptor, F_GETFL);
+  return flags == -1 ? -1 : fcntl(descriptor, F_SETFL, flags | O_DIRECT);
+}
+
 int clinux_pipe(int *reader, int *writer) {
   int ends[2] = {-1, -1};
   int result = pipe2(ends, O_CLOEXEC);

@@ -43,7 +43,7 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
   /// The path as it was given, for messages.
   package let name: String
   /// Whether it goes past the page cache.
-  package let isDirect: Bool
+  package private(set) var isDirect: Bool
 
   private init(owning descriptor: CInt, name: String, isDirect: Bool) {
     self.descriptor = descriptor
@@ -74,6 +74,13 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
     }
     return OwnedDescriptor(
       owning: descriptor, name: path, isDirect: options.contains(.direct))
+  }
+
+  /// From now on past the page cache, as if opened with `direct`; `invalidArgument` if the file cannot.
+  package mutating func becomeDirect() throws(SystemCallError) {
+    let descriptor = descriptor
+    try systemCall("fcntl(O_DIRECT)", on: name) { clinux_set_direct(descriptor) }
+    isDirect = true
   }
 
   /// An owner of its own for the program's standard input.

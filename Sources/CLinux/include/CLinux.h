@@ -15,7 +15,8 @@ int clinux_block_sector_byte_count(int descriptor, int *byte_count);
 int clinux_block_zero(int descriptor, uint64_t offset, uint64_t byte_count);
 /// LOOP_GET_STATUS64: the device and inode numbers behind an open loop device.
 int clinux_loop_backing(int descriptor, uint64_t *device, uint64_t *inode);
-/// The two halves of a device number (macros in glibc).
+/// A device number from its halves, and back (macros in glibc).
+uint64_t clinux_device(uint32_t major, uint32_t minor);
 uint32_t clinux_major(uint64_t device);
 uint32_t clinux_minor(uint64_t device);
 
@@ -31,6 +32,8 @@ int clinux_allocate(int descriptor, int64_t offset, int64_t byte_count);
 int clinux_direct_alignment(int descriptor, uint32_t *memory, uint32_t *offset);
 /// open, with O_CLOEXEC, O_NOCTTY and if asked O_DIRECT added to the flags.
 int clinux_open(const char *path, int flags, int direct, uint32_t permissions);
+/// fcntl(F_SETFL): adds O_DIRECT to an open file.
+int clinux_set_direct(int descriptor);
 /// pipe2(O_CLOEXEC): reader, then writer.
 int clinux_pipe(int *reader, int *writer);
 /// lseek(SEEK_DATA) and lseek(SEEK_HOLE).
