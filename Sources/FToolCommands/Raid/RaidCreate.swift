@@ -125,16 +125,11 @@ package struct RaidCreate: Verb {
   }
 
   private func checkName() throws {
-    let isPlain = name.utf8.allSatisfy {
-      $0 >= UInt8(ascii: "a") && $0 <= UInt8(ascii: "z")
-        || $0 >= UInt8(ascii: "A") && $0 <= UInt8(ascii: "Z")
-        || $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9")
-        || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-")
-    }
-    guard isPlain, !name.isEmpty, !name.hasPrefix("-"), !name.hasPrefix(".") else {
+    let isPlain = name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+    guard isPlain, !name.isEmpty, !name.contains("/"), !name.contains(":") else {
       throw ValidationError(
-        "'\(name)' cannot name an array: letters, digits, '.', '_' and '-' can; the name comes "
-          + "before the members")
+        "'\(name)' cannot name an array: a name has no blanks, '/' or ':' in it, and comes before "
+          + "the members")
     }
     guard name.utf8.count <= 32 else {
       throw ValidationError("the array's name '\(name)' is longer than 32 bytes")
