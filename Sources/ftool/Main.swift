@@ -1,4 +1,5 @@
-@main
-enum Main {
-  static func main() {}
+import FToolCommands
+
+@main enum Main {
+  static func main() { FTool.runAndExit() }
 }

@@ -1,0 +1,11 @@
+import ArgumentParser
+
+/// Which copy of a mirror is read.
+package enum ReadPolicy: String, CaseIterable, ExpressibleByArgument, Sendable {
+  /// Each in its turn.
+  case roundRobin = "round-robin"
+  /// The one with the least to do.
+  case leastPending = "least-pending"
+  /// Any.
+  case random
+}

@@ -1,0 +1,55 @@
+/// Why a command did not do what was asked, for a person and for a script.
+///
+/// The message names the thing (member, array, option) and says why: lower case, no full stop. The
+/// hint says what to do about it.
+package struct Failure: Error, Equatable, Sendable {
+  /// What the process exits with.
+  package var status: ExitStatus
+  /// What went wrong, naming the thing and the reason.
+  package var message: String
+  /// What to do about it, where that is known.
+  package var hint: String?
+
+  /// A failure with its status, its sentence and, where there is one, the way out.
+  package init(_ status: ExitStatus, _ message: String, hint: String? = nil) {
+    self.status = status
+    self.message = message
+    self.hint = hint
+  }
+
+  /// The end that SIGINT or SIGTERM asked for. `resuming` says how to go on, where not by running
+  /// the same command again.
+  package static func interrupted(
+    signal: Int32, resuming hint: String = "run the same command again: it goes on from there"
+  ) -> Failure {
+    Failure(.interrupted(signal: signal), "interrupted by signal \(signal)", hint: hint)
+  }
+
+  /// What reached the top although a command should have turned it into a sentence.
+  package init(unexpected error: any Error) {
+    if let failure = error as? Failure {
+      self = failure
+    } else {
+      self.init(
+        .bug, "a bug in ftool: \(type(of: error)): \(error)",
+        hint: "please report this with the command that you ran")
+    }
+  }
+}
+
+extension Failure {
+  /// The lines for standard error.
+  package func text(_ style: TextStyle) -> String {
+    var lines = style.bad("ftool: error:") + " \(message)\n"
+    if let hint { lines += "ftool: hint: \(hint)\n" }
+    return lines
+  }
+
+  /// The object that stands for this failure under `--json`.
+  package var json: JSONValue {
+    [
+      "type": "error", "schema": .number(JSONValue.schema), "code": .number(status.code),
+      "message": .string(message), "hint": hint.map(JSONValue.string) ?? .null,
+    ]
+  }
+}

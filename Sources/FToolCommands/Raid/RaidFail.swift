@@ -1,0 +1,27 @@
+import ArgumentParser
+
+/// `ftool raid fail`: stops using a member.
+package struct RaidFail: Verb {
+  package static let configuration = CommandConfiguration(
+    commandName: "fail", abstract: "Mark a member as failed: it is not used any more.",
+    discussion: "Refused where the array cannot do without it, unless --force is given.")
+
+  @OptionGroup package var operand: ArrayOperand
+
+  @Option(
+    name: .long, help: ArgumentHelp("The member to fail.", valueName: "member"),
+    completion: .file())
+  package var member: String
+
+  @OptionGroup package var degraded: DegradedOption
+  @OptionGroup package var sums: SumsFileOption
+  @OptionGroup package var lock: LockOptions
+  @OptionGroup package var write: WriteOptions
+  @OptionGroup package var global: GlobalOptions
+
+  package init() {}
+
+  package func perform(_ context: CommandContext) throws -> ExitStatus {
+    throw Failure.notBuiltYet
+  }
+}

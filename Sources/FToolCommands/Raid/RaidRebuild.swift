@@ -1,0 +1,45 @@
+import ArgumentParser
+
+/// `ftool raid rebuild`: makes a member good again from the others.
+package struct RaidRebuild: Verb {
+  package static let configuration = CommandConfiguration(
+    commandName: "rebuild", abstract: "Make a member good again, onto itself or onto a new one.",
+    discussion: """
+      Without --member and --onto, every member that needs it is rebuilt, and spares take the places \
+      of failed members. Interrupted, it goes on where it was.
+      """)
+
+  @OptionGroup package var operand: ArrayOperand
+
+  @Option(
+    name: .long, help: ArgumentHelp("The member to make good again.", valueName: "member"),
+    completion: .file())
+  package var member: String?
+
+  @Option(
+    name: .long, help: ArgumentHelp("The new member to put in its place.", valueName: "member"),
+    completion: .file())
+  package var onto: String?
+
+  @Flag(name: .long, help: "Read everything back and compare.")
+  package var verify = false
+
+  @OptionGroup package var rate: RateOption
+  @OptionGroup package var degraded: DegradedOption
+  @OptionGroup package var sums: SumsFileOption
+  @OptionGroup package var lock: LockOptions
+  @OptionGroup package var write: WriteOptions
+  @OptionGroup package var global: GlobalOptions
+
+  package init() {}
+
+  package func validate() throws {
+    if let member, member == onto {
+      throw ValidationError("--member and --onto are the same: --member alone rebuilds it in place")
+    }
+  }
+
+  package func perform(_ context: CommandContext) throws -> ExitStatus {
+    throw Failure.notBuiltYet
+  }
+}

@@ -1,0 +1,40 @@
+import ArgumentParser
+
+/// `ftool raid replace`: swaps a live member for a new one.
+package struct RaidReplace: Verb {
+  package static let configuration = CommandConfiguration(
+    commandName: "replace", abstract: "Swap a live member without losing redundancy.",
+    discussion: "The old member stays in use until the new one is complete.")
+
+  @OptionGroup package var operand: ArrayOperand
+
+  @Option(
+    name: .long, help: ArgumentHelp("The member that leaves.", valueName: "member"),
+    completion: .file())
+  package var member: String
+
+  @Option(
+    name: .long, help: ArgumentHelp("The member that takes its place.", valueName: "member"),
+    completion: .file())
+  package var onto: String
+
+  @Flag(name: .long, help: "Read everything back and compare.")
+  package var verify = false
+
+  @OptionGroup package var rate: RateOption
+  @OptionGroup package var degraded: DegradedOption
+  @OptionGroup package var sums: SumsFileOption
+  @OptionGroup package var lock: LockOptions
+  @OptionGroup package var write: WriteOptions
+  @OptionGroup package var global: GlobalOptions
+
+  package init() {}
+
+  package func validate() throws {
+    if member == onto { throw ValidationError("--member and --onto are the same") }
+  }
+
+  package func perform(_ context: CommandContext) throws -> ExitStatus {
+    throw Failure.notBuiltYet
+  }
+}

@@ -1,0 +1,32 @@
+import FToolCommands
+import Testing
+
+@Suite struct FailureTests {
+  private struct Surprise: Error {}
+
+  @Test func `is a line, and a second one for the hint`() {
+    #expect(Failure(.busy, "a.img is held").text(.plain) == "ftool: error: a.img is held\n")
+    #expect(
+      Failure(.busy, "a.img is held", hint: "wait").text(.plain)
+        == "ftool: error: a.img is held\nftool: hint: wait\n")
+  }
+
+  @Test func `is an object with a code`() {
+    #expect(
+      Failure(.busy, "held", hint: "wait").json.text
+        == #"{"type":"error","schema":1,"code":75,"message":"held","hint":"wait"}"#)
+    #expect(Failure(.busy, "held").json.text.hasSuffix(#""hint":null}"#))
+  }
+
+  @Test func `passes through the catch-all unchanged, and all else is a bug`() {
+    let failure = Failure(.damaged, "lost")
+    #expect(Failure(unexpected: failure) == failure)
+    #expect(Failure(unexpected: Surprise()).status == .bug)
+    #expect(Failure(unexpected: Surprise()).message.contains("Surprise"))
+  }
+
+  @Test func `of a signal ends with 128 and its number`() {
+    #expect(Failure.interrupted(signal: 2).status.code == 130)
+    #expect(Failure.interrupted(signal: 15).hint?.contains("again") == true)
+  }
+}

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# The life of an array in a minute: made over files, filled with a real file system, robbed of a
+# member, read all the same, rebuilt, silently damaged, scrubbed, compared.
+#
+# Shows each command as it runs it. FTOOL is the program.
+set -euo pipefail
+export PATH="$PATH:/usr/sbin:/sbin" LC_ALL=C
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+program=${FTOOL:-$here/.build/release/ftool}
+[ -x "$program" ] || { echo "no $program: 'make build' builds it" >&2; exit 1; }
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/ftool-demo.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+export XDG_STATE_HOME=$work/state
+cd "$work"
+ftool() { "$program" "$@"; }
+
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
+say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
+# run COMMAND: shows it and runs it as it is shown
+run() {
+  printf '%s$ %s%s\n' "$bold" "$1" "$plain"
+  eval "$1"
+}
+# run_to STATUS COMMAND: the command must end with that status
+run_to() {
+  local status=0
+  printf '%s$ %s%s\n' "$bold" "$2" "$plain"
+  eval "$2" || status=$?
+  if [ "$status" != "$1" ]; then
+    echo "demo: that ended with $status and not with $1" >&2
+    exit 1
+  fi
+}
+same() {
+  if [ "$1" != "$2" ]; then
+    echo "demo: $3 is not what was written" >&2
+    exit 1
+  fi
+  echo "  the same: $1"
+}
+hash_of() { sha256sum | cut -d ' ' -f 1; }
+
+say "A file system with real files in it: the sources of this program, and some of this machine."
+mkdir tree
+cp -r "$here/Sources" "$here/man" tree/
+if [ -d /usr/share/common-licenses ]; then cp -rL /usr/share/common-licenses tree/; fi
+run "truncate -s 64M tree.ext4"
+run "mkfs.ext4 -q -d tree tree.ext4"
+original=$(hash_of < tree.ext4)
+
+say "An array of four files. Any one of them may be lost."
+run "ftool raid create photos a.img b.img c.img d.img --make 32M --level 5"
+
+say "The file system goes onto it, and comes back the same."
+run "ftool raid write a.img -i tree.ext4"
+run "ftool raid read a.img --length 64M | sha256sum"
+same "$(ftool raid read a.img --length 64M | hash_of)" "$original" "the array"
+
+say "A member is destroyed."
+run "rm b.img"
+run_to 2 "ftool raid status a.img --test"
+
+say "Every byte is still there: what is missing is computed."
+run "ftool raid read a.img c.img d.img --length 64M | sha256sum"
+same "$(ftool raid read a.img c.img d.img --length 64M 2> /dev/null | hash_of)" "$original" \
+  "the array without a member"
+
+say "A new file takes the place of the lost one."
+run "truncate -s 32M new.img"
+run "ftool raid rebuild a.img c.img d.img --onto new.img --degraded --yes"
+run_to 0 "ftool raid status a.img --test"
+
+say "Silent corruption: 64 KiB in the middle of a member turn to noise, and no disk says a word."
+run "dd if=/dev/urandom of=c.img bs=64K seek=200 count=1 conv=notrunc status=none"
+
+say "A scrub names the member and the blocks, and repairs them. (1: found, and all repaired)"
+run_to 1 "ftool raid scrub a.img --yes"
+run_to 0 "ftool raid scrub a.img --yes"
+
+say "And what was written is still what is read."
+run "ftool raid read a.img --length 64M -o back.ext4"
+run "cmp tree.ext4 back.ext4"
+same "$(hash_of < back.ext4)" "$original" "the healed array"
+run "e2fsck -fn back.ext4"
+
+say "Done. All of this was in $work, which is removed now."

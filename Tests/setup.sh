@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Sees to it that the machine has what a target of the Makefile needs.
+#
+#   setup.sh PURPOSE...     build, test, demo, lint, kernel or bench
+#
+# What is missing is installed with apt-get, as root or through sudo, after saying so. Where that is
+# not possible, it says what to install by hand and ends with 1. Nothing is installed that is there.
+set -euo pipefail
+
+missing=()
+
+# need PACKAGE COMMAND: the command is there, or the package will bring it
+need() { command -v "$2" > /dev/null || PATH="$PATH:/usr/sbin:/sbin" command -v "$2" > /dev/null || missing+=("$1"); }
+
+# The compiler brings its own libraries, but links with the C library of the system.
+need_c_library() {
+  [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+  compgen -G '/usr/include/c++/*/vector' > /dev/null || missing+=(g++)
+  compgen -G '/usr/lib/gcc/*/*/libgcc.a' > /dev/null || missing+=(gcc)
+}
+
+for purpose in "$@"; do
+  case $purpose in
+    build)
+      if ! command -v swift > /dev/null; then
+        echo "setup: Swift 6.3 or newer is needed: install it from swift.org, or as your system has it" >&2
+        exit 1
+      fi
+      need git git
+      need_c_library
+      ;;
+    test)
+      need mdadm mdadm
+      need tar tar
+      need zstd zstd
+      ;;
+    demo)
+      need tar tar
+      need e2fsprogs mkfs.ext4
+      ;;
+    lint) need mandoc mandoc ;;
+    kernel) # the kernel itself is fetched by Tests/Kernel/setup.sh
+      need tar tar
+      need zstd zstd
+      ;;
+    bench) need coreutils sha256sum ;; # peers are fetched by Tests/Benchmarks/run.sh
+    *)
+      echo "setup: no purpose is called '$purpose'" >&2
+      exit 64
+      ;;
+  esac
+done
+
+[ ${#missing[@]} -gt 0 ] || exit 0
+mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+
+by_hand() {
+  echo "setup: $1; please install by hand: ${missing[*]}" >&2
+  exit 1
+}
+
+as_root=()
+command -v apt-get > /dev/null || by_hand "there is no apt-get"
+if [ "$(id -u)" != 0 ]; then
+  command -v sudo > /dev/null || by_hand "this is not root, and there is no sudo"
+  as_root=(sudo)
+fi
+echo "setup: for '$*' this installs with apt-get: ${missing[*]}"
+install() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+    --no-install-recommends "${missing[@]}"
+}
+if ! install; then
+  "${as_root[@]}" apt-get update -q || by_hand "apt-get update failed"
+  install || by_hand "apt-get install failed"
+fi
