@@ -79,19 +79,35 @@ assemble_degraded() { # M...: those that are there; --run starts what mdadm woul
   case $(attribute degraded) in 0 | '') fail "assemble: not degraded"; return 1 ;; esac
   say "kernel starts it degraded"
 }
-assemble_dirty() { # M...: it was left unclean: the kernel has to resync
-  assemble_with -- "$@" || return 1
+dirty_regions() { # of the attached members: "DIRTY ALL KIB", most dirty first; nothing without a bitmap
+  local loop
+  for loop in $loops; do
+    mdadm --examine-bitmap $loop 2>/dev/null | awk '
+      / Chunksize : / { kib = $3 * ($4 ~ /^M/ ? 1024 : $4 ~ /^G/ ? 1048576 : 1) }
+      / Bitmap : / { print $6, $3, kib }'
+  done | sort -rn | head -1
+}
+kib_read() { echo $(($(awk '{ print $3 }' /sys/block/${loops##*/}/stat) / 2)); } # of the last member
+assemble_dirty() { # M...: it was left unclean: the kernel has to resync, with a bitmap only what that says
+  [ $failed = 0 ] || return 1
+  attach "$@" || return 1
+  local regions before read limit
+  regions=$(dirty_regions)
+  before=$(kib_read)
+  mdadm --assemble /dev/$md $loops >/tmp/mdadm 2>&1 || { fail "assemble $*"; return 1; }
   said 'resync of' || { usleep 300000; said 'resync of'; } || { fail "unclean: no resync"; return 1; }
-  local bits
-  bits=$(dmesg | tail -n +$((md_seen + 1)) | sed -n 's/.*set \([0-9]*\) of \([0-9]*\) bits.*/\1 \2/p')
-  if [ -n "$bits" ]; then
-    set -- $bits
-    [ $1 -gt 0 ] || { fail "unclean: no bit set"; return 1; }
-    [ $2 -lt 4 ] || [ $1 -lt $2 ] || { fail "unclean: all $2 bits set"; return 1; }
-    bits=" of $1 of $2 regions"
-  fi
   wait_idle $md
-  say "kernel resyncs what was left unclean$bits"
+  read=$(($(kib_read) - before))
+  if [ -n "$regions" ]; then
+    set -- $regions
+    [ $1 -gt 0 ] || { fail "unclean: no dirty region"; return 1; }
+    [ $2 -lt 4 ] || [ $1 -lt $2 ] || { fail "unclean: all $2 regions are dirty"; return 1; }
+    limit=$(($1 * $3 + 2048))
+    [ $read -le $limit ] || { fail "unclean: $1 of $2 regions of $3 KiB are dirty, but $read KiB were read"; return 1; }
+    say "kernel resyncs $1 of $2 regions of $3 KiB ($read KiB read)"
+  else
+    say "kernel resyncs all of it ($read KiB read)"
+  fi
 }
 read_only() { # M...: assemble and read, change nothing
   assemble_with --readonly -- "$@" || return 1

@@ -102,7 +102,7 @@ fail() {  # NAME WHAT [DETAIL]: the case goes no further
   echo "FAIL $(title "$1") $2"
   [ -z "${3:-}" ] || sed 's/^/  /' <<<"$3"
 }
-title() { echo "raid ${level[$1]} ${layout[$1]} ${metadata[$1]} [$1]"; }
+title() { echo "${level[$1]} ${metadata[$1]} ${layout[$1]} ($1):"; }
 alive() { [ -z "${bad[$1]:-}" ]; }
 members() { local i=0; for _ in ${sizes[$1]//,/ }; do echo "m$i"; i=$((i + 1)); done; }
 paths() { local m; for m in $(members "$1"); do echo "$shared/$1/$m"; done; }
@@ -196,8 +196,8 @@ ftool_writes() {  # NAME STEP WHAT MEMBER...
 }
 kernel_will_write() { plan_writes "$1" "$2" "$(stat -c %s "$(expected "$1")")"; expect_writes "$1" "$2"; }
 
-boot() {  # NAME-OF-THE-BOOT KIND...: runs the plan $work/plan, passes on what it found
-  local line word name what status detail= kinds=$2
+boot() {  # NAME-OF-THE-BOOT: runs the plan $work/plan, passes on what it found
+  local line word name what status
   { cat "$here/guest.sh" "$work/plan"; echo finish; } >"$work/script"
   "$here/vm.sh" -d "$shared" -t 240 -l "$work/console.$1" "$work/script" >"$work/$1" 2>&1
   status=$?
@@ -301,10 +301,8 @@ for name in $(of_kind watched); do
 done
 for name in $(of_kind foreign); do
   make_files "$name"
-  echo "0 60000000 777" >"$shared/$name/writes.1"
   plan array "$name"
   plan create "$(members "$name" | wc -l)" --metadata="${metadata[$name]}" "${options[$name]}"
-  plan 'dd if=/host/pool bs=1M of=/dev/md0 count=$(cat /sys/block/md0/size) iflag=count_bytes oflag=seek_bytes >/dev/null 2>&1 </dev/null'
   plan 'head -c $(($(cat /sys/block/md0/size) * 512)) /host/pool >/dev/md0; sync'
   plan 'echo $(($(cat /sys/block/md0/size) * 512)) >/host/$name/size'
   plan check
