@@ -34,8 +34,8 @@ linear            | linear | -                | 1.2 | none     | -    | none   |
 linear-sums       | linear | -                | 1.1 | none     | -    | crc32c | 8,6,12      |
 linear-1.0        | linear | -                | 1.0 | none     | -    | none   | 7,9         |
 raid0             | 0      | -                | 1.1 | none     | 64K  | none   | 8,8,8       |
-raid0-unequal     | 0      | -                | 1.2 | none     | 64K  | none   | 8,6,12      |
-raid0-unequal-1.0 | 0      | -                | 1.0 | none     | 4K   | none   | 7,9,6,12    |
+raid0-unequal     | 0      | original         | 1.2 | none     | 64K  | none   | 8,6,12      |
+raid0-unequal-1.0 | 0      | alternate        | 1.0 | none     | 4K   | none   | 7,9,6,12    |
 raid0-sums        | 0      | -                | 1.2 | none     | 512K | crc32c | 8,6,12      |
 raid1             | 1      | -                | 1.0 | none     | -    | crc32c | 8,8         | 1
 raid1-3           | 1      | -                | 1.2 | internal | -    | crc32c | 8,8,8       | 0 2
