@@ -141,11 +141,16 @@ write() {
   sync
   say "kernel writes"
 }
-check() {
+check() { # [MIB]: of each member only so much
   [ $failed = 0 ] || return 1
   [ -e /sys/block/$md/md/mismatch_cnt ] || return 0
   wait_idle $md
+  [ $# = 0 ] || echo $(($1 * 2048)) >/sys/block/$md/md/sync_max
   echo check >/sys/block/$md/md/sync_action 2>/tmp/mdadm || { fail "cannot check"; return 1; }
+  if [ $# != 0 ]; then # it waits there for a higher limit
+    while [ "$(sync_action $md)" = check ] && [ "$(attribute sync_completed | cut -d' ' -f1)" != $(($1 * 2048)) ]; do usleep 20000; done
+    echo idle >/sys/block/$md/md/sync_action
+  fi
   wait_idle $md
   wanted "kernel's check: mismatch_cnt" "$(attribute mismatch_cnt)" 0
 }
