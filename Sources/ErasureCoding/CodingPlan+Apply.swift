@@ -4,8 +4,7 @@ extension CodingPlan {
   /// Computes the outputs. All columns lie in `buffer`: `sources` and `outputs` are their byte offsets, `byteCount` is the
   /// length of each. With `accumulating` the outputs are added to. An output overlaps no source and no other output.
   ///
-  /// Any length and alignment is right; multiples of 64 on 64-byte boundaries are quick. Nothing is allocated, unless some
-  /// sources have only coefficients that are 0 and there are more of them than fit on the stack.
+  /// Any length and alignment is right; multiples of 64 on 64-byte boundaries are quick. Nothing is allocated.
   package func apply(
     in buffer: inout MutableRawSpan, sources: Span<Int>, outputs: Span<Int>, byteCount: Int,
     accumulating: Bool = false
@@ -28,15 +27,11 @@ extension CodingPlan {
           at: base, sources: sources, outputs: outputs, byteCount: byteCount,
           accumulating: accumulating)
       }
-      unsafe withUnsafeTemporaryAllocation(of: Int.self, capacity: usedSources.count) { used in
-        for (index, source) in usedSources.enumerated() {
-          unsafe used.initializeElement(at: index, to: sources[source])
-        }
-        let span = unsafe Span(_unsafeElements: UnsafeBufferPointer(used))
-        unsafe apply(
-          at: base, sources: span, outputs: outputs, byteCount: byteCount,
-          accumulating: accumulating)
-      }
+      var used = [255 of Int](repeating: 0)
+      for index in usedSources.indices { used[index] = sources[usedSources[index]] }
+      unsafe apply(
+        at: base, sources: used.span.extracting(0..<usedSources.count), outputs: outputs,
+        byteCount: byteCount, accumulating: accumulating)
     }
   }
 
