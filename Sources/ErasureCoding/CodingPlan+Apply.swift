@@ -10,14 +10,8 @@ extension CodingPlan {
     accumulating: Bool = false
   ) {
     precondition(sources.count == sourceCount && outputs.count == outputCount)
-    let limit = buffer.byteCount
-    precondition(byteCount >= 0)
-    for index in sources.indices {
-      precondition(sources[index] >= 0 && sources[index] <= limit - byteCount)
-    }
-    for index in outputs.indices {
-      precondition(outputs[index] >= 0 && outputs[index] <= limit - byteCount)
-    }
+    checkColumns(
+      sources: sources, outputs: outputs, byteCount: byteCount, limit: buffer.byteCount)
     guard byteCount > 0, outputCount > 0 else { return }
     // Every column was just found to lie within the buffer; the kernels touch nothing else.
     unsafe buffer.withUnsafeMutableBytes { bytes in
@@ -32,6 +26,25 @@ extension CodingPlan {
       unsafe apply(
         at: base, sources: used.span.extracting(0..<usedSources.count), outputs: outputs,
         byteCount: byteCount, accumulating: accumulating)
+    }
+  }
+
+  private func checkColumns(
+    sources: Span<Int>, outputs: Span<Int>, byteCount: Int, limit: Int
+  ) {
+    precondition(byteCount >= 0)
+    for index in sources.indices {
+      precondition(sources[index] >= 0 && sources[index] <= limit - byteCount)
+    }
+    for index in outputs.indices {
+      let output = outputs[index]
+      precondition(output >= 0 && output <= limit - byteCount)
+      for other in sources.indices {
+        precondition(abs(sources[other] - output) >= byteCount, "an output overlaps a source")
+      }
+      for other in 0..<index {
+        precondition(abs(outputs[other] - output) >= byteCount, "two outputs overlap")
+      }
     }
   }
 
