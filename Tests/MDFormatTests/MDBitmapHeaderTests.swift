@@ -142,7 +142,8 @@ import Testing
     }
     #expect(found == bits)
     #expect(header.setBitCount(in: area.rawBytes) == bits.count { $0 })
-    #expect(bits.indices.allSatisfy { MDBitmapHeader.isSet(bit: $0, in: area.rawBytes) == bits[$0] })
+    #expect(
+      bits.indices.allSatisfy { MDBitmapHeader.isSet(bit: $0, in: area.rawBytes) == bits[$0] })
   }
 
   @Test func `sets and clears one bit at a time`() {

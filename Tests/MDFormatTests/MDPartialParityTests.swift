@@ -123,7 +123,8 @@ import Testing
 
   @Test func `takes the last header before an older or a bad one`() {
     func offset(_ generations: [UInt64]) -> Int? {
-      guard case .newest(_, let offset) = newest(in: area(generations: generations), arrayID: arrayID)
+      guard
+        case .newest(_, let offset) = newest(in: area(generations: generations), arrayID: arrayID)
       else { return nil }
       return offset / 8192
     }
