@@ -56,7 +56,7 @@ import Testing
     #expect(superblock.dataArea.upperBound <= memberSectors && !superblock.dataArea.isEmpty)
     #expect(member.contains(superblock.superblockArea))
     if let sector = superblock.bitmapSector {
-      #expect(member.contains(sector) && !superblock.dataArea.contains(sector))
+      #expect(member.contains(sector) && !superblock.usedDataArea.contains(sector))
       #expect(superblock.freeSectors(from: sector, memberSectors: memberSectors) <= memberSectors)
     }
     if let area = superblock.partialParityArea { #expect(member.contains(area)) }
