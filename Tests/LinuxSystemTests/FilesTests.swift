@@ -22,7 +22,8 @@ import Testing
     try Files.removeDirectory(scratch.path("a/b/c"))
     #expect(!Files.exists(scratch.path("a/b/c")))
     #expect(try Files.kind(of: scratch.path("a")) == .directory)
-    #expect(throws: SystemCallError(call: "opendir", subject: "/no", errno: .noSuchFileOrDirectory)) {
+    #expect(throws: SystemCallError(call: "opendir", subject: "/no", errno: .noSuchFileOrDirectory))
+    {
       try Files.list("/no")
     }
   }
@@ -37,7 +38,9 @@ import Testing
     }
     try Files.createSparse(path, size: 7, exclusive: false)
     #expect(try Files.contents(of: path) == [UInt8](repeating: 0, count: 7))
-    #expect(throws: SystemCallError.self) { try Files.createSparse(scratch.path("huge"), size: .max) }
+    #expect(throws: SystemCallError.self) {
+      try Files.createSparse(scratch.path("huge"), size: .max)
+    }
     #expect(!Files.exists(scratch.path("huge")))
   }
 
@@ -87,7 +90,8 @@ import Testing
     }
     #expect(try Files.contents(of: path) == [9])
     #expect(try Files.realPath(scratch.path("link")) == path)
-    try Files.atomicReplace(scratch.path("new"), permissions: 0o600) { _ throws(SystemCallError) in }
+    try Files.atomicReplace(scratch.path("new"), permissions: 0o600) { _ throws(SystemCallError) in
+    }
     #expect(try Files.status(of: scratch.path("new")).permissions == 0o600)
   }
 

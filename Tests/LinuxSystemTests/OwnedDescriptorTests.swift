@@ -10,7 +10,8 @@ import Testing
   init() throws { scratch = try Scratch() }
 
   private func file(_ name: String = "file") throws -> OwnedDescriptor {
-    try OwnedDescriptor.open(scratch.path(name), access: .readWrite, options: [.create, .exclusive])
+    try OwnedDescriptor.open(
+      scratch.path(name), access: .readWrite, options: [.create, .exclusive])
   }
 
   @Test func `closes what it opened`() throws {
@@ -79,7 +80,9 @@ import Testing
       var buffer = AlignedBuffer(byteCount: 70_000)
       while true {
         var span = buffer.mutableBytes
-        guard let count = try? own.readStream(into: &span, range: 0..<70_000), count > 0 else { break }
+        guard let count = try? own.readStream(into: &span, range: 0..<70_000), count > 0 else {
+          break
+        }
         collected.withLock { $0 += buffer.array.prefix(count) }
       }
     }
@@ -123,12 +126,15 @@ import Testing
     let pipe = Pipe()
     #expect(try pipe.reader.kind == .pipe)
     #expect(try OwnedDescriptor.open("/dev/null", access: .readOnly).kind == .character)
-    #expect(try OwnedDescriptor.open("/", access: .readOnly, options: .directory).kind == .directory)
+    #expect(
+      try OwnedDescriptor.open("/", access: .readOnly, options: .directory).kind == .directory)
   }
 
   @Test func `exclusive creation refuses what is there`() throws {
     _ = try file()
-    #expect(throws: SystemCallError(call: "open", subject: scratch.path("file"), errno: .fileExists)) {
+    #expect(
+      throws: SystemCallError(call: "open", subject: scratch.path("file"), errno: .fileExists)
+    ) {
       _ = try file()
     }
     try Files.unlink(scratch.path("file"))

@@ -11,8 +11,9 @@ import Testing
   }
 
   @Test func `a call that fails throws what the kernel said`() {
-    #expect(throws: SystemCallError(call: "open", subject: "/no/such", errno: .noSuchFileOrDirectory))
-    {
+    #expect(
+      throws: SystemCallError(call: "open", subject: "/no/such", errno: .noSuchFileOrDirectory)
+    ) {
       _ = try OwnedDescriptor.open("/no/such", access: .readOnly)
     }
   }
