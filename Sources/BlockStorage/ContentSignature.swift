@@ -7,7 +7,7 @@ import LinuxSystem
 /// check its guesses with.
 package enum ContentSignature {
   /// One mark.
-  package struct Found: Equatable, Sendable {
+  package struct Found: Hashable, Sendable {
     /// What it is the mark of, such as `ext4`.
     package let kind: String
     /// Where the mark lies, in bytes from the start of the device.
@@ -24,7 +24,7 @@ package enum ContentSignature {
 
   /// How much of the device's start and end is looked at.
   static let headByteCount = 264 << 10
-  static let tailByteCount = 512 << 10
+  static let tailByteCount = 768 << 10
 
   /// All marks, in order of their offsets. Bytes that cannot be read hold no marks; a device of which
   /// none can be read throws.
@@ -47,9 +47,8 @@ package enum ContentSignature {
     } catch {
       if let headError { throw headError }
     }
-    var seen: Set<Int> = []
     // A small device's head and tail are the same bytes.
-    return found.filter { seen.insert($0.offset &* 31 &+ $0.kind.hashValue).inserted }
+    return Set(found)
       .sorted { ($0.offset, $0.kind) < ($1.offset, $1.kind) }
   }
 }

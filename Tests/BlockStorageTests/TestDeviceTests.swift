@@ -1,4 +1,5 @@
 import FToolTestSupport
+import LinuxSystem
 import SystemPackage
 import Testing
 
@@ -150,6 +151,12 @@ import Testing
     let there = try BuiltTool.run(program: "pwd", [], directory: "/usr")
     #expect(there.outputText == "/usr\n")
     #expect(throws: (any Error).self) { try BuiltTool.run(program: "/no/such/program", []) }
+  }
+
+  @Test func `the built tool is looked for beside the tests`() throws {
+    let directory = Files.directory(of: try BuiltTool.path)
+    #expect(try Files.list(directory).contains { $0.hasSuffix(".xctest") })
+    #expect(try BuiltTool.path.hasSuffix("/ftool"))
   }
 
   @Test func `a running program can be waited for and told to stop`() throws {
