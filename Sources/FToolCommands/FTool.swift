@@ -72,7 +72,8 @@ extension Failure {
     var message = Substring(message)
     if message.hasSuffix(".") { message = message.dropLast() }
     // A sentence begins in lower case here; a value or an option keeps its own.
-    if let first = message.first, first.isUppercase, message.dropFirst().first?.isLowercase == true {
+    if let first = message.first, first.isUppercase, message.dropFirst().first?.isLowercase == true
+    {
       message = first.lowercased() + message.dropFirst()
     }
     var hint: String?
