@@ -12,46 +12,30 @@ enum GUIDTable {
     static let type = 0, first = 32, last = 40, name = 56, end = 128
   }
 
-  /// More than any disk has, and few enough to read.
-  private static let entryCountLimit = 16384
+  /// More than any disk has, and little enough to read.
+  private static let entryCountLimit = 16384, arrayLimit = 4 << 20
 
-  /// The partitions; nil when there is no such table with sectors of this size.
+  /// The partitions, from the first copy that is whole; nil when there is no such table with sectors of
+  /// this size.
   static func partitions(
     on device: any BlockDevice, _ sectorByteCount: Int
   ) throws(PartitionTableError) -> [Partition]? {
     var firstError: PartitionTableError?
-    var isClaimed = try isProtected(device)
-    let backup = device.byteCount / sectorByteCount - 1
-    for sector in [1, backup] {
+    for sector in [1, device.byteCount / sectorByteCount - 1] {
       do throws(PartitionTableError) {
-        if let partitions = try read(device, sector, sectorByteCount) { return partitions }
-      } catch .none {
-        continue
+        return try read(device, sector, sectorByteCount)
       } catch {
-        if case .damaged = error { isClaimed = true }
-        firstError = firstError ?? error
+        if error != .none { firstError = firstError ?? error }
       }
     }
-    // With 512 first, a protective record alone may still mean a table with sectors of 4096.
-    guard isClaimed, let firstError else { return nil }
-    throw firstError
-  }
-
-  /// Whether the MBR says that it only stands there to protect a GPT.
-  private static func isProtected(
-    _ device: any BlockDevice
-  ) throws(PartitionTableError) -> Bool {
-    var buffer = AlignedBuffer(byteCount: 512)
-    try PartitionTable.read(device, &buffer, 0..<512)
-    let bytes = buffer.bytes
-    guard bytes.has([0x55, 0xaa], at: 510) else { return false }
-    return (0..<4).contains { bytes.raw(446 + 16 * $0 + 4, as: UInt8.self) == 0xee }
+    if let firstError { throw firstError }
+    return nil
   }
 
   /// The table whose header is in this sector: `none` when there is none, `damaged` when it lies.
   private static func read(
     _ device: any BlockDevice, _ sector: Int, _ sectorByteCount: Int
-  ) throws(PartitionTableError) -> [Partition]? {
+  ) throws(PartitionTableError) -> [Partition] {
     var buffer = AlignedBuffer(byteCount: sectorByteCount)
     let start = sector * sectorByteCount
     try PartitionTable.read(device, &buffer, start..<start + sectorByteCount)
@@ -72,9 +56,9 @@ enum GUIDTable {
     let count = header.little(Header.entryCount, as: UInt32.self)
     let size = header.little(Header.entryByteCount, as: UInt32.self)
     guard count <= entryCountLimit, size >= Entry.end, size <= 4096, size % 8 == 0,
-      let sector = header.count(Header.entriesSector), sector > 1 || sector < 0 || count == 0,
+      let sector = header.count(Header.entriesSector), sector > 1,
       sector <= device.byteCount / sectorByteCount,
-      count * size <= device.byteCount - sector * sectorByteCount
+      count * size <= min(arrayLimit, device.byteCount - sector * sectorByteCount)
     else { throw .damaged }
     var buffer = AlignedBuffer(byteCount: count * size)
     let start = sector * sectorByteCount

@@ -9,6 +9,8 @@ enum MasterBootRecord {
     let first: Int
     let count: Int
 
+    /// Bootable or not; in a boot sector of a filesystem there is code.
+    var hasValidStatus: Bool { status & 0x7f == 0 }
     var isUsed: Bool { type != 0 && count > 0 }
     var isExtended: Bool { type == 0x05 || type == 0x0f || type == 0x85 }
   }
@@ -16,30 +18,46 @@ enum MasterBootRecord {
   /// More logical partitions than this are a loop, or an attack.
   private static let logicalLimit = 256
 
+  /// Whose disk this is, by its first sector.
+  enum Claim: Equatable {
+    /// Partitions of its own.
+    case ordinary
+    /// A slot that only keeps others off a GPT.
+    case protective
+    /// Neither, or nobody can read it.
+    case nobodys
+  }
+
+  static func claim(on device: any BlockDevice) -> Claim {
+    guard device.byteCount >= 512, let slots = try? slots(device, 0),
+      slots.allSatisfy(\.hasValidStatus)
+    else { return .nobodys }
+    if slots.contains(where: { $0.type == 0xee }) { return .protective }
+    return slots.contains(where: \.isUsed) ? .ordinary : .nobodys
+  }
+
   /// The partitions; nil when there is no such table.
   static func partitions(on device: any BlockDevice) throws(PartitionTableError) -> [Partition]? {
     guard device.byteCount >= 512, let slots = try slots(device, 0) else { return nil }
     // A filesystem's boot sector ends with the same two bytes, but its slots are code.
-    guard slots.allSatisfy({ $0.status & 0x7f == 0 }) else { return nil }
+    guard slots.allSatisfy(\.hasValidStatus) else { return nil }
     var primary: [Partition] = []
     var logical: [Partition] = []
     for (index, slot) in slots.enumerated() where slot.isUsed {
       if let partition = partition(index + 1, slot, relativeTo: 0) { primary.append(partition) }
-      if slot.isExtended && logical.isEmpty { logical = try chain(device, slot) }
+      if slot.isExtended && logical.isEmpty { logical = chain(device, slot) }
     }
     return primary + logical
   }
 
   /// Follows the chain: partitions lie relative to the sector that names them, links relative to the
   /// chain's first sector. A sector that cannot be read or is none ends it.
-  private static func chain(
-    _ device: any BlockDevice, _ container: Slot
-  ) throws(PartitionTableError) -> [Partition] {
+  private static func chain(_ device: any BlockDevice, _ container: Slot) -> [Partition] {
     var partitions: [Partition] = []
     var sector = container.first
     var seen: Set<Int> = []
     while seen.count < logicalLimit, seen.insert(sector).inserted,
-      sector < device.byteCount / 512, let slots = try slots(device, sector)
+      sector < device.byteCount / 512, let slots = try? slots(device, sector)
     {
       for slot in slots where slot.isUsed && !slot.isExtended {
         let number = 5 + partitions.count

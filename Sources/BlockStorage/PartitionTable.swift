@@ -25,17 +25,23 @@ package enum PartitionTableError: Error, Equatable, Sendable {
 /// Partition tables, as other systems wrote them: MBR with logical partitions, and GPT.
 package enum PartitionTable {
   /// The partitions of a disk or an image of one, by number. Nothing that a table says is believed
-  /// further than arithmetic: the ranges are in order of themselves and do not overflow, no more.
+  /// further than arithmetic: no range overflows, but two may overlap, or lie past the end.
+  ///
+  /// As in Linux a GPT counts only if no ordinary MBR stands before it; one that lost its first sector
+  /// still does, and then its copy at the end may be all that is left.
   package static func partitions(
     on device: any BlockDevice
   ) throws(PartitionTableError) -> [Partition] {
-    // An image does not say what sectors its disk had.
-    for sectorByteCount in [512, 4096] {
-      guard device.byteCount >= 3 * sectorByteCount else { break }
-      if let partitions = try GUIDTable.partitions(on: device, sectorByteCount) {
-        return partitions
+    let claim = MasterBootRecord.claim(on: device)
+    if claim != .ordinary {
+      // An image does not say what sectors its disk had.
+      for sectorByteCount in [512, 4096] where device.byteCount >= 3 * sectorByteCount {
+        if let partitions = try GUIDTable.partitions(on: device, sectorByteCount) {
+          return partitions
+        }
       }
     }
+    if claim == .protective { throw .damaged }
     guard let partitions = try MasterBootRecord.partitions(on: device) else { throw .none }
     return partitions
   }
