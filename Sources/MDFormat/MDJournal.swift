@@ -1,0 +1,63 @@
+import BinaryCodec
+
+/// The log of a raid4/5/6 with a journal member (Linux: drivers/md/raid5-cache.c).
+///
+/// The journal member's data area is a ring of 4 KiB blocks. A meta block says what the blocks behind
+/// it are: data on its way to the array, parity that belongs to it, or nothing, when it only says
+/// that stripes have arrived ("flush"). All positions here are sectors from the ring's start.
+///
+/// Checksums are CRC32C registers without the inversion at the end, started from `seed`.
+package struct MDJournal: Sendable {
+  /// The ring's length: the member's data size rounded down to whole blocks.
+  package let areaSectors: Int
+  /// The register after the array's identifier.
+  package let seed: UInt32
+
+  package static let blockSectors = 8
+  package static let blockByteCount = 4096
+
+  /// The kernel adds this to the sequence number when it begins anew behind a recovered log, so that
+  /// no old meta block can follow on by accident.
+  package static let restartSequenceStep: UInt64 = 10_000
+
+  package init(arrayID: Identifier, areaSectors: Int) {
+    self.areaSectors = max(0, areaSectors) & ~(Self.blockSectors - 1)
+    var sum = CRC32C()
+    sum.update(arrayID.bytes.rawBytes)
+    seed = sum.register
+  }
+
+  /// The checksum of a block of data or parity.
+  package func checksum(of block: RawSpan) -> UInt32 {
+    var sum = CRC32C(register: seed)
+    sum.update(block)
+    return sum.register
+  }
+
+  /// The position `count` sectors on, round the ring. The ring must not be empty.
+  package func advance(_ sector: Int, by count: Int) -> Int { (sector + count) % areaSectors }
+
+  /// The position at which to begin for a journal tail from a superblock: the start of the ring if
+  /// that is not a block of it (Linux: `r5l_load_log`).
+  package func start(forTail tail: UInt64) -> Int {
+    tail < UInt64(areaSectors) && tail % UInt64(Self.blockSectors) == 0 ? Int(tail) : 0
+  }
+}
+
+/// Why a block is not the meta block that is looked for.
+package enum MDJournalError: Error, Equatable, Sendable {
+  /// No room for a single block.
+  case noRoom
+  /// No meta block of a known version.
+  case absent
+  case unsupportedVersion(UInt8)
+  case damaged(stored: UInt32, computed: UInt32)
+  /// One of another place: left over.
+  case wrongPlace(statedSector: UInt64, foundSector: Int)
+  /// One of another time: left over. The usual end of a log.
+  case wrongSequence(stated: UInt64, expected: UInt64)
+  /// The payload that begins at this byte makes no sense.
+  case invalidPayload(offset: Int)
+  /// All of the ring was read.
+  case wholeLap
+}

@@ -1,0 +1,211 @@
+import BinaryCodec
+
+/// A meta block of a journal (Linux: `struct r5l_meta_block` and `r5l_payload_*`).
+///
+/// | offset | type | field |
+/// | --- | --- | --- |
+/// | 0 | u32 | magic 0x6433c509 |
+/// | 4 | u32 | checksum of the 4096 bytes with this field 0 |
+/// | 8 | u8 | version 1 |
+/// | 12 | u32 | bytes in use, these 32 included |
+/// | 16 | u64 | sequence number |
+/// | 24 | u64 | the block's own position, sectors |
+/// | 32 | | payloads |
+///
+/// A payload of data (type 0) or parity (1) is: u16 type, u16 flags, u32 sectors, u64 sector in the
+/// array or, of parity, in its member, u32 checksum of each block. A flush (2): u16 type, u16 flags,
+/// u32 bytes, u64 stripe each.
+package struct MDJournalMetaBlock: Equatable, Sendable {
+  package var sequence: UInt64
+  /// Its own position in the ring.
+  package var sector: Int
+  package var payloads: [Payload]
+
+  package enum Payload: Equatable, Sendable {
+    /// A block of data: where it belongs in the array, and where it is in the ring.
+    case data(arraySector: UInt64, block: Block, flags: UInt16)
+    /// P, or P and Q, of the stripe at a sector of the members' data areas.
+    case parity(memberSector: UInt64, blocks: [Block], flags: UInt16)
+    /// These stripes, by their sector in the members' data areas, have arrived on the members.
+    case flush(memberSectors: [UInt64], flags: UInt16)
+  }
+
+  /// One of the 4 KiB blocks behind a meta block.
+  package struct Block: Equatable, Sendable {
+    /// Position in the ring.
+    package var sector: Int
+    package var checksum: UInt32
+
+    package init(sector: Int, checksum: UInt32) {
+      self.sector = sector
+      self.checksum = checksum
+    }
+  }
+
+  package init(sequence: UInt64, sector: Int, payloads: [Payload] = []) {
+    self.sequence = sequence
+    self.sector = sector
+    self.payloads = payloads
+  }
+
+  /// All blocks behind this one that belong to it.
+  package var blocks: [Block] {
+    payloads.flatMap { payload in
+      switch payload {
+      case .data(_, let block, _): [block]
+      case .parity(_, let blocks, _): blocks
+      case .flush: [] as [Block]
+      }
+    }
+  }
+
+  private static let magic: UInt32 = 0x6433_c509
+
+  private enum Offset {
+    static let magic = 0, checksum = 4, version = 8, byteCount = 12, sequence = 16, sector = 24
+    static let payloads = 32, end = 4096
+  }
+
+  private enum PayloadOffset {
+    static let type = 0, flags = 2, size = 4, content = 8, checksums = 16
+  }
+
+  private enum PayloadType {
+    static let data: UInt16 = 0, parity: UInt16 = 1, flush: UInt16 = 2
+  }
+
+  /// Writes all 4096 bytes. The payloads must fit.
+  package func encode(into block: inout MutableRawSpan, journal: MDJournal) {
+    precondition(block.byteCount == Offset.end)
+    block.zero()
+    block.store(Self.magic, at: Offset.magic)
+    block.store(1 as UInt8, at: Offset.version)
+    block.store(sequence, at: Offset.sequence)
+    block.store(UInt64(sector), at: Offset.sector)
+    var offset = Offset.payloads
+    for payload in payloads { offset += Self.encode(payload, into: &block, at: offset) }
+    block.store(UInt32(offset), at: Offset.byteCount)
+    block.store(journal.checksum(of: block.bytes), at: Offset.checksum)
+  }
+
+  /// Returns the payload's bytes.
+  private static func encode(
+    _ payload: Payload, into block: inout MutableRawSpan, at offset: Int
+  ) -> Int {
+    switch payload {
+    case .data(let sector, let content, let flags):
+      return encode(
+        PayloadType.data, flags, sector, [content.checksum], into: &block, at: offset)
+    case .parity(let sector, let blocks, let flags):
+      return encode(
+        PayloadType.parity, flags, sector, blocks.map(\.checksum), into: &block, at: offset)
+    case .flush(let sectors, let flags):
+      block.store(PayloadType.flush, at: offset + PayloadOffset.type)
+      block.store(flags, at: offset + PayloadOffset.flags)
+      block.store(UInt32(8 * sectors.count), at: offset + PayloadOffset.size)
+      for (index, sector) in sectors.enumerated() {
+        block.store(sector, at: offset + PayloadOffset.content + 8 * index)
+      }
+      return PayloadOffset.content + 8 * sectors.count
+    }
+  }
+
+  private static func encode(
+    _ type: UInt16, _ flags: UInt16, _ sector: UInt64, _ checksums: [UInt32],
+    into block: inout MutableRawSpan, at offset: Int
+  ) -> Int {
+    block.store(type, at: offset + PayloadOffset.type)
+    block.store(flags, at: offset + PayloadOffset.flags)
+    block.store(
+      UInt32(MDJournal.blockSectors * checksums.count), at: offset + PayloadOffset.size)
+    block.store(sector, at: offset + PayloadOffset.content)
+    for (index, checksum) in checksums.enumerated() {
+      block.store(checksum, at: offset + PayloadOffset.checksums + 4 * index)
+    }
+    return PayloadOffset.checksums + 4 * checksums.count
+  }
+
+  /// Reads the meta block that `block`, from position `sector` of the ring, should be. Without an
+  /// expected sequence number, any will do. Payloads are `decodePayloads(from:journal:)`'s.
+  package init(
+    decoding block: RawSpan, at sector: Int, expectedSequence: UInt64?, journal: MDJournal
+  ) throws(MDJournalError) {
+    precondition(block.byteCount == Offset.end)
+    guard block.integer(at: Offset.magic) == Self.magic else { throw .absent }
+    let version: UInt8 = block.integer(at: Offset.version)
+    guard version == 1 else { throw .unsupportedVersion(version) }
+    let stored: UInt32 = block.integer(at: Offset.checksum)
+    let computed = Self.checksum(of: block, seed: journal.seed)
+    guard stored == computed else { throw .damaged(stored: stored, computed: computed) }
+    let stated: UInt64 = block.integer(at: Offset.sector)
+    guard stated == UInt64(sector) else {
+      throw .wrongPlace(statedSector: stated, foundSector: sector)
+    }
+    self.init(sequence: block.integer(at: Offset.sequence), sector: sector)
+    if let expectedSequence, sequence != expectedSequence {
+      throw .wrongSequence(stated: sequence, expected: expectedSequence)
+    }
+    let byteCount: UInt32 = block.integer(at: Offset.byteCount)
+    guard byteCount <= UInt32(Offset.end) else { throw .invalidPayload(offset: Offset.payloads) }
+  }
+
+  private static func checksum(of block: RawSpan, seed: UInt32) -> UInt32 {
+    let zeros: [UInt8] = [0, 0, 0, 0]
+    var sum = CRC32C(register: seed)
+    sum.update(block.sub(0..<Offset.checksum))
+    sum.update(zeros.rawBytes)
+    sum.update(block.sub(Offset.version..<Offset.end))
+    return sum.register
+  }
+
+  /// Takes the payloads over from the block that this was decoded from. Throws without them all when
+  /// one makes no sense.
+  package mutating func decodePayloads(
+    from block: RawSpan, journal: MDJournal
+  ) throws(MDJournalError) {
+    var payloads: [Payload] = []
+    let end = Int(block.integer(at: Offset.byteCount, as: UInt32.self))
+    var offset = Offset.payloads
+    var next = journal.advance(sector, by: MDJournal.blockSectors)
+    while offset < end {
+      guard end - offset >= PayloadOffset.content else { throw .invalidPayload(offset: offset) }
+      let size = Int(block.integer(at: offset + PayloadOffset.size, as: UInt32.self))
+      let type: UInt16 = block.integer(at: offset + PayloadOffset.type)
+      let flags: UInt16 = block.integer(at: offset + PayloadOffset.flags)
+      let part = block.sub(offset..<end)
+      if type == PayloadType.flush {
+        guard let sectors = Self.flushedSectors(of: part, byteCount: size) else {
+          throw .invalidPayload(offset: offset)
+        }
+        payloads.append(.flush(memberSectors: sectors, flags: flags))
+        offset += PayloadOffset.content + size
+      } else {
+        let count = size / MDJournal.blockSectors
+        guard size % MDJournal.blockSectors == 0, (1...2).contains(count),
+          part.byteCount >= PayloadOffset.checksums + 4 * count,
+          type == PayloadType.parity || type == PayloadType.data && count == 1
+        else { throw .invalidPayload(offset: offset) }
+        let blocks = (0..<count).map { index in
+          Block(
+            sector: journal.advance(next, by: index * MDJournal.blockSectors),
+            checksum: part.integer(at: PayloadOffset.checksums + 4 * index))
+        }
+        let location: UInt64 = part.integer(at: PayloadOffset.content)
+        payloads.append(
+          type == PayloadType.data
+            ? .data(arraySector: location, block: blocks[0], flags: flags)
+            : .parity(memberSector: location, blocks: blocks, flags: flags))
+        next = journal.advance(next, by: size)
+        offset += PayloadOffset.checksums + 4 * count
+      }
+    }
+    self.payloads = payloads
+  }
+
+  private static func flushedSectors(of part: RawSpan, byteCount: Int) -> [UInt64]? {
+    guard byteCount % 8 == 0, byteCount <= part.byteCount - PayloadOffset.content else {
+      return nil
+    }
+    return (0..<byteCount / 8).map { part.integer(at: PayloadOffset.content + 8 * $0) }
+  }
+}

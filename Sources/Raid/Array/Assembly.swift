@@ -1,0 +1,202 @@
+import BinaryCodec
+import MDFormat
+import RaidGeometry
+
+/// Which of the given members make up the array, and as what: the rules of Linux md (drivers/md/md.c,
+/// `analyze_sbs`) and of mdadm's Assemble.c, and nothing beyond them.
+///
+/// The newest superblock, by events, has the last word on every member's role. Members one event
+/// behind it are as good; older ones are stale, and never used. A member that calls the newest one
+/// failed, while that one calls it active, comes from a split array and is left out.
+package struct Assembly: Sendable {
+  /// What a given member is to the array.
+  package enum Standing: Equatable, Sendable {
+    /// In sync, or so far: bytes of the member's data.
+    case active(slot: Int)
+    case rebuilding(slot: Int, upTo: Int)
+    case replacement(slot: Int, upTo: Int)
+    case spare
+    case journal
+    /// Not used: the newest superblock calls it failed.
+    case failed
+    /// Not used: so many events, where the newest has so many.
+    case stale(events: UInt64, newest: UInt64)
+    /// Not used: its own superblock disowns the newest one.
+    case split
+    /// Not used: another member has its place already.
+    case duplicate
+  }
+
+  /// The newest superblock.
+  package let reference: MDSuperblock
+  package let members: [MemberProbe]
+  /// One for each member.
+  package let standings: [Standing]
+  /// By slot: the index of the member that has it, and of its replacement.
+  package let holders: [(member: Int?, replacement: Int?)]
+  /// Slots that the newest superblock says are taken by a member that was not given.
+  package let slotsNotGiven: [Int]
+  package var journal: Int? { standings.firstIndex(of: .journal) }
+
+  /// - Throws: `notStartable`, when the members are not of one array or none are of use.
+  package init(_ members: [MemberProbe]) throws(RaidError) {
+    guard let first = members.first else { throw .notStartable(.noMembers) }
+    self.members = members
+    if let other = members.first(where: { $0.superblock.arrayID != first.superblock.arrayID }) {
+      throw .notStartable(.mixed(first.name, other.name))
+    }
+    let newest = Self.newest(of: members)
+    reference = members[newest].superblock
+    var standings: [Standing] = []
+    var holders = [(member: Int?, replacement: Int?)](
+      repeating: (nil, nil), count: Self.slotLimit(reference))
+    for (index, member) in members.enumerated() {
+      var standing = Self.standing(of: member.superblock, members[newest].superblock)
+      switch standing {
+      case .active(let slot), .rebuilding(let slot, _):
+        guard holders.indices.contains(slot) else {
+          throw .notStartable(
+            .contradiction(field: "role", member.name, members[newest].name))
+        }
+        if holders[slot].member == nil {
+          holders[slot].member = index
+        } else {
+          standing = .duplicate
+        }
+      case .replacement(let slot, _):
+        guard holders.indices.contains(slot) else { break }
+        if holders[slot].replacement == nil {
+          holders[slot].replacement = index
+        } else {
+          standing = .duplicate
+        }
+      default: break
+      }
+      standings.append(standing)
+      if standing.isUsed {
+        try Self.requireAgreement(member, members[newest])
+      }
+    }
+    self.standings = standings
+    self.holders = holders
+    var recorded = Set<Int>()
+    for role in reference.roles {
+      if case .slot(let slot)? = MDRole(rawValue: role) { recorded.insert(slot) }
+    }
+    slotsNotGiven = holders.indices.filter {
+      holders[$0].member == nil && holders[$0].replacement == nil && recorded.contains($0)
+    }
+  }
+
+  private static func slotLimit(_ superblock: MDSuperblock) -> Int {
+    max(superblock.slotCount, superblock.previousSlotCount)
+  }
+
+  /// Spares' events may lag, so one that has a slot goes before one that has none.
+  private static func newest(of members: [MemberProbe]) -> Int {
+    func rank(_ probe: MemberProbe) -> (UInt64, Int) {
+      if case .slot = probe.superblock.role { return (probe.superblock.events, 1) }
+      return (probe.superblock.events, 0)
+    }
+    return members.indices.reduce(0) { rank(members[$1]) > rank(members[$0]) ? $1 : $0 }
+  }
+
+  private static func standing(of superblock: MDSuperblock, _ newest: MDSuperblock) -> Standing {
+    if superblock.version == .v0_90 { return legacyStanding(of: superblock, newest) }
+    switch newest.role(ofDevice: Int(superblock.deviceNumber)) {
+    case .journal: return .journal
+    case .faulty:
+      return superblock.events + 1 < newest.events
+        ? .stale(events: superblock.events, newest: newest.events) : .failed
+    case .spare:
+      // One that thinks itself active while the newest does not know it has been taken out.
+      if case .slot = superblock.role, superblock.events < newest.events {
+        return .stale(events: superblock.events, newest: newest.events)
+      }
+      return .spare
+    case .slot(let slot):
+      if superblock.events + 1 < newest.events {
+        return .stale(events: superblock.events, newest: newest.events)
+      }
+      if superblock.role(ofDevice: Int(newest.deviceNumber)) == .faulty { return .split }
+      let valid = Int(clamping: superblock.recoveryOffsetSectors).multipliedOrMax(by: 512)
+      if superblock.features.contains(.replacement) {
+        return .replacement(slot: slot, upTo: valid)
+      }
+      if superblock.features.contains(.recoveryOffset) {
+        return .rebuilding(slot: slot, upTo: valid)
+      }
+      return .active(slot: slot)
+    }
+  }
+
+  private static func legacyStanding(
+    of superblock: MDSuperblock, _ newest: MDSuperblock
+  ) -> Standing {
+    if superblock.events + 1 < newest.events {
+      return .stale(events: superblock.events, newest: newest.events)
+    }
+    switch newest.role(ofDevice: Int(superblock.deviceNumber)) {
+    case .slot(let slot): return .active(slot: slot)
+    case .faulty: return .failed
+    case .journal: return .journal
+    case .spare: return .spare
+    }
+  }
+
+  /// What md demands to be the same on all members (`super_1_validate`; mdadm's `compare_super1`).
+  private static func requireAgreement(
+    _ member: MemberProbe, _ reference: MemberProbe
+  ) throws(RaidError) {
+    let (a, b) = (member.superblock, reference.superblock)
+    let field: String? =
+      if a.level != b.level {
+        "level"
+      } else if a.layout != b.layout {
+        "layout"
+      } else if a.chunkSectors != b.chunkSectors {
+        "chunk size"
+      } else if a.creationTime != b.creationTime {
+        "creation time"
+      } else if a.sizeSectors != b.sizeSectors {
+        "size"
+      } else if a.slotCount != b.slotCount {
+        "number of members"
+      } else if a.version != b.version {
+        "metadata version"
+      } else if a.isReshaping != b.isReshaping {
+        "reshape"
+      } else {
+        nil
+      }
+    if let field {
+      throw .notStartable(.contradiction(field: field, member.name, reference.name))
+    }
+  }
+
+  /// Slots without a member that could give all of its data.
+  package var slotsNotInSync: [Int] {
+    holders.indices.filter { slot in
+      guard let index = holders[slot].member, case .active = standings[index] else { return true }
+      return false
+    }
+  }
+}
+
+extension Assembly.Standing {
+  /// Whether the member takes part.
+  package var isUsed: Bool {
+    switch self {
+    case .active, .rebuilding, .replacement, .spare, .journal: true
+    case .failed, .stale, .split, .duplicate: false
+    }
+  }
+}
+
+extension Int {
+  /// The product, or `Int.max` when it does not fit.
+  func multipliedOrMax(by factor: Int) -> Int {
+    let (product, overflow) = multipliedReportingOverflow(by: factor)
+    return overflow ? .max : product
+  }
+}

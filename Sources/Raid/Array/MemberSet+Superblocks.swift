@@ -1,0 +1,187 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import MDFormat
+import Synchronization
+
+/// Writing what the members know of the array.
+///
+/// One update goes over all members in three steps, each durable everywhere before the next: our own
+/// header, which announces the superblock's next marker; the bitmap's header, whose event count may not
+/// fall behind; the superblocks. A crash in between leaves superblocks of which the newest are at most
+/// one event ahead, and md's rule takes both as good.
+extension MemberSet {
+  /// What an update changes beside events, time and the roles of those who failed.
+  struct Change {
+    /// Sectors, or all ones for clean; nil leaves it.
+    var resyncOffsetSectors: UInt64?
+    /// Sets or clears "the sums are stale" everywhere.
+    var sumsAreStale: Bool?
+    /// Roles by device number.
+    var roles: [Int: MDRole] = [:]
+    /// For what is particular: called with each member's superblock.
+    var each: (@Sendable (Member, inout MDSuperblock) -> Void)?
+
+    init() {}
+  }
+
+  /// Everyone whose superblock is kept up to date: the members in slots, their replacements, spares.
+  private var keepers: [Member] { active + spares.filter { !$0.isFailed } }
+
+  /// Writes new superblocks to all members.
+  ///
+  /// - Throws: `member` when so many fail that the array can't go on.
+  func commit(
+    _ change: Change, intent: WriteIntent?
+  ) throws(RaidError) {
+    while true {
+      let failuresBefore = state.withLock { $0.failures.count }
+      try commitOnce(change, intent: intent)
+      let failuresAfter = state.withLock { state in
+        state.hasUnrecordedFailure = state.failures.count != failuresBefore
+        return state.failures.count
+      }
+      // Who failed during the update must be called failed by the others.
+      if failuresAfter == failuresBefore { return }
+    }
+  }
+
+  private func commitOnce(_ change: Change, intent: WriteIntent?) throws(RaidError) {
+    let keepers = self.keepers
+    let events = (keepers.map { $0.superblock.events }.max() ?? 0) + 1
+    let roles = self.roles(change)
+    let seconds = Machine.now().seconds
+    for member in keepers {
+      member.state.withLock { state in
+        state.header?.lastMarker = state.superblock.marker
+        let marker = UInt32.random(in: 1..<1 << 24)
+        state.header?.nextMarker = marker
+        state.superblock.events = events
+        state.superblock.updateSeconds = seconds
+        state.superblock.marker = state.header == nil ? 0 : marker
+        if let sectors = change.resyncOffsetSectors { state.superblock.resyncOffsetSectors = sectors }
+        if change.sumsAreStale == true { state.header?.flags.insert(.sumsStale) }
+        if change.sumsAreStale == false { state.header?.flags.remove(.sumsStale) }
+        state.superblock.roles = roles
+        change.each?(member, &state.superblock)
+      }
+    }
+    try onEach(keepers) { (member) throws(DeviceError) in
+      if try member.storeFarHeader() { try member.device.flush() }
+    }
+    try intent?.setEvents(events) { (page, range) throws(RaidError) in
+      try storeIntent(page, range, isOurs: intent?.isOurs ?? false)
+    }
+    try onEach(keepers) { (member) throws(DeviceError) in
+      try member.storeSuperblock()
+      try member.device.flush()
+    }
+  }
+
+  /// The role table as it should be now. Failed members, and those that are not there, lose their slots.
+  private func roles(_ change: Change) -> [UInt16] {
+    let slots = self.slots
+    let reference = active.first?.superblock ?? spares.first?.superblock
+    var roles = reference?.roles ?? []
+    var holders: [Int: Set<Int>] = [:]
+    for (slot, members) in slots.enumerated() {
+      for member in members.writable {
+        holders[Int(member.superblock.deviceNumber), default: []].insert(slot)
+      }
+    }
+    for number in roles.indices {
+      guard case .slot(let slot)? = MDRole(rawValue: roles[number]) else { continue }
+      if holders[number]?.contains(slot) != true { roles[number] = MDRole.faulty.rawValue }
+    }
+    for (number, role) in change.roles where number < roles.count { roles[number] = role.rawValue }
+    return roles
+  }
+
+  /// Does something to each member, and fails those to which it can't be done.
+  func onEach(
+    _ members: [Member], _ body: (Member) throws(DeviceError) -> Void
+  ) throws(RaidError) {
+    for member in members where !member.isFailed {
+      do throws(DeviceError) {
+        try body(member)
+      } catch {
+        try fail(member, error)
+      }
+    }
+  }
+
+  /// Writes pages of the bitmap to every member that has one, durably.
+  func storeIntent(
+    _ page: RawSpan, _ range: Range<Int>, isOurs: Bool
+  ) throws(RaidError) {
+    for member in keepers {
+      guard let start = member.intentOffset(isOurs: isOurs) else { continue }
+      do throws(DeviceError) {
+        try member.device.write(page, range: 0..<range.count, at: start + range.lowerBound)
+        try member.device.flush()
+      } catch {
+        try fail(member, error)
+      }
+    }
+  }
+
+  /// Writes the far copy of the headers that have changed: progress and counters, which need no
+  /// superblock. Not durable before the next flush, which is soon enough for them.
+  func storeProgress() throws(RaidError) {
+    try onEach(keepers) { (member) throws(DeviceError) in
+      _ = try member.storeFarHeader()
+    }
+  }
+}
+
+extension Member {
+  /// Where the bitmap's header lies on the device: md's, or in our region.
+  func intentOffset(isOurs: Bool) -> Int? {
+    state.withLock { state in
+      if isOurs { return state.header?.range(of: .intent)?.lowerBound }
+      guard state.superblock.features.contains(.bitmap) else { return nil }
+      return (Int(state.superblock.superOffsetSectors)
+        + Int(state.superblock.bitmapOffsetSectors)) * 512
+    }
+  }
+
+  /// Writes the header's copy at the member's end; false where the member has no header.
+  func storeFarHeader() throws(DeviceError) -> Bool {
+    let header = state.withLock { state -> RegionHeader? in
+      guard state.header != nil else { return nil }
+      state.header!.generation += 1
+      state.header!.memberByteCount = device.byteCount
+      state.headerChanged = false
+      return state.header
+    }
+    guard let header else { return false }
+    var buffer = AlignedBuffer(byteCount: 4096)
+    var bytes = buffer.mutableBytes
+    bytes.zero()
+    header.encode(into: &bytes, at: 0)
+    try device.write(
+      bytes.bytes, range: 0..<4096,
+      at: RegionHeader.farOffset(memberByteCount: device.byteCount))
+    return true
+  }
+
+  /// Writes the superblock, and in the same 4 KiB the header's near copy.
+  func storeSuperblock() throws(DeviceError) {
+    let (superblock, header) = state.withLock { ($0.superblock, $0.header) }
+    var buffer = AlignedBuffer(byteCount: 4096)
+    var bytes = buffer.mutableBytes
+    let offset = Int(superblock.superOffsetSectors) * 512
+    // What is not ours of these 4 KiB stays.
+    do throws(DeviceError) {
+      try device.read(into: &bytes, range: 0..<4096, at: offset)
+    } catch {
+      guard case .unreadable = error else { throw error }
+      bytes.zero()
+    }
+    superblock.encode(into: &bytes)
+    if let header, superblock.maxDevices * 2 + 256 <= RegionHeader.offsetInSuperblock {
+      header.encode(into: &bytes, at: RegionHeader.offsetInSuperblock)
+    }
+    try device.write(bytes.bytes, range: 0..<4096, at: offset)
+  }
+}

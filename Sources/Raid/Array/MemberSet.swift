@@ -1,0 +1,80 @@
+import BlockStorage
+import LinuxSystem
+import MDFormat
+import Synchronization
+
+/// The members of an open array by slot, and what concerns all of them: which may be read, which must
+/// be written, and what happens when one fails.
+package final class MemberSet: Sendable {
+  /// A place in the array. While a member is being replaced, both are in it.
+  package struct Slot: Sendable {
+    package var member: Member?
+    package var replacement: Member?
+
+    /// Everyone who must get what is written to the slot.
+    var writable: [Member] { [member, replacement].compactMap { $0 }.filter { !$0.isFailed } }
+
+    /// Who can give the range.
+    func reader(of range: Range<Int>) -> Member? {
+      if let member, member.isReadable(range) { return member }
+      if let replacement, replacement.isReadable(range) { return replacement }
+      return nil
+    }
+  }
+
+  struct State {
+    var slots: [Slot]
+    var spares: [Member]
+    /// Members failed since the superblocks were last written.
+    var hasUnrecordedFailure = false
+    /// Blocks that came from other members than their own.
+    var blocksRestored = 0
+    /// Everything that failed while the array was open, in order.
+    var failures: [(member: Member, cause: DeviceError)] = []
+  }
+
+  package let slotCount: Int
+  let state: Mutex<State>
+  /// How many slots may be empty.
+  let survives: @Sendable ([Bool]) -> Bool
+  package let isWritable: Bool
+
+  /// - Parameter survives: whether all data is there when these slots, and no others, can be read.
+  init(
+    slots: [Slot], spares: [Member], isWritable: Bool,
+    survives: @escaping @Sendable ([Bool]) -> Bool
+  ) {
+    slotCount = slots.count
+    state = Mutex(State(slots: slots, spares: spares))
+    self.isWritable = isWritable
+    self.survives = survives
+  }
+
+  package var slots: [Slot] { state.withLock { $0.slots } }
+  package var spares: [Member] { state.withLock { $0.spares } }
+
+  /// Everyone in a slot who has not failed.
+  package var active: [Member] { slots.flatMap(\.writable) }
+
+  /// Takes a member out of use after an error that makes it unfit.
+  ///
+  /// - Throws: `member` when the array can't do without it, or when all that is missing is room: then
+  ///   the member is as good as before, and what was being written is in doubt.
+  func fail(_ member: Member, _ cause: DeviceError) throws(RaidError) {
+    if case .full = cause { throw .member(name: member.name, cause) }
+    let survives = state.withLock { state in
+      guard !member.isFailed else { return true }
+      let present = state.slots.map { slot in
+        slot.writable.contains { $0 !== member && $0.isInSync }
+      }
+      // A replacement or a half-built member can always be done without.
+      let isNeeded = state.slots.contains { $0.member === member } && member.isInSync
+      guard !isNeeded || self.survives(present) else { return false }
+      member.markFailed()
+      state.failures.append((member, cause))
+      state.hasUnrecordedFailure = true
+      return true
+    }
+    if !survives { throw .member(name: member.name, cause) }
+  }
+}

@@ -1,0 +1,191 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import MDFormat
+import RaidGeometry
+import Synchronization
+
+/// An open array: numbered bytes, kept on several members so that some of these may fail.
+///
+/// Reads and writes may be made by many threads, also while a scrub or a rebuild runs. The first write
+/// marks the array dirty on its members; `close` marks it clean again. Offsets are array bytes.
+package final class RaidArray: BlockDevice {
+  /// The part of the array that has one shape; all of it, unless the array is being reshaped.
+  struct Segment: Sendable {
+    let range: Range<Int>
+    let data: Placed
+  }
+
+  /// How the bytes of a segment are kept.
+  enum Placed: Sendable {
+    case parity(ParityStripes)
+    case copies(CopiedData)
+  }
+
+  /// What the caller wants of the array.
+  package struct Options: Sendable {
+    package var isWritable = false
+    /// Write although members that the array knows of were not given.
+    package var allowsDegraded = false
+    /// Write although what a crash left can't be decided everywhere.
+    package var allowsDoubt = false
+    /// Whether reads rewrite blocks that a member could not give. Needs `isWritable`.
+    package var repairsOnRead = true
+    package var readPolicy = ReadPolicy.roundRobin
+
+    package init() {}
+  }
+
+  private enum Lifecycle {
+    /// Nothing has been written.
+    case idle
+    /// The superblocks say dirty.
+    case writing
+    case closed
+  }
+
+  package let name: String
+  package let shape: ArrayShape
+  package let byteCount: Int
+  package let assembly: Assembly
+  package let members: MemberSet
+  package let options: Options
+  package let obstacle: WriteObstacle?
+  let segments: [Segment]
+  let intent: WriteIntent?
+  /// Somebody else wrote to the array since ftool did: its sums prove nothing until a scrub has renewed them.
+  package let foundForeignWrite: Bool
+  /// The superblocks said "dirty" when the array was opened: somebody was interrupted.
+  package let wasUnclean: Bool
+  /// A write failed half-way.
+  let isTorn = Atomic<Bool>(false)
+  private let lifecycle = Mutex<Lifecycle>(.idle)
+  let memory: WorkingMemoryPool
+
+  init(
+    name: String, shape: ArrayShape, byteCount: Int, assembly: Assembly, members: MemberSet,
+    segments: [Segment], intent: WriteIntent?, options: Options, obstacle: WriteObstacle?,
+    foundForeignWrite: Bool, wasUnclean: Bool, memory: WorkingMemoryPool
+  ) {
+    self.name = name
+    self.shape = shape
+    self.byteCount = byteCount
+    self.assembly = assembly
+    self.members = members
+    self.segments = segments
+    self.intent = intent
+    self.options = options
+    self.obstacle = obstacle
+    self.foundForeignWrite = foundForeignWrite
+    self.wasUnclean = wasUnclean
+    self.memory = memory
+  }
+
+  /// Whether anything of the array may not agree with its parity or its copies after a crash.
+  package var hasDoubt: Bool {
+    segments.contains { segment in
+      switch segment.data {
+      case .parity(let stripes): !stripes.isSettled
+      case .copies(let copies): !copies.isSettled
+      }
+    }
+  }
+
+  /// Members that are there but were taken out of use while the array was open, and why.
+  package var failures: [(name: String, cause: DeviceError)] {
+    members.state.withLock { $0.failures.map { ($0.member.name, $0.cause) } }
+  }
+
+  /// Slots that nobody in sync holds now.
+  package var degradedSlots: [Int] {
+    members.slots.enumerated().compactMap { index, slot in
+      slot.writable.contains { $0.isInSync } ? nil : index
+    }
+  }
+
+  func requireInside(_ range: Range<Int>) throws(RaidError) {
+    guard range.lowerBound >= 0, range.upperBound <= byteCount else {
+      throw .outOfBounds(
+        offset: range.lowerBound, byteCount: range.count, arrayByteCount: byteCount)
+    }
+  }
+}
+
+// MARK: - From the first write to the close
+
+extension RaidArray {
+  /// Marks the array dirty, once.
+  func beginWriting() throws(RaidError) {
+    if let obstacle { throw .readOnly(obstacle) }
+    try lifecycle.withLock { (lifecycle) throws(RaidError) in
+      guard lifecycle == .idle else { return }
+      var change = MemberSet.Change()
+      if shape.redundancy > 0 {
+        change.resyncOffsetSectors = UInt64(doubtStart / 512)
+        if doubtStart == Int.max { change.resyncOffsetSectors = 0 }
+      }
+      if foundForeignWrite { change.sumsAreStale = true }
+      try members.commit(change, intent: intent)
+      lifecycle = .writing
+    }
+  }
+
+  /// Writes that members failed to the others' superblocks; to be called before anything is
+  /// acknowledged that the failed member does not have.
+  func recordFailures() throws(RaidError) {
+    guard members.isWritable, obstacle == nil else { return }
+    let isNeeded = members.state.withLock { $0.hasUnrecordedFailure }
+    guard isNeeded else { return }
+    try lifecycle.withLock { (lifecycle) throws(RaidError) in
+      try members.commit(MemberSet.Change(), intent: intent)
+      if lifecycle == .idle { lifecycle = .writing }
+    }
+  }
+
+  /// Where doubt begins: member bytes, array bytes for copies; `Int.max` for nowhere.
+  private var doubtStart: Int {
+    switch segments[0].data {
+    case .parity(let stripes): stripes.isSettled ? Int.max : stripes.doubtStartOffset
+    case .copies(let copies): copies.isSettled ? Int.max : copies.doubtStartOffset
+    }
+  }
+
+  /// Puts everything that was written on stable storage.
+  package func flushAll() throws(RaidError) {
+    guard lifecycle.withLock({ $0 == .writing }) else { return }
+    try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
+    try recordFailures()
+  }
+
+  /// Makes everything durable, and marks the array clean if nothing is in doubt. Without a write it
+  /// changes nothing.
+  package func close() throws(RaidError) {
+    try flushAll()
+    try lifecycle.withLock { (lifecycle) throws(RaidError) in
+      guard lifecycle == .writing else {
+        lifecycle = .closed
+        return
+      }
+      if isTorn.load(ordering: .acquiring) {
+        lifecycle = .closed
+        return
+      }
+      let events = (members.active.map { $0.superblock.events }.max() ?? 0) + 1
+      if degradedSlots.isEmpty {
+        try intent?.clearIdle(events: events) { (page, range) throws(RaidError) in
+          try members.storeIntent(page, range, isOurs: intent?.isOurs ?? false)
+        }
+      }
+      var change = MemberSet.Change()
+      if shape.redundancy > 0 {
+        let start = doubtStart
+        change.resyncOffsetSectors = start == Int.max ? MDSuperblock.allOnes : UInt64(start / 512)
+      }
+      try members.commit(change, intent: intent)
+      lifecycle = .closed
+    }
+  }
+
+  /// Whether anything has been written since the array was opened.
+  package var hasWritten: Bool { lifecycle.withLock { $0 == .writing } }
+}

@@ -1,0 +1,152 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import RaidGeometry
+
+extension CopiedData {
+  /// Holds an array range, marks it as being written, and writes it.
+  func writeHolding(
+    _ range: Range<Int>, from source: RawSpan, at place: Int, members: MemberSet,
+    memory: inout WorkingMemory
+  ) throws(RaidError) {
+    // Blocks at the edges are read and written whole.
+    let held = max(0, range.lowerBound - 4096)..<min(placement.byteCount, range.upperBound + 4096)
+    try locks.withLock(held, exclusive: true) { () throws(RaidError) in
+      try intent?.begin(range) { (page, pages) throws(RaidError) in
+        try members.storeIntent(page, pages, isOurs: intent?.isOurs ?? false)
+      }
+      try write(range, from: source, at: place, memory: &memory)
+      intent?.end(range)
+    }
+  }
+
+  /// Writes array bytes to all their copies.
+  ///
+  /// The caller has announced the range to the intent bitmap, and holds it.
+  /// - Parameter place: where `range` starts in `source`.
+  func write(
+    _ range: Range<Int>, from source: RawSpan, at place: Int, memory: inout WorkingMemory
+  ) throws(RaidError) {
+    let slots = members.slots
+    let runs = try runs(of: range) { (places, _) throws(RaidError) in
+      let living = places.indices.filter { !slots[places[$0].slot].writable.isEmpty }
+      guard !living.isEmpty else {
+        throw .lost(arrayRange: range, .missing(slot: places.first?.slot ?? 0))
+      }
+      return living
+    }
+    let base = place - range.lowerBound
+    for run in runs {
+      for member in slots[run.slot].writable {
+        try write(run, to: member, source, base, &memory)
+      }
+    }
+  }
+
+  private func write(
+    _ run: Run, to member: Member, _ source: RawSpan, _ base: Int, _ memory: inout WorkingMemory
+  ) throws(RaidError) {
+    let whole = wholeBlocks(run.memberRange, of: member)
+    let sums = memory.sums
+    if run.parts.count == 1, whole == run.memberRange {
+      let from = base + run.parts[0].arrayRange.lowerBound
+      try write(source, from..<from + whole.count, to: member, at: whole.lowerBound, sums)
+      return
+    }
+    // Many chunks in one piece, or a range that does not fill its first and last block.
+    let room = memory.buffer.byteCount / 4096 * 4096
+    var offset = whole.lowerBound
+    while offset < whole.upperBound, !member.isFailed {
+      let window = offset..<min(whole.upperBound, offset + room)
+      try fillEdges(of: window, of: run, member, &memory)
+      var bytes = memory.buffer.mutableBytes
+      for part in run.parts {
+        let start = run.memberRange.lowerBound + part.place
+        let common = (start..<start + part.arrayRange.count).clamped(to: window)
+        guard !common.isEmpty else { continue }
+        let from = base + part.arrayRange.lowerBound + common.lowerBound - start
+        bytes.copy(
+          source.sub(from..<from + common.count), at: common.lowerBound - window.lowerBound)
+      }
+      try write(
+        bytes.bytes, 0..<window.count, to: member, at: window.lowerBound, sums)
+      offset = window.upperBound
+    }
+  }
+
+  private func write(
+    _ bytes: RawSpan, _ range: Range<Int>, to member: Member, at offset: Int,
+    _ sums: SumScratch
+  ) throws(RaidError) {
+    do {
+      try member.writeFresh(bytes, range: range, at: offset, sums: sums)
+    } catch {
+      try members.fail(member, error)
+    }
+  }
+
+  /// Reads what the first and the last block of a window hold beside what is written.
+  private func fillEdges(
+    of window: Range<Int>, of run: Run, _ member: Member, _ memory: inout WorkingMemory
+  ) throws(RaidError) {
+    let sums = memory.sums
+    var edges: [Int] = []
+    if window.lowerBound < run.memberRange.lowerBound { edges.append(window.lowerBound) }
+    let lastBlock = (window.upperBound - 1) / 4096 * 4096
+    if window.upperBound > run.memberRange.upperBound, !edges.contains(lastBlock) {
+      edges.append(lastBlock)
+    }
+    for block in edges {
+      let count = min(4096, window.upperBound - block)
+      let place = block - window.lowerBound
+      guard member.isReadable(block..<block + count) else {
+        // A member that is being built gets the rest of the block when its turn comes.
+        var bytes = memory.buffer.mutableBytes
+        bytes.zero(place..<place + count)
+        continue
+      }
+      var bytes = memory.buffer.mutableBytes
+      let finding: Member.ReadFinding
+      do {
+        finding = try member.readChecked(
+          into: &bytes, range: place..<place + count, at: block, sums: sums)
+      } catch {
+        try members.fail(member, error)
+        return
+      }
+      guard finding != .good else { continue }
+      let kind: BadBlock.Kind = finding == .unreadable(at: block) ? .unreadable : .mismatch
+      try restore(
+        BadBlock(slot: run.slot, offset: block, kind: kind), end: block + count, place: place,
+        memory: &memory)
+    }
+  }
+}
+
+extension Member {
+  /// Computes the sums of new data and writes both; zeros over zeros are not written.
+  func writeFresh(
+    _ buffer: RawSpan, range: Range<Int>, at offset: Int, sums scratch: SumScratch
+  ) throws(DeviceError) {
+    guard let sums else {
+      try device.write(buffer, range: range, at: dataOffset + offset)
+      return
+    }
+    // A piece at a time, so that it is still in the cache when it is written.
+    let piece = 256 << 10
+    var done = 0
+    try scratch.with(count: (piece + 4095) / 4096) { (fresh) throws(DeviceError) in
+      while done < range.count {
+        let count = min(piece, range.count - done)
+        let from = range.lowerBound + done
+        var span = fresh.mutableSpan
+        blockSums(
+          of: buffer, range: from..<from + count, firstBlock: UInt64((offset + done) / 4096),
+          prefixRegister: sums.prefixRegister, into: &span, at: 0)
+        try writeSummed(
+          buffer, at: from, offset + done..<offset + done + count, sums: fresh, from: 0)
+        done += count
+      }
+    }
+  }
+}

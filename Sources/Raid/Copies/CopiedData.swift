@@ -1,0 +1,145 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import RaidGeometry
+import Synchronization
+
+/// How the reads of mirrors are spread over the members that could serve them.
+package enum ReadPolicy: String, Sendable, CaseIterable {
+  case roundRobin = "round-robin"
+  case leastPending = "least-pending"
+  case random
+}
+
+/// The data of an array that keeps its bytes in one or more copies: linear, RAID 0, 1 and 10.
+///
+/// Everything is done in *runs*: what lies in one piece on a member, although it may be many chunks of
+/// the array. Runs are whole blocks of 4 KiB of the member, so that every one has its sum.
+final class CopiedData: Sendable {
+  let placement: CopyPlacement
+  let members: MemberSet
+  let intent: WriteIntent?
+  let memory: WorkingMemoryPool
+  let readPolicy: ReadPolicy
+  /// Holds on array bytes.
+  let locks = RangeLock()
+  /// Linux leaves no trace of its writes on these levels.
+  let hidesForeignWrites: Bool
+  private let turn = Atomic<Int>(0)
+  private let doubtStart: Atomic<Int>
+
+  /// - Parameter doubtStart: from this array byte on, copies may differ after a crash; `Int.max` for none.
+  init(
+    placement: CopyPlacement, members: MemberSet, intent: WriteIntent?, doubtStart: Int,
+    readPolicy: ReadPolicy, hidesForeignWrites: Bool, memory: WorkingMemoryPool
+  ) {
+    self.placement = placement
+    self.members = members
+    self.intent = intent
+    self.doubtStart = Atomic(doubtStart)
+    self.readPolicy = readPolicy
+    self.hidesForeignWrites = hidesForeignWrites
+    self.memory = memory
+  }
+
+  /// Whether copies of this array range may differ, or disagree with their sums, after a crash.
+  func isDoubtful(_ range: Range<Int>) -> Bool {
+    if range.upperBound > doubtStart.load(ordering: .acquiring) {
+      return intent?.isDoubtful(range) ?? true
+    }
+    return false
+  }
+
+  /// A resync has come so far.
+  func settleDoubt(upTo offset: Int) {
+    if doubtStart.load(ordering: .acquiring) < offset {
+      doubtStart.store(offset >= placement.byteCount ? Int.max : offset, ordering: .releasing)
+    }
+  }
+
+  var isSettled: Bool {
+    doubtStart.load(ordering: .acquiring) == Int.max || intent.map { !$0.hasDoubt } ?? false
+  }
+  var doubtStartOffset: Int { doubtStart.load(ordering: .acquiring) }
+
+  /// Which of several places to read from: by the policy, and those marked write-mostly last.
+  func choose(_ places: [CopyPlacement.Place], _ byteCount: Int, _ slots: [MemberSet.Slot]) -> Int?
+  {
+    var candidates: [Int] = []
+    var mostlyWritten: [Int] = []
+    for (index, place) in places.enumerated() {
+      guard let reader = slots[place.slot].reader(of: place.offset..<place.offset + byteCount)
+      else { continue }
+      if reader.isWriteMostly { mostlyWritten.append(index) } else { candidates.append(index) }
+    }
+    if candidates.isEmpty { candidates = mostlyWritten }
+    if candidates.count <= 1 { return candidates.first }
+    switch readPolicy {
+    case .roundRobin:
+      let (turn, _) = turn.wrappingAdd(1, ordering: .relaxed)
+      return candidates[turn % candidates.count]
+    case .random:
+      return candidates.randomElement()
+    case .leastPending:
+      return candidates.min {
+        pending(places[$0], slots) < pending(places[$1], slots)
+      }
+    }
+  }
+
+  private func pending(_ place: CopyPlacement.Place, _ slots: [MemberSet.Slot]) -> Int {
+    slots[place.slot].member?.pendingReads.load(ordering: .relaxed) ?? 0
+  }
+
+  /// A contiguous range of a slot, and the parts of the array in it.
+  struct Run {
+    var slot: Int
+    /// Data offsets on the member.
+    var memberRange: Range<Int>
+    /// In order; `place` counts from the run's start.
+    var parts: [Part]
+  }
+
+  struct Part {
+    var arrayRange: Range<Int>
+    var place: Int
+  }
+
+  /// Cuts an array range into runs.
+  ///
+  /// - Parameter select: which of a part's places get a run.
+  func runs(
+    of range: Range<Int>, select: ([CopyPlacement.Place], Int) throws(RaidError) -> [Int]
+  ) throws(RaidError) -> [Run] {
+    var open: [Int: Int] = [:]  // by slot: the index of its last run
+    var runs: [Run] = []
+    var places: [CopyPlacement.Place] = []
+    var offset = range.lowerBound
+    while offset < range.upperBound {
+      let count = min(range.upperBound - offset, placement.locate(offset, into: &places))
+      for index in try select(places, count) {
+        let place = places[index]
+        let part = Part(arrayRange: offset..<offset + count, place: 0)
+        if let last = open[place.slot], runs[last].memberRange.upperBound == place.offset {
+          let start = runs[last].memberRange.lowerBound
+          runs[last].parts.append(
+            Part(arrayRange: part.arrayRange, place: place.offset - start))
+          runs[last].memberRange = start..<place.offset + count
+        } else {
+          open[place.slot] = runs.count
+          runs.append(
+            Run(
+              slot: place.slot, memberRange: place.offset..<place.offset + count, parts: [part]))
+        }
+      }
+      offset += count
+    }
+    return runs
+  }
+
+  /// The run's range, widened to whole blocks of the member.
+  func wholeBlocks(_ range: Range<Int>, of member: Member) -> Range<Int> {
+    range.lowerBound / 4096 * 4096..<min(
+      (range.upperBound + 4095) / 4096 * 4096, max(range.upperBound, member.dataByteCount))
+  }
+}

@@ -1,0 +1,272 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import Synchronization
+
+/// The sums of one member's data: one for every 4 KiB, kept in a region of the member (or in a file
+/// beside it), each covering also the array's UUID, the slot and the block's number, so that a write
+/// that went astray is found.
+///
+/// A sum of 0 says that the block is all zeros. 1016 sums make a block of sums; a block of sums that is
+/// itself all zeros says that of everything it covers, so that fresh arrays need no space for sums.
+///
+/// ```
+/// offset size   a block of sums
+///      0    4   magic "SUMS"
+///      4    4   CRC-32C of (array's UUID, slot, bytes 8 to 4095)
+///      8    8   number of the first data block it covers
+///     16   16   zero
+///     32 4064   1016 sums of 4 bytes
+/// ```
+///
+/// Sums live in a cache that writes back at `flush`. What is not flushed when the machine dies belongs
+/// to regions that the intent bitmap has marked.
+final class BlockSums: Sendable {
+  static let blockByteCount = 4096
+  static let sumsPerBlock = 1016
+  private static let magic: UInt32 = 0x534d_5553
+  private static let headerByteCount = 32
+
+  /// Room for the sums of so much data.
+  static func regionByteCount(dataByteCount: Int) -> Int {
+    let blocks = (dataByteCount + blockByteCount - 1) / blockByteCount
+    return (blocks + sumsPerBlock - 1) / sumsPerBlock * blockByteCount
+  }
+
+  /// What a comparison with stored sums says.
+  enum Verdict: Equatable {
+    case match
+    /// The first block, counted from the first that was asked about, that differs.
+    case mismatch(block: Int)
+    /// The sums themselves are damaged for the block: counted likewise. It proves nothing.
+    case unknown(block: Int)
+  }
+
+  private final class Page {
+    var sums: [UInt32]
+    var isDirty = false
+    var isDamaged: Bool
+    var lastUse: UInt64 = 0
+
+    init(sums: [UInt32], isDamaged: Bool) {
+      self.sums = sums
+      self.isDamaged = isDamaged
+    }
+  }
+
+  private struct Cache {
+    var pages: [Int: Page] = [:]
+    var clock: UInt64 = 0
+    var isDisabled = false
+  }
+
+  private let device: any BlockDevice
+  private let region: Range<Int>
+  private let cache = Mutex(Cache())
+  private let pageLimit: Int
+  /// The register of CRC-32C after the array's UUID and the slot.
+  let prefixRegister: UInt32
+
+  /// - Parameters:
+  ///   - region: bytes of `device`.
+  ///   - pageLimit: how many blocks of sums to keep in memory.
+  init(
+    device: any BlockDevice, region: Range<Int>, arrayID: Identifier, slot: UInt32,
+    pageLimit: Int = 64
+  ) {
+    self.device = device
+    self.region = region
+    self.pageLimit = max(2, pageLimit)
+    prefixRegister = Self.prefixRegister(arrayID: arrayID, slot: slot)
+  }
+
+  static func prefixRegister(arrayID: Identifier, slot: UInt32) -> UInt32 {
+    var prefix = AlignedBuffer(byteCount: 24)
+    var bytes = prefix.mutableBytes
+    arrayID.store(in: &bytes, at: 0)
+    bytes.store(slot, at: 16)
+    bytes.store(UInt32(0), at: 20)
+    var sum = CRC32C()
+    sum.update(prefix.bytes.sub(0..<20))
+    return sum.register
+  }
+
+  /// Compares the sums of blocks `first` and on with what is stored.
+  ///
+  /// - Parameter sums: computed by `blockSums(of:…)`, `sums[start..<start + count]`.
+  func compare(
+    _ sums: [UInt32], from start: Int, count: Int, firstBlock first: Int
+  ) throws(DeviceError) -> Verdict {
+    try eachPage(from: first, count: count) { page, inPage, offset, run in
+      if page.isDamaged { return .unknown(block: offset) }
+      for index in 0..<run where page.sums[inPage + index] != sums[start + offset + index] {
+        return .mismatch(block: offset + index)
+      }
+      return nil
+    } ?? .match
+  }
+
+  /// Stores the sums of blocks `first` and on; they reach the device at the next `flush`, or before.
+  func record(
+    _ sums: [UInt32], from start: Int, count: Int, firstBlock first: Int
+  ) throws(DeviceError) {
+    _ = try eachPage(from: first, count: count) { page, inPage, offset, run in
+      // What a damaged block of sums said of its other blocks is lost; they stay unknown until a scrub
+      // has renewed all of it, unless all of it is given now.
+      if page.isDamaged && run == Self.sumsPerBlock { page.isDamaged = false }
+      for index in 0..<run { page.sums[inPage + index] = sums[start + offset + index] }
+      page.isDirty = true
+      return nil
+    }
+  }
+
+  /// The stored sum of one block; nil when the block of sums is damaged.
+  func storedSum(ofBlock block: Int) throws(DeviceError) -> UInt32? {
+    var sum: UInt32?
+    _ = try eachPage(from: block, count: 1) { page, inPage, _, _ in
+      sum = page.isDamaged ? nil : page.sums[inPage]
+      return nil
+    }
+    return sum
+  }
+
+  /// Whether all stored sums of these blocks say "all zeros".
+  func areAllZero(_ blocks: Range<Int>) throws(DeviceError) -> Bool {
+    let verdict = try eachPage(from: blocks.lowerBound, count: blocks.count) {
+      page, inPage, offset, run in
+      if page.isDamaged { return .unknown(block: offset) }
+      for index in 0..<run where page.sums[inPage + index] != 0 {
+        return .mismatch(block: offset + index)
+      }
+      return nil
+    }
+    return verdict == nil
+  }
+
+  /// Which blocks of sums in this range of data blocks are damaged: ranges of data blocks.
+  func damagedRanges(in blocks: Range<Int>) throws(DeviceError) -> [Range<Int>] {
+    var ranges: [Range<Int>] = []
+    _ = try eachPage(from: blocks.lowerBound, count: blocks.count) { page, _, offset, run in
+      if page.isDamaged {
+        ranges.append(blocks.lowerBound + offset..<blocks.lowerBound + offset + run)
+      }
+      return nil
+    }
+    return ranges
+  }
+
+  /// Makes a damaged block of sums one that says nothing wrong: its sums are being given anew one by
+  /// one, by someone who holds the whole of what it covers.
+  func beginRenewal(ofBlocks blocks: Range<Int>) throws(DeviceError) {
+    _ = try eachPage(from: blocks.lowerBound, count: blocks.count) { page, _, _, _ in
+      page.isDamaged = false
+      return nil
+    }
+  }
+
+  /// Writes what is only in memory. The device's own flush is the caller's.
+  func flush() throws(DeviceError) {
+    try cache.withLock { (cache) throws(DeviceError) in
+      for (number, page) in cache.pages.sorted(by: { $0.key < $1.key }) where page.isDirty {
+        try write(page, number: number)
+      }
+    }
+  }
+
+  /// Forgets everything that was stored: the region then says that all data is zeros.
+  func reset() throws(DeviceError) {
+    try cache.withLock { (cache) throws(DeviceError) in
+      cache.pages.removeAll()
+      try device.zero(region)
+    }
+  }
+
+  /// Calls `body` with each page of the range in turn, until it gives a verdict.
+  ///
+  /// `body` gets the page, the index of the first sum in it, how many blocks came before, and how many
+  /// are in this page.
+  private func eachPage(
+    from first: Int, count: Int, _ body: (Page, Int, Int, Int) -> Verdict?
+  ) throws(DeviceError) -> Verdict? {
+    try cache.withLock { (cache) throws(DeviceError) -> Verdict? in
+      var done = 0
+      while done < count {
+        let block = first + done
+        let inPage = block % Self.sumsPerBlock
+        let run = min(count - done, Self.sumsPerBlock - inPage)
+        let page = try page(block / Self.sumsPerBlock, in: &cache)
+        if let verdict = body(page, inPage, done, run) { return verdict }
+        done += run
+      }
+      return nil
+    }
+  }
+
+  private func page(_ number: Int, in cache: inout Cache) throws(DeviceError) -> Page {
+    cache.clock += 1
+    if let page = cache.pages[number] {
+      page.lastUse = cache.clock
+      return page
+    }
+    if cache.pages.count >= pageLimit {
+      // Dirty or not, the page that was used longest ago makes room.
+      if let oldest = cache.pages.min(by: { $0.value.lastUse < $1.value.lastUse }) {
+        if oldest.value.isDirty { try write(oldest.value, number: oldest.key) }
+        cache.pages[oldest.key] = nil
+      }
+    }
+    let page = try load(number)
+    page.lastUse = cache.clock
+    cache.pages[number] = page
+    return page
+  }
+
+  private func load(_ number: Int) throws(DeviceError) -> Page {
+    let at = region.lowerBound + number * Self.blockByteCount
+    precondition(at + Self.blockByteCount <= region.upperBound)
+    var buffer = AlignedBuffer(byteCount: Self.blockByteCount)
+    var bytes = buffer.mutableBytes
+    do {
+      try device.read(into: &bytes, range: 0..<Self.blockByteCount, at: at)
+    } catch .unreadable {
+      // A block of sums that can't be read proves nothing, and is written anew by a scrub.
+      return Page(sums: [UInt32](repeating: 0, count: Self.sumsPerBlock), isDamaged: true)
+    }
+    if isZero(bytes.bytes, range: 0..<Self.blockByteCount) {
+      return Page(sums: [UInt32](repeating: 0, count: Self.sumsPerBlock), isDamaged: false)
+    }
+    let isRight =
+      bytes.bytes.integer(at: 0, as: UInt32.self) == Self.magic
+      && bytes.bytes.integer(at: 4, as: UInt32.self) == checksum(of: bytes.bytes)
+      && bytes.bytes.integer(at: 8, as: UInt64.self) == UInt64(number * Self.sumsPerBlock)
+    let sums = (0..<Self.sumsPerBlock).map {
+      bytes.bytes.integer(at: Self.headerByteCount + 4 * $0, as: UInt32.self)
+    }
+    return Page(sums: sums, isDamaged: !isRight)
+  }
+
+  private func write(_ page: Page, number: Int) throws(DeviceError) {
+    var buffer = AlignedBuffer(byteCount: Self.blockByteCount)
+    var bytes = buffer.mutableBytes
+    bytes.zero()
+    let at = region.lowerBound + number * Self.blockByteCount
+    if page.isDamaged || page.sums.contains(where: { $0 != 0 }) {
+      bytes.store(Self.magic, at: 0)
+      bytes.store(UInt64(number * Self.sumsPerBlock), at: 8)
+      for (index, sum) in page.sums.enumerated() {
+        bytes.store(sum, at: Self.headerByteCount + 4 * index)
+      }
+      // A damaged block of sums stays recognisably damaged until all of it has been renewed.
+      let sum = checksum(of: bytes.bytes)
+      bytes.store(page.isDamaged ? ~sum : sum, at: 4)
+    }
+    try device.write(bytes.bytes, range: 0..<Self.blockByteCount, at: at)
+    page.isDirty = false
+  }
+
+  private func checksum(of block: RawSpan) -> UInt32 {
+    var sum = CRC32C(register: prefixRegister)
+    sum.update(block.sub(8..<Self.blockByteCount))
+    return sum.value
+  }
+}

@@ -1,0 +1,137 @@
+import MDFormat
+
+/// Where everything lies on a new member: the superblock, md's own areas, the data, and the regions of
+/// ours behind it. All in bytes from the member's start.
+///
+/// ```
+/// 1.2:  4 KiB superblock | bitmap | bad-block log | … | data | sums | intent | roster | events | journal | header
+/// 1.0:  data | sums | intent | roster | events | journal | … | bitmap | bad-block log | superblock | header
+/// ```
+package struct MemberLayout: Sendable, Equatable {
+  package let version: MDMetadataVersion
+  package let memberByteCount: Int
+  package let dataOffset: Int
+  /// Room for data; at least the array's `size`.
+  package let dataByteCount: Int
+  package let regions: [RegionHeader.Region]
+  /// From the superblock's start, in sectors; what a bitmap uses if there is one.
+  package let bitmapOffsetSectors: Int32
+  package let badBlockOffsetSectors: Int32
+
+  /// What is wanted of a layout.
+  package struct Request: Sendable {
+    package var version: MDMetadataVersion = .v1_2
+    package var chunkByteCount = 0
+    package var hasSums = true
+    package var hasBitmap = false
+    /// Rooms for the journal and for events are kept where there are sums.
+    package var dataOffset: Int?
+    /// Use only so much of the member's data room.
+    package var dataByteLimit: Int?
+
+    package init() {}
+  }
+
+  /// Room for the ring of events and, on members that are large enough, for the journal.
+  static let eventsByteCount = 64 << 10
+  static func journalByteCount(memberByteCount: Int) -> Int {
+    min(64 << 20, max(128 << 10, memberByteCount / 64 / 4096 * 4096))
+  }
+
+  /// nil when the member is too small to hold any data.
+  package init?(memberByteCount: Int, request: Request) {
+    version = request.version
+    self.memberByteCount = memberByteCount
+    let sectors = memberByteCount / 512
+    guard let superblockSector = request.version.superblockSector(memberSectors: sectors) else {
+      return nil
+    }
+    let bitmap = Self.bitmapRoom(memberByteCount: memberByteCount)
+    let end: Int
+    if request.version == .v1_0 {
+      guard request.dataOffset ?? 0 == 0 else { return nil }
+      dataOffset = 0
+      badBlockOffsetSectors = -8
+      bitmapOffsetSectors = Int32(-8 - bitmap / 512)
+      end = (superblockSector - 8) * 512 - bitmap
+    } else {
+      let least = (superblockSector + 8) * 512 + bitmap + 4096
+      dataOffset =
+        request.dataOffset
+        ?? Self.defaultDataOffset(
+          memberByteCount: memberByteCount, chunkByteCount: request.chunkByteCount, bitmap: bitmap)
+      guard dataOffset >= least, dataOffset % 4096 == 0 else { return nil }
+      bitmapOffsetSectors = 8
+      badBlockOffsetSectors = Int32(8 + bitmap / 512)
+      end =
+        request.hasSums ? RegionHeader.farOffset(memberByteCount: memberByteCount) : memberByteCount
+    }
+    var room = end - dataOffset
+    if request.hasSums { room = Self.dataRoom(behind: dataOffset, end: end) }
+    if let limit = request.dataByteLimit { room = min(room, limit) }
+    room -= room % 512
+    guard room >= 8192 else { return nil }
+    dataByteCount = room
+    regions =
+      request.hasSums
+      ? Self.regions(
+        from: (dataOffset + room + 4095) / 4096 * 4096, dataByteCount: room,
+        journal: Self.journalByteCount(memberByteCount: memberByteCount))
+      : []
+  }
+
+  /// mdadm's choice: 4 KiB for members up to 8 GiB, 64 KiB up to 200 GiB, 128 KiB above; here always
+  /// at least 64 KiB on members that can spare it, so that a bitmap can be finer.
+  private static func bitmapRoom(memberByteCount: Int) -> Int {
+    memberByteCount < 64 << 20 ? 4096 : memberByteCount < 200 << 30 ? 64 << 10 : 128 << 10
+  }
+
+  /// mdadm's choice of the space before the data, which a later reshape needs (super1.c).
+  private static func defaultDataOffset(
+    memberByteCount: Int, chunkByteCount: Int, bitmap: Int
+  ) -> Int {
+    var headroom = 128 << 20
+    while headroom << 10 > memberByteCount
+      && (chunkByteCount == 0 || headroom / 2 >= 2 * chunkByteCount)
+      && headroom > 1 << 20
+    {
+      headroom >>= 1
+    }
+    let offset = 12 << 10 + bitmap + headroom
+    let aligned = (offset + (1 << 20) - 1) / (1 << 20) * (1 << 20)
+    // A very small member gives up the headroom rather than its data.
+    return aligned * 2 > memberByteCount ? 16 << 10 + bitmap : aligned
+  }
+
+  private static func regionsByteCount(dataByteCount: Int, journal: Int) -> Int {
+    BlockSums.regionByteCount(dataByteCount: dataByteCount) + intentByteCount + Roster.byteCount
+      + eventsByteCount + journal
+  }
+
+  /// One page of header and bits: 30,720 parts of the array.
+  static let intentByteCount = 4096
+
+  private static func dataRoom(behind start: Int, end: Int) -> Int {
+    let journal = journalByteCount(memberByteCount: end)
+    // Sums take 4096 bytes of each 1016 * 4096 of data, so this is at most one block too small.
+    let space = end - start - regionsByteCount(dataByteCount: 0, journal: journal) - 2 * 4096
+    guard space > 0 else { return 0 }
+    let blocks = space / 4096
+    return (blocks - (blocks + BlockSums.sumsPerBlock) / (BlockSums.sumsPerBlock + 1)) * 4096
+  }
+
+  private static func regions(
+    from start: Int, dataByteCount: Int, journal: Int
+  ) -> [RegionHeader.Region] {
+    var at = start
+    var regions: [RegionHeader.Region] = []
+    for (kind, byteCount) in [
+      (RegionHeader.Kind.sums, BlockSums.regionByteCount(dataByteCount: dataByteCount)),
+      (.intent, intentByteCount), (.roster, Roster.byteCount), (.events, eventsByteCount), (.journal, journal),
+    ] {
+      regions.append(.init(kind: kind, range: at..<at + byteCount))
+      at += byteCount
+    }
+    return regions
+  }
+}

@@ -1,0 +1,113 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import MDFormat
+
+/// What one device says of itself.
+package struct MemberProbe: Sendable {
+  package let device: any BlockDevice
+  package let superblock: MDSuperblock
+  /// Our own header, if there is one that belongs to this member and fits behind its data.
+  package let header: RegionHeader?
+  /// Why there is no header, where something was found that should have been one.
+  package let headerProblem: RegionHeaderError?
+
+  package var name: String { device.name }
+
+  /// Looks for a superblock in the four places where one may be, newest version first.
+  ///
+  /// - Throws: `unreadableSuperblock` with the most telling of the four reasons, or `device`.
+  package init(_ device: any BlockDevice) throws(RaidError) {
+    self.device = device
+    let sectors = device.byteCount / 512
+    var problem = MDSuperblockError.absent
+    var found: (MDSuperblock, RegionHeader?, RegionHeaderError?)?
+    var buffer = AlignedBuffer(byteCount: MDMetadataVersion.superblockByteCount)
+    for version in MDMetadataVersion.searchOrder where found == nil {
+      guard let sector = version.superblockSector(memberSectors: sectors) else { continue }
+      var bytes = buffer.mutableBytes
+      do {
+        try device.read(into: &bytes, range: 0..<bytes.byteCount, at: sector * 512)
+      } catch {
+        throw .notStartable(.device(member: device.name, error))
+      }
+      do {
+        let superblock = try MDSuperblock(
+          decoding: bytes.bytes, version: version, memberSectors: sectors)
+        let (header, problem) = Self.header(of: superblock, near: bytes.bytes, device)
+        found = (superblock, header, problem)
+      } catch {
+        if error != .absent { problem = error }
+      }
+    }
+    guard let found else {
+      throw .notStartable(.unreadableSuperblock(member: device.name, problem))
+    }
+    (superblock, header, headerProblem) = found
+  }
+
+  /// The newer of the two copies that are whole and this member's.
+  private static func header(
+    of superblock: MDSuperblock, near block: RawSpan, _ device: any BlockDevice
+  ) -> (RegionHeader?, RegionHeaderError?) {
+    var best: RegionHeader?
+    var problem: RegionHeaderError?
+    func consider(_ block: RawSpan, at start: Int) {
+      do throws(RegionHeaderError) {
+        let header = try RegionHeader(
+          decoding: block, at: start, deviceByteCount: device.byteCount)
+        guard header.arrayID == superblock.arrayID, header.deviceID == superblock.deviceID else {
+          return
+        }
+        if best.map({ $0.generation < header.generation }) ?? true { best = header }
+      } catch {
+        if error != .absent { problem = error }
+      }
+    }
+    if superblock.version != .v0_90, superblock.maxDevices * 2 + 256 <= 2048 {
+      consider(block, at: RegionHeader.offsetInSuperblock)
+    }
+    let far = RegionHeader.farOffset(memberByteCount: device.byteCount)
+    if far > 0 {
+      var buffer = AlignedBuffer(byteCount: 4096)
+      var bytes = buffer.mutableBytes
+      // A copy that can't be read is one that is not there: the other serves.
+      if (try? device.read(into: &bytes, range: 0..<4096, at: far)) != nil {
+        consider(bytes.bytes, at: 0)
+      }
+    }
+    guard let header = best else { return (nil, problem) }
+    let dataEnd = Int(superblock.dataOffsetSectors + superblock.dataSizeSectors) * 512
+    if header.regions.contains(where: { $0.range.lowerBound < dataEnd && $0.range.upperBound > Int(superblock.dataOffsetSectors) * 512 }) {
+      // Someone let the data grow over our regions.
+      return (nil, .invalid)
+    }
+    return (header, nil)
+  }
+
+  /// Whether a superblock says that nobody else has written one since ours.
+  package var isLastWrittenByUs: Bool {
+    guard let header, superblock.marker != 0 else { return false }
+    return superblock.marker == header.lastMarker || superblock.marker == header.nextMarker
+  }
+
+  /// Whether its sums may be believed.
+  package var hasTrustedSums: Bool {
+    header?.range(of: .sums) != nil && isLastWrittenByUs
+      && header?.flags.contains(.sumsStale) == false
+  }
+
+  /// The roster that the member keeps, if any.
+  package var roster: Roster? {
+    guard let range = header?.range(of: .roster), range.count >= Roster.byteCount else {
+      return nil
+    }
+    var buffer = AlignedBuffer(byteCount: Roster.byteCount)
+    var bytes = buffer.mutableBytes
+    guard
+      (try? device.read(into: &bytes, range: 0..<Roster.byteCount, at: range.lowerBound)) != nil,
+      let roster = Roster(decoding: bytes.bytes), roster.arrayID == superblock.arrayID
+    else { return nil }
+    return roster
+  }
+}

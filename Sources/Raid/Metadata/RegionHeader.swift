@@ -1,0 +1,116 @@
+import BinaryCodec
+
+/// What ftool keeps on a member beside Linux md's own metadata: a table of regions behind the data, who
+/// wrote the superblock last, and how the array's maintenance stands.
+///
+/// Two copies exist: one in the second half of the superblock's own 4 KiB, which md never writes and
+/// which is found however the member grew, and one in the last whole 4 KiB of the member. The one with
+/// the higher generation counts.
+///
+/// **Knowing that someone else wrote.** Every superblock that ftool writes carries a fresh random marker
+/// in the high 24 bits of its `utime`; any write of a superblock by a kernel clears these. The header
+/// names the marker that stands in the superblock and the one that is about to, and is on disk before
+/// the superblock is: so a superblock whose marker is neither was written by someone else, and the sums
+/// of the member may be stale.
+package struct RegionHeader: Sendable, Equatable {
+  /// A part of the member that is ours. Bytes from the member's start.
+  package struct Region: Sendable, Equatable {
+    package var kind: Kind
+    package var range: Range<Int>
+
+    package init(kind: Kind, range: Range<Int>) {
+      self.kind = kind
+      self.range = range
+    }
+  }
+
+  /// What a region holds.
+  package enum Kind: UInt32, Sendable, CaseIterable {
+    /// A sum for every 4 KiB of the member's data: `BlockSums`.
+    case sums = 1
+    /// Which parts of the array are being written, as a bitmap of md's format, where md has none.
+    case intent = 2
+    /// Room for a journal of writes.
+    case journal = 3
+    /// Room for a ring of events.
+    case events = 4
+    /// The UUIDs of all members by slot, so that one that is not there can be named: `Roster`.
+    case roster = 5
+  }
+
+  package struct Flags: OptionSet, Sendable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+    /// Somebody else wrote to the array and the sums have not been renewed since.
+    package static let sumsStale = Flags(rawValue: 1)
+  }
+
+  package var arrayID: Identifier
+  package var deviceID: Identifier
+  /// The slot whose data the sums cover; `noSlot` for a spare.
+  package var slot: UInt32
+  package var flags: Flags
+  /// Goes up by one whenever the header is written.
+  package var generation: UInt64
+  /// The superblock's marker as it is, and as it is about to be: 24 bits each, never 0.
+  package var lastMarker: UInt32
+  package var nextMarker: UInt32
+  /// Size of the member when the header was written, in bytes.
+  package var memberByteCount: Int
+  package var progress: MaintenanceProgress
+  package var counters: IntegrityCounters
+  package var regions: [Region]
+
+  package static let noSlot: UInt32 = 0xffff_ffff
+
+  /// The region of this kind, if the member has one.
+  package func range(of kind: Kind) -> Range<Int>? { regions.first { $0.kind == kind }?.range }
+}
+
+/// How far a long operation over the whole array has come; kept on the members, so that another process
+/// can follow it and the next run goes on from there.
+package struct MaintenanceProgress: Sendable, Equatable {
+  package enum Operation: UInt32, Sendable {
+    case none = 0
+    case scrub = 1
+    case rebuild = 2
+    case resync = 3
+    case replace = 4
+  }
+
+  package enum Phase: UInt32, Sendable {
+    case idle = 0
+    case running = 1
+    case interrupted = 2
+    case finished = 3
+  }
+
+  package var operation: Operation = .none
+  package var phase: Phase = .idle
+  /// Bytes done and to do: member bytes for parity levels and mirrors, else array bytes.
+  package var position = 0
+  package var end = 0
+  /// Seconds since 1970.
+  package var startedAt: UInt64 = 0
+  package var updatedAt: UInt64 = 0
+
+  package init() {}
+}
+
+/// What reads and scrubs have found on one member since the array was made, and the last scrub.
+package struct IntegrityCounters: Sendable, Equatable {
+  /// 4 KiB blocks whose content did not agree with their sum, or were found wrong by parity.
+  package var damagedBlocks: UInt64 = 0
+  /// 4 KiB blocks that could not be read.
+  package var unreadableBlocks: UInt64 = 0
+  /// 4 KiB blocks rewritten with what they should hold.
+  package var repairedBlocks: UInt64 = 0
+  /// Sums that were damaged or stale and have been renewed.
+  package var renewedSums: UInt64 = 0
+  /// Blocks that a scrub could not put right, as of the last scrub.
+  package var unrepairedBlocks: UInt64 = 0
+  /// When the last whole scrub ended; seconds since 1970, 0 for never.
+  package var lastScrubAt: UInt64 = 0
+
+  package init() {}
+}

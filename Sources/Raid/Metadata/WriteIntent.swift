@@ -1,0 +1,228 @@
+import BinaryCodec
+import LinuxSystem
+import MDFormat
+import Synchronization
+
+/// Which parts of the array are being written, so that after a crash only these are in doubt: Linux
+/// md's write-intent bitmap, or one of the same format in a region of ours where md has none.
+///
+/// A bit is on the disks before a write to its range starts, and is cleared some time after all members
+/// have the data. Bits that were set when the array was opened after a crash are *doubtful* until a
+/// resync has gone over them. Ranges are bytes of the members' data, for RAID 10, RAID 0 and linear
+/// bytes of the array.
+///
+/// This type knows the bits and their encoding; the array knows where the copies lie and writes them.
+final class WriteIntent: Sendable {
+  /// Writes bytes of the bitmap (a range of whole pages, counted from its header) to every member, and
+  /// returns when they are durable.
+  typealias Store = (RawSpan, Range<Int>) throws(RaidError) -> Void
+
+  private struct State {
+    var header: MDBitmapHeader
+    /// As the disks have it.
+    var stored: BitSet
+    var doubtful: BitSet
+    /// Writes under way, by bit.
+    var active: [Int: Int] = [:]
+  }
+
+  private let state: Mutex<State>
+  /// In a region of ours, where md does not look.
+  let isOurs: Bool
+  /// Bytes that a bit stands for.
+  let granularity: Int
+  let bitCount: Int
+  /// Bytes of the header and all bits, in whole pages.
+  let byteCount: Int
+
+  init(header: MDBitmapHeader, stored: BitSet, doubtful: BitSet, isOurs: Bool) {
+    granularity = Int(header.chunkByteCount)
+    bitCount = header.bitCount
+    byteCount = (MDBitmapHeader.byteCount + (header.bitCount + 7) / 8 + 4095) / 4096 * 4096
+    self.isOurs = isOurs
+    state = Mutex(State(header: header, stored: stored, doubtful: doubtful))
+  }
+
+  /// The finest granularity whose bits fit into a bitmap of so many bytes, and not under 64 KiB.
+  static func granularity(covering byteCount: Int, bitmapByteCount: Int) -> Int {
+    let bits = (bitmapByteCount - MDBitmapHeader.byteCount) * 8
+    var granularity = 64 << 10
+    while (byteCount + granularity - 1) / granularity > bits { granularity <<= 1 }
+    return granularity
+  }
+
+  /// Whether any byte of the range was being written when the array was last lost.
+  func isDoubtful(_ range: Range<Int>) -> Bool {
+    let bits = bits(of: range)
+    return state.withLock { state in bits.contains { state.doubtful.contains($0) } }
+  }
+
+  /// The doubtful ranges, in order.
+  var doubtfulRanges: [Range<Int>] { state.withLock { ranges(of: $0.doubtful) } }
+  /// The ranges whose bits are set on the disks, in order.
+  var markedRanges: [Range<Int>] { state.withLock { ranges(of: $0.stored) } }
+  /// Members with at least so many events need only what is marked.
+  var eventsCleared: UInt64 { state.withLock { $0.header.eventsCleared } }
+  var hasDoubt: Bool { state.withLock { !$0.doubtful.isEmpty } }
+
+  /// Marks the range before it is written.
+  func begin(_ range: Range<Int>, store: Store) throws(RaidError) {
+    let bits = bits(of: range)
+    try state.withLock { (state) throws(RaidError) in
+      var fresh: Range<Int>?
+      for bit in bits {
+        state.active[bit, default: 0] += 1
+        if state.stored.insert(bit) {
+          fresh = (fresh?.lowerBound ?? bit)..<bit + 1
+        }
+      }
+      if let fresh { try Self.write(state, bits: fresh, store) }
+    }
+  }
+
+  /// The write that `begin` announced has ended.
+  func end(_ range: Range<Int>) {
+    let bits = bits(of: range)
+    state.withLock { state in
+      for bit in bits {
+        let count = state.active[bit, default: 1] - 1
+        state.active[bit] = count > 0 ? count : nil
+      }
+    }
+  }
+
+  /// Clears the bits of ranges that nobody is writing and nobody doubts. All members must have, durably,
+  /// what was written; and none may be missing, or it would never learn what it missed.
+  func clearIdle(events: UInt64, store: Store) throws(RaidError) {
+    try state.withLock { (state) throws(RaidError) in
+      let before = state.stored
+      state.stored.formIntersection { bit in
+        state.active[bit] != nil || state.doubtful.contains(bit)
+      }
+      state.header.eventsCleared = events
+      if state.stored != before { try Self.write(state, bits: 0..<bitCount, store) }
+    }
+  }
+
+  /// A resync has gone over the range: what it covers whole is no longer in doubt.
+  func resolve(_ range: Range<Int>) {
+    let first = (range.lowerBound + granularity - 1) / granularity
+    let end = range.upperBound / granularity
+    state.withLock { state in
+      for bit in first..<max(first, min(end, bitCount)) { state.doubtful.remove(bit) }
+      // The last bit may reach past the end of the data.
+      if end < bitCount, range.upperBound >= Int(state.header.syncSizeSectors) * 512,
+        end * granularity >= range.lowerBound
+      {
+        state.doubtful.remove(end)
+      }
+    }
+  }
+
+  /// Everything is in doubt, because nothing is known.
+  func doubtEverything() {
+    state.withLock { state in
+      for bit in 0..<bitCount {
+        state.doubtful.insert(bit)
+        state.stored.insert(bit)
+      }
+    }
+  }
+
+  /// The header's event count must never be behind the superblocks': it goes first.
+  func setEvents(_ events: UInt64, store: Store) throws(RaidError) {
+    try state.withLock { (state) throws(RaidError) in
+      state.header.events = events
+      try Self.write(state, bits: 0..<1, store)
+    }
+  }
+
+  /// The whole bitmap, for a member that has none yet.
+  func writeAll(store: Store) throws(RaidError) {
+    try state.withLock { (state) throws(RaidError) in
+      try Self.write(state, bits: 0..<bitCount, store)
+    }
+  }
+
+  private func bits(of range: Range<Int>) -> Range<Int> {
+    let first = min(range.lowerBound / granularity, bitCount)
+    let end = min(bitCount, (range.upperBound + granularity - 1) / granularity)
+    return first..<max(first, end)
+  }
+
+  private func ranges(of bits: BitSet) -> [Range<Int>] {
+    var ranges: [Range<Int>] = []
+    for bit in 0..<bitCount where bits.contains(bit) {
+      let start = bit * granularity
+      if let last = ranges.last, last.upperBound == start {
+        ranges[ranges.count - 1] = last.lowerBound..<start + granularity
+      } else {
+        ranges.append(start..<start + granularity)
+      }
+    }
+    return ranges
+  }
+
+  private static func write(
+    _ state: borrowing State, bits: Range<Int>, _ store: Store
+  ) throws(RaidError) {
+    let head = MDBitmapHeader.byteCount
+    let start = (head + bits.lowerBound / 8) / 4096 * 4096
+    let end = (head + (bits.upperBound + 7) / 8 + 4095) / 4096 * 4096
+    var page = AlignedBuffer(byteCount: end - start)
+    var bytes = page.mutableBytes
+    bytes.zero()
+    if start == 0 { state.header.encode(into: &bytes) }
+    state.stored.store(into: &bytes, bitmapStart: head - start)
+    try store(bytes.bytes, start..<end)
+  }
+}
+
+/// Numbers below a bound that are in or out.
+struct BitSet: Equatable, Sendable {
+  private var words: [UInt64]
+
+  init(count: Int) { words = [UInt64](repeating: 0, count: (count + 63) / 64) }
+
+  /// Reads bit `i` from byte `start + i / 8` of `bytes`, value `1 << (i % 8)`.
+  init(count: Int, bitmap bytes: RawSpan, start: Int) {
+    self.init(count: count)
+    for byte in 0..<(count + 7) / 8 {
+      let value = UInt64(bytes.integer(at: start + byte, as: UInt8.self))
+      words[byte / 8] |= value << UInt64(byte % 8 * 8)
+    }
+    if count % 64 != 0 { words[words.count - 1] &= (1 << UInt64(count % 64)) - 1 }
+  }
+
+  var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
+  func contains(_ bit: Int) -> Bool { words[bit / 64] >> UInt64(bit % 64) & 1 != 0 }
+
+  /// Whether it was new.
+  @discardableResult
+  mutating func insert(_ bit: Int) -> Bool {
+    let mask: UInt64 = 1 << UInt64(bit % 64)
+    defer { words[bit / 64] |= mask }
+    return words[bit / 64] & mask == 0
+  }
+
+  mutating func remove(_ bit: Int) { words[bit / 64] &= ~(1 << UInt64(bit % 64)) }
+
+  /// Keeps the members for which `keeps` is true.
+  mutating func formIntersection(_ keeps: (Int) -> Bool) {
+    for index in words.indices where words[index] != 0 {
+      for bit in index * 64..<index * 64 + 64 where contains(bit) && !keeps(bit) { remove(bit) }
+    }
+  }
+
+  /// Writes what of the bits falls into `bytes`, where bit 0 would be at byte `start`, which may be
+  /// before its beginning.
+  func store(into bytes: inout MutableRawSpan, bitmapStart start: Int) {
+    for index in words.indices where words[index] != 0 {
+      for byte in 0..<8 {
+        let at = start + index * 8 + byte
+        guard at >= 0, at < bytes.byteCount else { continue }
+        bytes.store(UInt8(truncatingIfNeeded: words[index] >> UInt64(byte * 8)), at: at)
+      }
+    }
+  }
+}

@@ -1,0 +1,204 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import RaidGeometry
+import SystemPackage
+
+extension ParityStripes {
+  /// What became of a block that its member could not give.
+  enum Restoration: Equatable {
+    /// Computed from the others; agrees with the block's sum where one is kept.
+    case recovered
+    /// The data is right, its sum was not.
+    case sumWasWrong
+    /// In doubt after a crash, and nothing else speaks: taken as it is.
+    case keptInDoubt
+  }
+
+  /// Puts the right content of a bad block into its place in the band's buffer.
+  @discardableResult
+  func restore(
+    _ block: BadBlock, in band: Band, memory: inout WorkingMemory
+  ) throws(RaidError) -> Restoration {
+    let result = try restore(block, memory: &memory)
+    let row = block.offset / placement.chunkByteCount
+    let within = block.offset - row * placement.chunkByteCount - band.columns.lowerBound
+    let target = band.chunk(block.slot, row: row, band.stride) + within
+    let words = (0..<512).map { index in
+      memory.blocks.bytes.integer(at: block.slot * 4096 + 8 * index, as: UInt64.self)
+    }
+    var bytes = memory.buffer.mutableBytes
+    for (index, word) in words.enumerated() { bytes.store(word, at: target + 8 * index) }
+    return result
+  }
+
+  /// Puts the right content of a bad block into its slot's block of `memory.blocks`.
+  ///
+  /// The other members give their blocks, checked. What they compute counts when the block's own sum
+  /// confirms it; a block that equals what they compute was right all along. After a crash, in a range
+  /// that was being written, data stands as it is when nothing confirms the computed block: it is the
+  /// old or the new content, and the parity may be of the other.
+  func restore(
+    _ block: BadBlock, memory: inout WorkingMemory
+  ) throws(RaidError) -> Restoration {
+    let row = block.offset / placement.chunkByteCount
+    let slots = members.slots
+    let range = block.offset..<block.offset + 4096
+    let sums = memory.sums
+    var isKnown = [Bool](repeating: false, count: placement.slotCount)
+    var bytes = memory.blocks.mutableBytes
+    for slot in 0..<placement.slotCount where slot != block.slot {
+      guard let member = slots[slot].reader(of: range) else { continue }
+      do {
+        let finding = try member.readChecked(
+          into: &bytes, range: slot * 4096..<slot * 4096 + 4096, at: block.offset,
+          sums: sums)
+        isKnown[slot] = finding == .good
+      } catch {
+        try members.fail(member, error)
+      }
+    }
+    let isRecovered = recover(
+      row: row, wanted: [block.slot], isKnown: { isKnown[$0] }, column: { $0 * 4096 },
+      byteCount: 4096, in: &bytes)
+    guard let member = slots[block.slot].member ?? slots[block.slot].replacement else {
+      if isRecovered { return .recovered }
+      throw lost(block, slots, isKnown)
+    }
+    if isRecovered, block.kind == .unreadable || member.isFailed {
+      let disagrees = disagreesWithItsSum(
+        bytes.bytes, range: block.slot * 4096..<block.slot * 4096 + 4096, block, member,
+        sums)
+      if !disagrees || isDoubtful(range) { return .recovered }
+      throw lost(block, slots, isKnown)
+    }
+    if isRecovered {
+      let own = block.slot * 4096..<block.slot * 4096 + 4096
+      if !disagreesWithItsSum(bytes.bytes, range: own, block, member, sums) {
+        return .recovered
+      }
+    }
+    // The sum confirms neither what is there nor what the others say.
+    guard block.kind == .mismatch, !member.isFailed else { throw lost(block, slots, isKnown) }
+    let spare = placement.slotCount * 4096
+    do {
+      try member.read(into: &bytes, range: spare..<spare + 4096, at: block.offset)
+    } catch {
+      throw lost(block, slots, isKnown)
+    }
+    let isSame =
+      isRecovered
+      && equal(bytes.bytes, block.slot * 4096..<block.slot * 4096 + 4096, spare)
+    guard isSame || isDoubtful(range) else { throw lost(block, slots, isKnown) }
+    bytes.copyWithin(from: spare..<spare + 4096, to: block.slot * 4096)
+    return isSame ? .sumWasWrong : .keptInDoubt
+  }
+
+  private func disagreesWithItsSum(
+    _ bytes: RawSpan, range: Range<Int>, _ block: BadBlock, _ member: Member,
+    _ sums: SumScratch
+  ) -> Bool {
+    // A block of sums that can't be read says nothing.
+    (try? member.firstMismatch(in: bytes, range: range, at: block.offset, sums: sums)) != nil
+  }
+
+  private func lost(
+    _ block: BadBlock, _ slots: [MemberSet.Slot], _ isKnown: [Bool]
+  ) -> RaidError {
+    let row = block.offset / placement.chunkByteCount
+    let start = row * placement.rowByteCount
+    var range = start..<start + placement.rowByteCount
+    if case .data(let column) = placement.pattern(ofRow: row).roles[block.slot] {
+      let at = start + column * placement.chunkByteCount + block.offset % placement.chunkByteCount
+      range = at..<at + 4096
+    }
+    let bad = (0..<placement.slotCount).compactMap { slot -> String? in
+      isKnown[slot] ? nil : (slots[slot].member ?? slots[slot].replacement)?.name
+    }
+    return .lost(arrayRange: range, .tooManyBad(members: bad))
+  }
+
+  /// Writes the right content of a bad block to its member again, and reads it back.
+  ///
+  /// Holds the row; what was wrong may have been put right or overwritten in the meantime.
+  /// - Returns: whether the block is good now.
+  @discardableResult
+  func repair(_ block: BadBlock) throws(RaidError) -> Bool {
+    let row = block.offset / placement.chunkByteCount
+    return try locks.withLock(row..<row + 1, exclusive: true) { () throws(RaidError) -> Bool in
+      try memory.with { (memory) throws(RaidError) -> Bool in
+        try repairHoldingRow(block, memory: &memory)
+      }
+    }
+  }
+
+  /// `repair`, for who holds the row already.
+  func repairHoldingRow(
+    _ block: BadBlock, memory: inout WorkingMemory
+  ) throws(RaidError) -> Bool {
+    let slot = members.slots[block.slot]
+    guard let member = slot.reader(of: block.offset..<block.offset + 4096) else { return false }
+    let own = block.slot * 4096..<block.slot * 4096 + 4096
+    let sums = memory.sums
+    do {
+      var bytes = memory.blocks.mutableBytes
+      let now = try member.readChecked(
+        into: &bytes, range: own, at: block.offset, sums: sums)
+      if now == .good { return true }
+    } catch {
+      try members.fail(member, error)
+      return false
+    }
+    switch try restore(block, memory: &memory) {
+    case .keptInDoubt: return false
+    case .sumWasWrong:
+      member.count { $0.renewedSums += 1 }
+    case .recovered:
+      member.count {
+        if block.kind == .unreadable {
+          $0.unreadableBlocks += 1
+        } else {
+          $0.damagedBlocks += 1
+        }
+      }
+    }
+    let again: Member.ReadFinding
+    do {
+      try member.write(memory.blocks.bytes, range: own, at: block.offset, sums: sums)
+      var bytes = memory.blocks.mutableBytes
+      again = try member.readChecked(
+        into: &bytes, range: own, at: block.offset, sums: sums)
+    } catch {
+      try members.fail(member, error)
+      return false
+    }
+    guard again == .good else {
+      try members.fail(member, .unreadable(offset: block.offset, errno: .ioError))
+      return false
+    }
+    member.count { $0.repairedBlocks += 1 }
+    return true
+  }
+}
+
+/// Whether `range` of the bytes is the same as what starts at `other`.
+func equal(_ bytes: RawSpan, _ range: Range<Int>, _ other: Int) -> Bool {
+  var at = 0
+  while at + 8 <= range.count {
+    if bytes.integer(at: range.lowerBound + at, as: UInt64.self)
+      != bytes.integer(at: other + at, as: UInt64.self)
+    {
+      return false
+    }
+    at += 8
+  }
+  while at < range.count {
+    if bytes.integer(at: range.lowerBound + at, as: UInt8.self)
+      != bytes.integer(at: other + at, as: UInt8.self)
+    {
+      return false
+    }
+    at += 1
+  }
+  return true
+}
