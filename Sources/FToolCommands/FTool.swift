@@ -61,7 +61,10 @@ package struct FTool: ParsableCommand {
     guard exitCode(for: error) == .success else {
       return output.finish(.failure(Failure(usage: message(for: error), full: full)))
     }
-    output.show(SimpleReport(type: "help", full, json: ["text": .string(full)]))
+    let isVersion = full == version
+    output.show(
+      isVersion
+        ? Version.report : SimpleReport(type: "help", full, json: ["text": .string(full)]))
     return output.finish(.success(.done))
   }
 }
