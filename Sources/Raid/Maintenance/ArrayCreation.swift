@@ -175,6 +175,32 @@ package struct ArrayCreation: Sendable {
     }
   }
 
+  /// The name of the first member whose data is not all zeros; nil when all are.
+  package func firstNonZeroMember() throws(RaidError) -> String? {
+    var buffer = AlignedBuffer(byteCount: 1 << 20)
+    for member in members {
+      let end = member.layout.dataOffset + member.layout.dataByteCount
+      var offset = member.layout.dataOffset
+      while offset < end {
+        let extent = member.device.extent(at: offset, limit: end)
+        if extent.isHole {
+          offset = extent.range.upperBound
+          continue
+        }
+        let count = min(1 << 20, extent.range.upperBound - offset)
+        var bytes = buffer.mutableBytes
+        do throws(DeviceError) {
+          try member.device.read(into: &bytes, range: 0..<count, at: offset)
+        } catch {
+          throw .member(name: member.device.name, error)
+        }
+        if !isZero(bytes.bytes, range: 0..<count) { return member.device.name }
+        offset += count
+      }
+    }
+    return nil
+  }
+
   /// Writes the metadata: a dirty array of which nothing is known to agree. `initialise` makes it agree.
   package func write() throws(RaidError) {
     for member in members {
