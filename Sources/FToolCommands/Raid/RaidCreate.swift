@@ -240,19 +240,7 @@ package struct RaidCreate: Verb {
   /// Refuses members that hold something.
   private func requireNothingForeign(_ devices: [any BlockDevice]) throws(Failure) {
     if write.force { return }
-    for device in devices {
-      let found: [ContentSignature.Found]
-      do throws(DeviceError) {
-        found = try ContentSignature.find(on: device)
-      } catch {
-        throw Failure(error, on: device.name)
-      }
-      if let first = found.first {
-        throw Failure(
-          .wouldOverwrite, "\(device.name) holds something already: \(first.kind)",
-          hint: "--force overwrites it; 'ftool raid wipe' erases the metadata of an array")
-      }
-    }
+    for device in devices { try RebuildWork.requireNothingForeign(on: device) }
   }
 
   /// `--assume-clean` is for members that are all zeros.

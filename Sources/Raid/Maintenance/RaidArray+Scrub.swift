@@ -23,7 +23,7 @@ extension RaidArray {
     let log = ScrubLog()
     let writes = options.repairs && members.isWritable
     if writes { try beginWriting() }
-    let (range, isWhole) = scrubRange(options)
+    let (range, isWhole) = scrubWork(options)
     let isResumed = range.lowerBound > 0 && options.range == nil
     let started = Machine.now().seconds
     let checkpoint = Checkpoint()
@@ -50,8 +50,10 @@ extension RaidArray {
     return report
   }
 
-  /// Array bytes for copies, member bytes for parity; and whether they are all there are.
-  private func scrubRange(_ options: ScrubOptions) -> (Range<Int>, isWhole: Bool) {
+  /// What a scrub with these options would go over: array bytes for copies, member bytes for parity.
+  package func scrubRange(_ options: ScrubOptions) -> Range<Int> { scrubWork(options).0 }
+
+  private func scrubWork(_ options: ScrubOptions) -> (Range<Int>, isWhole: Bool) {
     let end: Int
     switch segments[0].data {
     case .copies(let copies): end = copies.placement.byteCount

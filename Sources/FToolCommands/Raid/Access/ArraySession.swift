@@ -138,6 +138,30 @@ struct ArraySession {
     }
   }
 
+  /// Makes a change of members, or says what it would be, and closes the array.
+  func change(
+    _ sentence: String, dryRun: Bool, type: String, member: String,
+    _ body: (RaidArray) throws(RaidError) -> Void
+  ) throws(Failure) -> ExitStatus {
+    if !dryRun {
+      do throws(RaidError) {
+        try body(array)
+      } catch {
+        let failure = Failure(error)
+        try? close()  // the first error is the one to tell
+        throw failure
+      }
+      try close()
+    }
+    context.output.show(
+      SimpleReport(
+        type: type, dryRun ? "would have \(sentence)" : sentence,
+        json: [
+          "array": .string(array.name), "member": .string(member), "dry_run": .bool(dryRun),
+        ]))
+    return .done
+  }
+
   /// The options of a long operation: progress, rate and the signals.
   func sweep(_ line: ProgressLine, rate: Int?) -> SweepOptions {
     var options = SweepOptions()
