@@ -1,5 +1,4 @@
 import LinuxSystem
-import Synchronization
 
 /// What stands between a direct descriptor and requests that do not suit it.
 final class BounceBuffers: Sendable {
@@ -7,7 +6,7 @@ final class BounceBuffers: Sendable {
   let pool: BufferPool
   /// Held while the rest of a block is read, changed in part and written: two such writes to one block
   /// would undo each other.
-  let alone = Mutex(())
+  let alone = Monitor(())
 
   init(alignment: Int) {
     self.alignment = alignment
