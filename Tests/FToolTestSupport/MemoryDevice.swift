@@ -167,7 +167,9 @@ extension MemoryDevice {
   package func corrupt(_ range: Range<Int>, _ change: (UInt8) -> UInt8 = { ~$0 }) {
     state.withLock { state in
       for offset in range { state.bytes[offset] = change(state.bytes[offset]) }
-      for sector in range.lowerBound / Self.sector..<(range.upperBound + Self.sector - 1) / Self.sector {
+      for sector in range.lowerBound / Self.sector..<(range.upperBound + Self.sector - 1)
+        / Self.sector
+      {
         state.isData[sector] = true
       }
     }

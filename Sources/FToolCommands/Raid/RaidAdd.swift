@@ -3,7 +3,8 @@ import ArgumentParser
 /// `ftool raid add`: gives an array a member.
 package struct RaidAdd: Verb {
   package static let configuration = CommandConfiguration(
-    commandName: "add", abstract: "Add a member: back to its place, to an empty place, or as a spare.")
+    commandName: "add",
+    abstract: "Add a member: back to its place, to an empty place, or as a spare.")
 
   @OptionGroup package var operand: ArrayOperand
 

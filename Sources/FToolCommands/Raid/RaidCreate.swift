@@ -74,7 +74,8 @@ package struct RaidCreate: Verb {
   @Option(name: .long, help: "Whether a write-intent bitmap is kept on the members.")
   package var bitmap = InternalChoice.none
 
-  @Option(name: .long, help: "Whether a journal is kept on the members; 'internal' is not there yet.")
+  @Option(
+    name: .long, help: "Whether a journal is kept on the members; there is none yet.")
   package var journal = InternalChoice.none
 
   @Option(

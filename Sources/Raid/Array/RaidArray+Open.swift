@@ -155,7 +155,9 @@ extension RaidArray {
         header.slot == UInt32(slot)
       {
         sums = BlockSums(
-          device: probe.device, region: region, arrayID: superblock.arrayID, slot: UInt32(slot),
+          device: probe.device, region: region,
+          dataByteCount: Int(superblock.dataSizeSectors) * 512, arrayID: superblock.arrayID,
+          slot: UInt32(slot),
           pageLimit: max(4, 2048 / max(1, superblock.slotCount)))
       }
     }
