@@ -5,8 +5,8 @@ import MDFormat
 //
 //   FTOOL_FUZZ=1 swift build --sanitize=fuzzer -c release --product fuzz-superblock \
 //     --scratch-path .build-fuzz
-//   mkdir -p /tmp/corpus && .build-fuzz/release/fuzz-superblock \
-//     -max_total_time=60 /tmp/corpus Tests/MDFormatTests/Fixtures
+//   mkdir -p .build-fuzz/corpus && .build-fuzz/release/fuzz-superblock \
+//     -max_total_time=60 .build-fuzz/corpus Tests/MDFormatTests/Fixtures
 //
 // An input is a superblock's 4096 bytes, so that the tests' fixtures are seeds. Its last eight bytes,
 // which no superblock uses, are the member's sectors; 0 stands for the fixtures' usual number.
