@@ -16,7 +16,8 @@ import Testing
     var testDescription: String { "\(array) from \(members.joined(separator: ","))" }
   }
 
-  private static let folder = Files.directory(of: Files.directory(of: Files.directory(of: #filePath)))
+  private static let folder = Files.directory(
+    of: Files.directory(of: Files.directory(of: #filePath)))
   /// Archives that are kept here; FTOOL_GOLDEN is a folder with more of them.
   private static var folders: [String] {
     [folder + "/Tests/Golden/arrays"] + [Machine.environment("FTOOL_GOLDEN")].compactMap(\.self)
