@@ -23,7 +23,6 @@ package struct RaidStatus: Verb {
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    let operand = Self.asTyped(self.operand)
     var shown: String?
     while true {
       let status = try look(context)
@@ -53,12 +52,5 @@ package struct RaidStatus: Verb {
       guard test, isUnreadable else { throw error }
       throw Failure(.unrepaired, error.message, hint: error.hint)
     }
-  }
-
-  /// The array as the user named it, for commands to paste.
-  private static func asTyped(_ operand: ArrayOperand) -> String {
-    let words = operand.array.map(StatusAdvice.quoted)
-    let folders = operand.scan.map { "--scan \(StatusAdvice.quoted($0))" }
-    return (words + folders).joined(separator: " ")
   }
 }

@@ -9,9 +9,13 @@ struct StatusReport: Report {
   private let status: ArrayStatus
   private let advice: [StatusAdvice]
 
-  init(_ status: ArrayStatus, operand: String) {
+  init(_ status: ArrayStatus, operand: ArrayOperand) {
     self.status = status
-    advice = StatusAdvice.all(status, operand: operand)
+    // Commands to paste name what there is to work with.
+    let unusable = Set(status.rows.compactMap { $0.state == .unusable ? $0.path : nil })
+    let words = operand.array.filter { !unusable.contains($0) }.map(StatusAdvice.quoted)
+    let folders = operand.scan.map { "--scan \(StatusAdvice.quoted($0))" }
+    advice = StatusAdvice.all(status, operand: (words + folders).joined(separator: " "))
   }
 
   let type = "raid-status"
