@@ -25,7 +25,7 @@ extension RaidArray {
     if writes { try beginWriting() }
     let (range, isWhole) = scrubWork(options)
     let isResumed = range.lowerBound > 0 && options.range == nil
-    let started = Machine.now().seconds
+    let started = MaintenanceStart(at: range.lowerBound)
     let checkpoint = Checkpoint()
     let operation: MaintenanceProgress.Operation = wasUnclean ? .resync : .scrub
     let done = try sweep(range, options, log) { (done) throws(RaidError) in
@@ -137,7 +137,7 @@ extension RaidArray {
     }
   }
 
-  private func finishScrub(_ report: ScrubReport, _ started: UInt64) throws(RaidError) {
+  private func finishScrub(_ report: ScrubReport, _ started: MaintenanceStart) throws(RaidError) {
     let now = Machine.now().seconds
     for member in members.active {
       member.count {
@@ -159,7 +159,7 @@ extension RaidArray {
   /// Keeps on the members how far an operation has come.
   func storeProgress(
     _ operation: MaintenanceProgress.Operation, _ phase: MaintenanceProgress.Phase, _ done: Int,
-    _ end: Int, _ started: UInt64
+    _ end: Int, _ started: MaintenanceStart
   ) throws(RaidError) {
     setProgress(operation, phase, done, end, started)
     try members.storeProgress()
@@ -167,14 +167,15 @@ extension RaidArray {
 
   private func setProgress(
     _ operation: MaintenanceProgress.Operation, _ phase: MaintenanceProgress.Phase, _ done: Int,
-    _ end: Int, _ started: UInt64
+    _ end: Int, _ started: MaintenanceStart
   ) {
     var progress = MaintenanceProgress()
     progress.operation = operation
     progress.phase = phase
     progress.position = done
     progress.end = end
-    progress.startedAt = started
+    progress.startedAt = started.seconds
+    progress.startPosition = started.position
     progress.updatedAt = Machine.now().seconds
     for member in members.active { member.setProgress(progress) }
   }
