@@ -24,6 +24,8 @@ struct LayoutTerms {
   /// For `far` copies: the slot of the first and of the next copy, a stride apart.
   var farPairs: [(from: Int, to: Int)] = []
 
+  init(period: Int) { self.period = period }
+
   init(_ shape: ArrayShape) {
     switch shape.placement {
     case .parity(let parity):
