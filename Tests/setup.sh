@@ -30,7 +30,6 @@ for purpose in "$@"; do
       need_c_library
       ;;
     test)
-      need mdadm mdadm
       need tar tar
       need zstd zstd
       ;;
@@ -67,10 +66,10 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "setup: for '$*' this installs with apt-get: ${missing[*]}"
 install() {
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
     --no-install-recommends "${missing[@]}"
 }
 if ! install; then
-  "${as_root[@]}" apt-get update -q || by_hand "apt-get update failed"
+  "${as_root[@]}" apt-get update -qq || by_hand "apt-get update failed"
   install || by_hand "apt-get install failed"
 fi

@@ -21,7 +21,9 @@ private let tables: [2048 of UInt32] = {
 func portableRegister(after value: UInt64, from register: UInt32) -> UInt32 {
   let word = value ^ UInt64(register)
   var sum: UInt32 = 0
-  for byte in 0..<8 { sum ^= tables[(7 - byte) << 8 | Int(truncatingIfNeeded: word >> (8 * byte) & 0xff)] }
+  for byte in 0..<8 {
+    sum ^= tables[(7 - byte) << 8 | Int(truncatingIfNeeded: word >> (8 * byte) & 0xff)]
+  }
   return sum
 }
 

@@ -7,7 +7,7 @@ import LinuxSystem
 /// check its guesses with.
 package enum ContentSignature {
   /// One mark.
-  package struct Found: Equatable, Sendable {
+  package struct Found: Hashable, Sendable {
     /// What it is the mark of, such as `ext4`.
     package let kind: String
     /// Where the mark lies, in bytes from the start of the device.
@@ -24,7 +24,7 @@ package enum ContentSignature {
 
   /// How much of the device's start and end is looked at.
   static let headByteCount = 264 << 10
-  static let tailByteCount = 512 << 10
+  static let tailByteCount = 768 << 10
 
   /// All marks, in order of their offsets. Bytes that cannot be read hold no marks; a device of which
   /// none can be read throws.
@@ -47,49 +47,8 @@ package enum ContentSignature {
     } catch {
       if let headError { throw headError }
     }
-    var seen: Set<Int> = []
     // A small device's head and tail are the same bytes.
-    return found.filter { seen.insert($0.offset &* 31 &+ $0.kind.hashValue).inserted }
+    return Set(found)
       .sorted { ($0.offset, $0.kind) < ($1.offset, $1.kind) }
-  }
-}
-
-/// A stretch of a device, read; asked by the device's own offsets. What lies outside of it matches nothing.
-struct SignatureWindow: ~Copyable {
-  let range: Range<Int>
-  private let buffer: AlignedBuffer
-
-  init(_ device: any BlockDevice, _ range: Range<Int>) throws(DeviceError) {
-    var buffer = AlignedBuffer(byteCount: range.count)
-    var span = buffer.mutableBytes
-    try device.read(into: &span, range: 0..<range.count, at: range.lowerBound)
-    self.range = range
-    self.buffer = buffer
-  }
-
-  func has(_ text: StaticString, at offset: Int) -> Bool {
-    offset >= range.lowerBound && buffer.bytes.has(text, at: offset - range.lowerBound)
-  }
-
-  func has(_ bytes: [UInt8], at offset: Int) -> Bool {
-    offset >= range.lowerBound && buffer.bytes.has(bytes, at: offset - range.lowerBound)
-  }
-
-  /// A little-endian integer; nil outside, or when it does not fit.
-  func little<Value: FixedWidthInteger & BitwiseCopyable>(
-    _ offset: Int, _: Value.Type
-  ) -> Int? {
-    guard holds(offset, MemoryLayout<Value>.size) else { return nil }
-    return Int(exactly: Value(littleEndian: buffer.bytes.raw(offset - range.lowerBound)))
-  }
-
-  /// A big-endian integer.
-  func big<Value: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, _: Value.Type) -> Int? {
-    guard holds(offset, MemoryLayout<Value>.size) else { return nil }
-    return Int(exactly: Value(bigEndian: buffer.bytes.raw(offset - range.lowerBound)))
-  }
-
-  private func holds(_ offset: Int, _ count: Int) -> Bool {
-    offset >= range.lowerBound && offset <= range.upperBound - count
   }
 }

@@ -6,7 +6,9 @@ extension FileDevice {
     try requireInside(range.lowerBound, range.count)
     try requireWhole()
     // Devices only do whole sectors; the ends are written.
-    let start = min((range.lowerBound + sectorByteCount - 1) / sectorByteCount * sectorByteCount, range.upperBound)
+    let start = min(
+      (range.lowerBound + sectorByteCount - 1) / sectorByteCount * sectorByteCount, range.upperBound
+    )
     let end = max(range.upperBound / sectorByteCount * sectorByteCount, start)
     if range.lowerBound < start { try writeZeros(range.lowerBound..<start) }
     if start < end { try zeroSectors(start..<end) }

@@ -68,7 +68,7 @@ package final class FileDevice: BlockDevice {
     } catch {
       throw DeviceError(reading: offset, error)
     }
-    if count < range.count { throw .truncated(offset: offset + count) }
+    try requireWhole(count, of: range.count, at: offset)
   }
 
   package func read(
@@ -87,7 +87,7 @@ package final class FileDevice: BlockDevice {
     } catch {
       throw DeviceError(reading: offset, error)
     }
-    if count < wanted { throw .truncated(offset: offset + count) }
+    try requireWhole(count, of: wanted, at: offset)
   }
 
   package func write(
@@ -142,6 +142,15 @@ package final class FileDevice: BlockDevice {
       throw .gone(error.errno)
     }
     if present < byteCount { throw .truncated(offset: present) }
+  }
+
+  /// Throws `truncated` when a transfer met the end of the file, which nobody asked for.
+  private func requireWhole(
+    _ count: Int, of wanted: Int, at offset: Int
+  ) throws(DeviceError) {
+    if count == wanted { return }
+    try requireWhole()  // says where it ends now
+    throw .truncated(offset: offset + count)
   }
 
   private func eachPiece(

@@ -5,7 +5,8 @@ import LinuxSystem
 enum GUIDTable {
   private enum Header {
     static let signature = 0, byteCount = 12, checksum = 16, ownSector = 24, backupSector = 32
-    static let entriesSector = 72, entryCount = 80, entryByteCount = 84, entriesChecksum = 88, end = 92
+    static let entriesSector = 72, entryCount = 80, entryByteCount = 84, entriesChecksum = 88,
+      end = 92
   }
 
   private enum Entry {

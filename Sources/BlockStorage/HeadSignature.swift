@@ -55,7 +55,8 @@ enum HeadSignature {
     let incompatible = window.little(start + 96, UInt32.self) ?? 0
     let readOnly = window.little(start + 100, UInt32.self) ?? 0
     var blocks = window.little(start + 4, UInt32.self)
-    if incompatible & 0x80 != 0, let low = blocks, let high = window.little(start + 336, UInt32.self)
+    if incompatible & 0x80 != 0, let low = blocks,
+      let high = window.little(start + 336, UInt32.self)
     {
       blocks = high < 1 << 30 ? high << 32 | low : nil
     }
@@ -104,7 +105,8 @@ enum HeadSignature {
   private static func discs(_ window: borrowing SignatureWindow) -> [Found] {
     var found: [Found] = []
     if window.has("CD001", at: 32769) {
-      let size = product(window.little(32768 + 80, UInt32.self), window.little(32768 + 128, UInt16.self))
+      let size = product(
+        window.little(32768 + 80, UInt32.self), window.little(32768 + 128, UInt16.self))
       found.append(Found("ISO 9660", at: 32769, byteCount: size))
     }
     for offset in stride(from: 32769, through: 32769 + 16 * 2048, by: 2048)

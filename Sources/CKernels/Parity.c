@@ -12,49 +12,6 @@
 #define AVX2 __attribute__((target("avx2")))
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,gfni")))
 
-// Sum
-
-PIECE AVX2 void xor_piece_avx2(uint8_t *base, const intptr_t *sources, intptr_t source_count, uint8_t *output,
-                               bool accumulating, const int width) {
-  __m256i sum[4];
-  for (int v = 0; v < width; v++)
-    sum[v] = accumulating ? _mm256_loadu_si256((const __m256i *)output + v) : _mm256_setzero_si256();
-  for (intptr_t s = 0; s < source_count; s++) {
-    const __m256i *source = (const __m256i *)(base + sources[s]);
-    for (int v = 0; v < width; v++) sum[v] = _mm256_xor_si256(sum[v], _mm256_loadu_si256(source + v));
-  }
-  for (int v = 0; v < width; v++) _mm256_storeu_si256((__m256i *)output + v, sum[v]);
-}
-
-AVX2 void ckernels_xor_avx2(uint8_t *base, const intptr_t *sources, intptr_t source_count, intptr_t output,
-                            intptr_t byte_count, bool accumulating) {
-  intptr_t i = 0;
-  for (; i + 128 <= byte_count; i += 128)
-    xor_piece_avx2(base + i, sources, source_count, base + i + output, accumulating, 4);
-  if (i < byte_count) xor_piece_avx2(base + i, sources, source_count, base + i + output, accumulating, 2);
-}
-
-PIECE AVX512 void xor_piece_avx512(uint8_t *base, const intptr_t *sources, intptr_t source_count, uint8_t *output,
-                                   bool accumulating, const int width) {
-  __m512i sum[4];
-  for (int v = 0; v < width; v++)
-    sum[v] = accumulating ? _mm512_loadu_si512(output + 64 * v) : _mm512_setzero_si512();
-  for (intptr_t s = 0; s < source_count; s++) {
-    const uint8_t *source = base + sources[s];
-    for (int v = 0; v < width; v++) sum[v] = _mm512_xor_si512(sum[v], _mm512_loadu_si512(source + 64 * v));
-  }
-  for (int v = 0; v < width; v++) _mm512_storeu_si512(output + 64 * v, sum[v]);
-}
-
-AVX512 void ckernels_xor_avx512(uint8_t *base, const intptr_t *sources, intptr_t source_count, intptr_t output,
-                                intptr_t byte_count, bool accumulating) {
-  intptr_t i = 0;
-  for (; i + 256 <= byte_count; i += 256)
-    xor_piece_avx512(base + i, sources, source_count, base + i + output, accumulating, 4);
-  for (; i < byte_count; i += 64)
-    xor_piece_avx512(base + i, sources, source_count, base + i + output, accumulating, 1);
-}
-
 // Sum and weighted sum, by doubling: x -> 2x is a shift of each byte and, where the top bit fell out, 0x1d.
 
 PIECE AVX2 __m256i doubled_avx2(__m256i x) {

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE  // O_DIRECT, SEEK_DATA, fallocate, pipe2, and locks of the open file description
+#define _GNU_SOURCE  // O_DIRECT, SEEK_DATA, fallocate, and locks of the open file description
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <unistd.h>
@@ -12,14 +12,6 @@ int clinux_open(const char *path, int flags, int direct, uint32_t permissions) {
 int clinux_set_direct(int descriptor) {
   int flags = fcntl(descriptor, F_GETFL);
   return flags == -1 ? -1 : fcntl(descriptor, F_SETFL, flags | O_DIRECT);
-}
-
-int clinux_pipe(int *reader, int *writer) {
-  int ends[2] = {-1, -1};
-  int result = pipe2(ends, O_CLOEXEC);
-  *reader = ends[0];
-  *writer = ends[1];
-  return result;
 }
 
 int64_t clinux_next_data(int descriptor, int64_t offset) {

@@ -8,6 +8,9 @@ struct CodingPieces: Sequence, IteratorProtocol {
     var byteCount: Int
   }
 
+  /// So many sources are read at once without harm.
+  static let streamLimit = 12
+
   private let sourceCount: Int
   private let total: Int
   private let sourceStep: Int
@@ -18,10 +21,15 @@ struct CodingPieces: Sequence, IteratorProtocol {
   init(sourceCount: Int, byteCount: Int) {
     self.sourceCount = sourceCount
     total = byteCount
-    // Without any source there is still one piece, of zeros.
-    let isFew = sourceCount <= 12
-    sourceStep = isFew ? 12 : 8
-    byteStep = isFew ? byteCount : 4096
+    if sourceCount <= Self.streamLimit {
+      // Without any source there is still one piece, of zeros.
+      sourceStep = Self.streamLimit
+      byteStep = byteCount
+    } else {
+      let groupCount = (sourceCount + 7) / 8
+      sourceStep = (sourceCount + groupCount - 1) / groupCount
+      byteStep = 4096
+    }
   }
 
   mutating func next() -> Piece? {

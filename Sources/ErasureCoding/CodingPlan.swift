@@ -18,8 +18,8 @@ package struct CodingPlan: Sendable {
   enum Shape: Sendable {
     /// One output, the plain sum.
     case xor
-    /// The plain sum, and one whose coefficients are powers of two not far from each other. The order of the sources and the doublings before
-    /// each, and after the last.
+    /// The plain sum of a few sources, and one whose coefficients are powers of two not far from each other. The order of
+    /// the sources, and the doublings before each and after the last.
     case pq(order: [UInt8], doublings: [UInt8])
     /// The first output is the plain sum, the others are anything.
     case sumAndGeneral
@@ -59,7 +59,9 @@ package struct CodingPlan: Sendable {
   private static func shape(of rows: [[UInt8]]) -> Shape {
     guard let first = rows.first, first.allSatisfy({ $0 == 1 }) else { return .general }
     if rows.count == 1 { return .xor }
-    if rows.count == 2, let steps = CodingStep.byExponents(of: rows[1]) {
+    if rows.count == 2, first.count <= CodingPieces.streamLimit,
+      let steps = CodingStep.byExponents(of: rows[1])
+    {
       return .pq(order: steps.compactMap(\.source), doublings: steps.map(\.doublings))
     }
     return .sumAndGeneral

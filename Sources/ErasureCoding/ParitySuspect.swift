@@ -64,7 +64,8 @@ extension ParitySuspect {
     }
   }
 
-  fileprivate func explains(pByte: UInt8, qByte: UInt8, products: borrowing [256 of UInt8]) -> Bool {
+  fileprivate func explains(pByte: UInt8, qByte: UInt8, products: borrowing [256 of UInt8]) -> Bool
+  {
     switch self {
     case .none, .several: false
     case .p: qByte == 0

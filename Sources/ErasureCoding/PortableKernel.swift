@@ -36,22 +36,32 @@ enum PortableKernel {
     }
     for offset in whole..<byteCount {
       let column = unsafe base + offset
-      var sum: UInt8 = accumulating ? unsafe column.load(fromByteOffset: output, as: UInt8.self) : 0
-      var addend: UInt8 = 0
+      var sum: UInt8 = 0
       for index in steps.indices {
         let step = steps[index]
-        for _ in 0..<step.doublings { addend = addend << 1 ^ (addend >> 7) &* 0x1d }
+        for _ in 0..<step.doublings { sum = sum << 1 ^ (sum >> 7) &* 0x1d }
         if let source = step.source {
-          addend ^= unsafe column.load(fromByteOffset: sources[Int(source)], as: UInt8.self)
+          sum ^= unsafe column.load(fromByteOffset: sources[Int(source)], as: UInt8.self)
         }
       }
-      sum ^= addend
+      if accumulating { sum ^= unsafe column.load(fromByteOffset: output, as: UInt8.self) }
       unsafe column.storeBytes(of: sum, toByteOffset: output, as: UInt8.self)
     }
   }
 
   /// output = the sum of the sources. Whole pieces of 64 bytes only.
   static func xor(
+    in base: UnsafeMutableRawPointer, sources: Span<Int>, output: Int, byteCount: Int,
+    accumulating: Bool
+  ) {
+    for piece in CodingPieces(sourceCount: sources.count, byteCount: byteCount) {
+      unsafe xorPiece(
+        in: base + piece.offset, sources: sources.extracting(piece.sources), output: output,
+        byteCount: piece.byteCount, accumulating: accumulating || piece.sources.lowerBound > 0)
+    }
+  }
+
+  private static func xorPiece(
     in base: UnsafeMutableRawPointer, sources: Span<Int>, output: Int, byteCount: Int,
     accumulating: Bool
   ) {
@@ -96,7 +106,8 @@ enum PortableKernel {
         let step = steps[index]
         for _ in 0..<step.doublings { weighted = doubled(weighted) }
         if let source = step.source {
-          let data = unsafe column.loadUnaligned(fromByteOffset: sources[Int(source)], as: Words.self)
+          let data = unsafe column.loadUnaligned(
+            fromByteOffset: sources[Int(source)], as: Words.self)
           sum ^= data
           weighted ^= data
         }

@@ -24,6 +24,7 @@ package struct CommandContext: Sendable {
       environment: surroundings.environment)
     confirmation = ConfirmationPrompt(
       isInteractive: surroundings.isInteractive, prompt: surroundings.standardError,
+      stop: surroundings.stop,
       answer: surroundings.answer)
   }
 

@@ -61,7 +61,10 @@ package struct FTool: ParsableCommand {
     guard exitCode(for: error) == .success else {
       return output.finish(.failure(Failure(usage: message(for: error), full: full)))
     }
-    output.show(SimpleReport(type: "help", full, json: ["text": .string(full)]))
+    let isVersion = full == version
+    output.show(
+      isVersion
+        ? Version.report : SimpleReport(type: "help", full, json: ["text": .string(full)]))
     return output.finish(.success(.done))
   }
 }
@@ -72,7 +75,8 @@ extension Failure {
     var message = Substring(message)
     if message.hasSuffix(".") { message = message.dropLast() }
     // A sentence begins in lower case here; a value or an option keeps its own.
-    if let first = message.first, first.isUppercase, message.dropFirst().first?.isLowercase == true {
+    if let first = message.first, first.isUppercase, message.dropFirst().first?.isLowercase == true
+    {
       message = first.lowercased() + message.dropFirst()
     }
     var hint: String?

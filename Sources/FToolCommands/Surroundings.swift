@@ -40,7 +40,8 @@ package struct Surroundings: Sendable {
     return Surroundings(
       standardOutput: TextSink(.standardOutput), standardError: TextSink(.standardError),
       isInteractive: Terminal.isTerminal(.standardInput) && Terminal.isTerminal(.standardError),
-      answer: { readLine() }, environment: { Machine.environment($0) }, stop: StopRequest.install(),
+      answer: { Terminal.waitForInput(.standardInput) ? readLine() : nil },
+      environment: { Machine.environment($0) }, stop: StopRequest.install(),
       now: { ContinuousClock.now - start })
   }
 }

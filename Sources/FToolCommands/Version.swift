@@ -10,9 +10,13 @@ package struct Version: Verb {
   package init() {}
 
   package func perform(_ context: CommandContext) -> ExitStatus {
-    context.output.show(
-      SimpleReport(
-        type: "version", "ftool \(FTool.version)", json: ["version": .string(FTool.version)]))
+    context.output.show(Self.report)
     return .done
+  }
+
+  /// What `--version` says, too.
+  static var report: SimpleReport {
+    SimpleReport(
+      type: "version", "ftool \(FTool.version)", json: ["version": .string(FTool.version)])
   }
 }

@@ -31,7 +31,7 @@ extension Files {
   package static func synchronizeDirectory(_ path: String) throws(SystemCallError) {
     do throws(SystemCallError) {
       try OwnedDescriptor.open(path, access: .readOnly, options: .directory).synchronizeAll()
-    } catch where error.errno == .invalidArgument {
+    } catch  where error.errno == .invalidArgument {
       // A filesystem whose directories need (and know) no sync.
     }
   }

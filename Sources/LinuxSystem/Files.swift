@@ -25,7 +25,8 @@ package enum Files {
     try status(of: path).identity
   }
 
-  /// The names in a directory, in order, without `.` and `..`.
+  /// The names in a directory, in order, without `.` and `..`. Bytes that are no UTF-8 are replaced, so
+  /// that such a name can be shown but not opened.
   package static func list(_ path: String) throws(SystemCallError) -> [String] {
     let directory = try withCPath(path, for: "opendir") { pointer throws(SystemCallError) in
       guard let directory = unsafe opendir(pointer) else {

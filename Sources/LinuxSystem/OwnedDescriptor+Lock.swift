@@ -24,7 +24,8 @@ extension OwnedDescriptor {
     do {
       try setLock(mode.number, range)
       return true
-    } catch where error.errno == .resourceTemporarilyUnavailable
+    } catch
+      where error.errno == .resourceTemporarilyUnavailable
       || error.errno == .permissionDenied
     {
       return false
@@ -48,7 +49,8 @@ extension OwnedDescriptor {
         &process)
     }
     guard found != 2 else { return nil }
-    return LockHolder(mode: found == 0 ? .shared : .exclusive, processID: process > 0 ? process : nil)
+    return LockHolder(
+      mode: found == 0 ? .shared : .exclusive, processID: process > 0 ? process : nil)
   }
 
   private func setLock(_ number: CInt, _ range: Range<Int>?) throws(SystemCallError) {

@@ -45,7 +45,7 @@ extension OwnedDescriptor {
           clinux_zero_range(descriptor, start, count)
         }
       }
-    } catch where error.meansUnsupported {
+    } catch  where error.meansUnsupported {
       try punchHole(range)
     }
   }

@@ -45,10 +45,11 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
   /// Whether it goes past the page cache.
   package private(set) var isDirect: Bool
 
-  private init(owning descriptor: CInt, name: String, isDirect: Bool) {
+  /// Takes over a descriptor that is open and nobody else's.
+  package init(owning descriptor: CInt, name: String) {
     self.descriptor = descriptor
     self.name = name
-    self.isDirect = isDirect
+    isDirect = false
   }
 
   // Not retried: Linux has freed the number even when close reports an interruption, and another thread
@@ -72,8 +73,9 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
           pointer, mode | options.flags, options.contains(.direct) ? 1 : 0, permissions)
       }
     }
-    return OwnedDescriptor(
-      owning: descriptor, name: path, isDirect: options.contains(.direct))
+    var opened = OwnedDescriptor(owning: descriptor, name: path)
+    opened.isDirect = options.contains(.direct)
+    return opened
   }
 
   /// From now on past the page cache, as if opened with `direct`; `invalidArgument` if the file cannot.
@@ -102,22 +104,7 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
     _ descriptor: CInt, name: String
   ) throws(SystemCallError) -> OwnedDescriptor {
     let own = try systemCall("fcntl", on: name) { clinux_duplicate(descriptor) }
-    return OwnedDescriptor(owning: own, name: name, isDirect: false)
-  }
-
-  /// A pipe: what is written to the second comes out of the first.
-  package static func pipe() throws(SystemCallError) -> Pipe {
-    var ends: (reader: CInt, writer: CInt) = (-1, -1)
-    try systemCall("pipe2", on: "a pipe") { unsafe clinux_pipe(&ends.reader, &ends.writer) }
-    return Pipe(
-      reader: OwnedDescriptor(owning: ends.reader, name: "a pipe", isDirect: false),
-      writer: OwnedDescriptor(owning: ends.writer, name: "a pipe", isDirect: false))
-  }
-
-  /// The two ends of a pipe.
-  package struct Pipe: ~Copyable, Sendable {
-    package var reader: OwnedDescriptor
-    package var writer: OwnedDescriptor
+    return OwnedDescriptor(owning: own, name: name)
   }
 
   /// What the kernel knows of the open file.

@@ -13,7 +13,8 @@ package final class StopRequest: Sendable {
   /// Starts to listen. Until then no signal is noted.
   @discardableResult
   package static func install() -> StopRequest {
-    clinux_stop_install()  // fails only without a descriptor left; then signals keep their old meaning
+    // Fails only when no descriptor is left; then signals keep their old meaning.
+    clinux_stop_install()
     return shared
   }
 

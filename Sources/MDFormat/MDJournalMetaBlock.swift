@@ -28,6 +28,15 @@ package struct MDJournalMetaBlock: Equatable, Sendable {
     case parity(memberSector: UInt64, blocks: [Block], flags: UInt16)
     /// These stripes, by their sector in the members' data areas, have arrived on the members.
     case flush(memberSectors: [UInt64], flags: UInt16)
+
+    /// The blocks that belong to it.
+    package var blocks: [Block] {
+      switch self {
+      case .data(_, let block, _): [block]
+      case .parity(_, let blocks, _): blocks
+      case .flush: []
+      }
+    }
   }
 
   /// One of the 4 KiB blocks behind a meta block.
@@ -49,15 +58,7 @@ package struct MDJournalMetaBlock: Equatable, Sendable {
   }
 
   /// All blocks behind this one that belong to it.
-  package var blocks: [Block] {
-    payloads.flatMap { payload in
-      switch payload {
-      case .data(_, let block, _): [block]
-      case .parity(_, let blocks, _): blocks
-      case .flush: [] as [Block]
-      }
-    }
-  }
+  package var blocks: [Block] { payloads.flatMap(\.blocks) }
 
   private static let magic: UInt32 = 0x6433_c509
 
@@ -168,38 +169,47 @@ package struct MDJournalMetaBlock: Equatable, Sendable {
     var offset = Offset.payloads
     var next = journal.advance(sector, by: MDJournal.blockSectors)
     while offset < end {
-      guard end - offset >= PayloadOffset.content else { throw .invalidPayload(offset: offset) }
-      let size = Int(block.integer(at: offset + PayloadOffset.size, as: UInt32.self))
-      let type: UInt16 = block.integer(at: offset + PayloadOffset.type)
-      let flags: UInt16 = block.integer(at: offset + PayloadOffset.flags)
-      let part = block.sub(offset..<end)
-      if type == PayloadType.flush {
-        guard let sectors = Self.flushedSectors(of: part, byteCount: size) else {
-          throw .invalidPayload(offset: offset)
-        }
-        payloads.append(.flush(memberSectors: sectors, flags: flags))
-        offset += PayloadOffset.content + size
-      } else {
-        let count = size / MDJournal.blockSectors
-        guard size % MDJournal.blockSectors == 0, (1...2).contains(count),
-          part.byteCount >= PayloadOffset.checksums + 4 * count,
-          type == PayloadType.parity || type == PayloadType.data && count == 1
-        else { throw .invalidPayload(offset: offset) }
-        let blocks = (0..<count).map { index in
-          Block(
-            sector: journal.advance(next, by: index * MDJournal.blockSectors),
-            checksum: part.integer(at: PayloadOffset.checksums + 4 * index))
-        }
-        let location: UInt64 = part.integer(at: PayloadOffset.content)
-        payloads.append(
-          type == PayloadType.data
-            ? .data(arraySector: location, block: blocks[0], flags: flags)
-            : .parity(memberSector: location, blocks: blocks, flags: flags))
-        next = journal.advance(next, by: size)
-        offset += PayloadOffset.checksums + 4 * count
-      }
+      guard
+        let (payload, byteCount) = Self.payload(
+          decoding: block.sub(offset..<end), blocksAt: next, journal: journal)
+      else { throw .invalidPayload(offset: offset) }
+      payloads.append(payload)
+      next = journal.advance(next, by: payload.blocks.count * MDJournal.blockSectors)
+      offset += byteCount
     }
     self.payloads = payloads
+  }
+
+  /// The payload at the start of `part`, and its bytes; nil for what makes no sense.
+  private static func payload(
+    decoding part: RawSpan, blocksAt sector: Int, journal: MDJournal
+  ) -> (Payload, byteCount: Int)? {
+    guard part.byteCount >= PayloadOffset.content else { return nil }
+    let type: UInt16 = part.integer(at: PayloadOffset.type)
+    let flags: UInt16 = part.integer(at: PayloadOffset.flags)
+    let size = Int(part.integer(at: PayloadOffset.size, as: UInt32.self))
+    if type == PayloadType.flush {
+      guard let sectors = flushedSectors(of: part, byteCount: size) else { return nil }
+      return (.flush(memberSectors: sectors, flags: flags), PayloadOffset.content + size)
+    }
+    let count = size / MDJournal.blockSectors
+    let byteCount = PayloadOffset.checksums + 4 * count
+    guard size % MDJournal.blockSectors == 0, (1...2).contains(count),
+      part.byteCount >= byteCount
+    else { return nil }
+    let location: UInt64 = part.integer(at: PayloadOffset.content)
+    let blocks = (0..<count).map { index in
+      Block(
+        sector: journal.advance(sector, by: index * MDJournal.blockSectors),
+        checksum: part.integer(at: PayloadOffset.checksums + 4 * index))
+    }
+    switch type {
+    case PayloadType.data where count == 1:
+      return (.data(arraySector: location, block: blocks[0], flags: flags), byteCount)
+    case PayloadType.parity:
+      return (.parity(memberSector: location, blocks: blocks, flags: flags), byteCount)
+    default: return nil
+    }
   }
 
   private static func flushedSectors(of part: RawSpan, byteCount: Int) -> [UInt64]? {

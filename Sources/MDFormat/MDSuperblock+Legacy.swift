@@ -103,7 +103,7 @@ extension MDSuperblock {
   }
 
   private static func sectors(
-    bytes: UInt32, field: MDSuperblockField
+    bytes: UInt32, field: MDSuperblockError.Field
   ) throws(MDSuperblockError) -> UInt32 {
     guard bytes % 512 == 0 else { throw .invalid(field: field) }
     return bytes / 512

@@ -13,6 +13,14 @@ extension MDSuperblock {
     return start..<start.clampedSum(Int(clamping: dataSizeSectors))
   }
 
+  /// What the array uses of the data area, both shapes together while a reshape runs. Behind it and
+  /// before the data area's end, a bitmap may lie: the kernel looks at the used size only.
+  package var usedDataArea: Range<Int> {
+    let used = MDLevel.usesSize(level) ? min(sizeSectors, dataSizeSectors) : dataSizeSectors
+    let (old, new) = (Int(clamping: dataOffsetSectors), Int(clamping: newDataOffsetSectors))
+    return min(old, new)..<max(old, new).clampedSum(Int(clamping: used))
+  }
+
   /// Where the bitmap begins; nil without one.
   package var bitmapSector: Int? {
     guard features.contains(.bitmap) else { return nil }
@@ -35,9 +43,9 @@ extension MDSuperblock {
   }
 
   /// How many sectors from `start` on belong to nothing that this superblock names: up to the next of
-  /// superblock, bad block log, data, and the member's end. The bitmap is not looked at.
+  /// superblock, bad block log, used data, and the member's end. The bitmap is not looked at.
   package func freeSectors(from start: Int, memberSectors: Int) -> Int {
-    let areas = [superblockArea, badBlockLogArea, dataArea].compactMap(\.self)
+    let areas = [superblockArea, badBlockLogArea, usedDataArea].compactMap(\.self)
     let next = areas.filter { $0.upperBound > start && !$0.isEmpty }.map(\.lowerBound).min()
     return max(0, min(next ?? memberSectors, memberSectors) - start)
   }

@@ -1,6 +1,8 @@
 /// What must hold between the fields, as far as one member alone can tell. The kernel's checks
 /// (`super_1_load`, `super_1_validate`, `ppl_validate_rdev`, raid456's and raid10's `setup_conf`)
-/// and some more: a number that passes here may be used in arithmetic on sectors.
+/// and some more: sizes and places that pass here may be used in arithmetic on sectors. How far
+/// something has come (`recoveryOffsetSectors`, `resyncOffsetSectors`, `reshape.positionSectors`) may
+/// still be any number, all ones among them: compare it, do not add to it.
 extension MDSuperblock {
   /// Throws what is wrong with this superblock on a member of `memberSectors` sectors. Decoding does
   /// this; a writer may want it before it writes.
@@ -20,7 +22,8 @@ extension MDSuperblock {
     }
     if isErasureCoded {
       guard level == MDLevel.erasureCoded else { throw .invalid(field: .features) }
-      try Self.validateErasureCoding(layout: layout, slotCount: previousSlotCount)
+      try Self.validateErasureCoding(
+        layout: layout, slotCount: previousSlotCount, field: .layout)
     } else {
       guard MDLevel.linux.contains(level) else { throw .unsupportedLevel(level) }
     }
@@ -30,18 +33,19 @@ extension MDSuperblock {
     guard isReshaping else { return }
     if isErasureCoded {
       guard reshape.newLevel == level else { throw .invalid(field: .newLevel) }
-      try Self.validateErasureCoding(layout: reshape.newLayout, slotCount: slotCount)
+      try Self.validateErasureCoding(
+        layout: reshape.newLayout, slotCount: slotCount, field: .newLayout)
     } else {
       guard MDLevel.linux.contains(reshape.newLevel) else { throw .invalid(field: .newLevel) }
     }
   }
 
   private static func validateErasureCoding(
-    layout: UInt32, slotCount: Int
+    layout: UInt32, slotCount: Int, field: MDSuperblockError.Field
   ) throws(MDSuperblockError) {
     let parityCount = Int(layout & 0xff)
     guard (1...6).contains(parityCount), slotCount > parityCount else {
-      throw .invalid(field: .layout)
+      throw .invalid(field: field)
     }
   }
 
@@ -80,6 +84,9 @@ extension MDSuperblock {
     if role == .journal, !features.contains(.journal) { throw .invalid(field: .role) }
   }
 
+  /// Sectors whose bytes can be counted in an `Int`.
+  private static var sectorLimit: UInt64 { 1 << 54 }
+
   private func validateData(memberSectors: Int) throws(MDSuperblockError) {
     let limit = version.isBehindData ? superOffsetSectors : UInt64(clamping: memberSectors)
     let first =
@@ -90,6 +97,7 @@ extension MDSuperblock {
     guard dataSizeSectors >= 10, dataSizeSectors <= limit - dataOffsetSectors else {
       throw .invalid(field: .dataSize)
     }
+    guard sizeSectors <= Self.sectorLimit else { throw .invalid(field: .sizeSectors) }
     if case .slot = role, MDLevel.usesSize(level) {
       guard sizeSectors > 0, sizeSectors <= dataSizeSectors else {
         throw .invalid(field: .sizeSectors)
@@ -105,7 +113,8 @@ extension MDSuperblock {
 
   private func validateBitmap(memberSectors: Int) throws(MDSuperblockError) {
     guard features.contains(.bitmap) else { return }
-    guard let sector = bitmapSector, isFree(sector..<sector + 1, memberSectors: memberSectors)
+    guard let sector = bitmapSector,
+      isFree(sector..<sector + 1, of: usedDataArea, memberSectors: memberSectors)
     else { throw .invalid(field: .bitmapOffset) }
   }
 
@@ -113,21 +122,22 @@ extension MDSuperblock {
   private func validatePartialParity(memberSectors: Int) throws(MDSuperblockError) {
     guard !features.isDisjoint(with: .anyPartialParityLog) else { return }
     guard let area = partialParityArea, area.count >= 16,
-      isFree(area, memberSectors: memberSectors)
+      isFree(area, of: dataArea, memberSectors: memberSectors)
     else { throw .invalid(field: .partialParityLog) }
   }
 
   /// The kernel limits the list to one page, and looks at it only with its feature.
   private func validateBadBlockLog(memberSectors: Int) throws(MDSuperblockError) {
     guard features.contains(.badBlocks) else { return }
-    guard let area = badBlockLogArea, area.count <= 8, isFree(area, memberSectors: memberSectors)
+    guard let area = badBlockLogArea, area.count <= 8,
+      isFree(area, of: usedDataArea, memberSectors: memberSectors)
     else { throw .invalid(field: .badBlockLog) }
   }
 
   /// Whether an area is on the member, and neither in the data nor in the superblock's own bytes.
-  private func isFree(_ area: Range<Int>, memberSectors: Int) -> Bool {
+  private func isFree(_ area: Range<Int>, of data: Range<Int>, memberSectors: Int) -> Bool {
     let start = superblockArea.lowerBound
-    return area.lowerBound >= 0 && area.upperBound <= memberSectors && !area.overlaps(dataArea)
+    return area.lowerBound >= 0 && area.upperBound <= memberSectors && !area.overlaps(data)
       && !area.overlaps(start..<start.clampedSum(occupiedSectors))
   }
 

@@ -16,30 +16,30 @@ package enum MDSuperblockError: Error, Equatable, Sendable {
   case unsupportedFeatures(UInt32)
   case unsupportedLevel(Int32)
   /// The checksum is right and the field makes no sense.
-  case invalid(field: MDSuperblockField)
-}
+  case invalid(field: Field)
 
-/// The fields of a superblock that can be invalid, under names a person can look up.
-package enum MDSuperblockField: String, Sendable {
-  case reservedWord = "pad0"
-  case reservedBytes = "pad3"
-  case features = "feature_map"
-  case layout = "layout"
-  case sizeSectors = "size"
-  case chunkSectors = "chunksize"
-  case slotCount = "raid_disks"
-  case bitmapOffset = "bitmap_offset"
-  case partialParityLog = "ppl"
-  case newLevel = "new_level"
-  case newLayout = "new_layout"
-  case newChunkSectors = "new_chunk"
-  case newOffset = "new_offset"
-  case deltaSlots = "delta_disks"
-  case dataOffset = "data_offset"
-  case dataSize = "data_size"
-  case deviceNumber = "dev_number"
-  case badBlockLog = "bblog"
-  case maxDevices = "max_dev"
-  case logicalBlockSize = "logical_block_size"
-  case role = "dev_roles"
+  /// The fields of a superblock that can be invalid, under names a person can look up.
+  package enum Field: String, Sendable {
+    case reservedWord = "pad0"
+    case reservedBytes = "pad3"
+    case features = "feature_map"
+    case layout = "layout"
+    case sizeSectors = "size"
+    case chunkSectors = "chunksize"
+    case slotCount = "raid_disks"
+    case bitmapOffset = "bitmap_offset"
+    case partialParityLog = "ppl"
+    case newLevel = "new_level"
+    case newLayout = "new_layout"
+    case newChunkSectors = "new_chunk"
+    case newOffset = "new_offset"
+    case deltaSlots = "delta_disks"
+    case dataOffset = "data_offset"
+    case dataSize = "data_size"
+    case deviceNumber = "dev_number"
+    case badBlockLog = "bblog"
+    case maxDevices = "max_dev"
+    case logicalBlockSize = "logical_block_size"
+    case role = "dev_roles"
+  }
 }

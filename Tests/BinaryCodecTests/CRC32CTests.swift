@@ -165,7 +165,9 @@ private func firstBadBlock(
       let falls = wanted & 0x8000_0000 != 0
       wanted = (falls ? wanted ^ 0x82f6_3b78 : wanted) << 1 | (falls ? 1 : 0)
     }
-    for byte in 0..<4 { block[4092 + byte] = UInt8(truncatingIfNeeded: (wanted ^ before) >> (8 * byte)) }
+    for byte in 0..<4 {
+      block[4092 + byte] = UInt8(truncatingIfNeeded: (wanted ^ before) >> (8 * byte))
+    }
     #expect(slowRegister(after: block, from: numbered) == ~0)
     var sums = [UInt32](repeating: 0, count: 1)
     var span = sums.mutableSpan

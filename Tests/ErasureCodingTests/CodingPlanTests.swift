@@ -165,4 +165,13 @@ struct CodingCase: CustomTestStringConvertible {
       xor(in: &raw, at: 0, with: 65, byteCount: 64)
     }
   }
+
+  @Test func `refuses an output that overlaps a source`() async {
+    await #expect(processExitsWith: .failure) {
+      var bytes = [UInt8](repeating: 0, count: 256)
+      var span = bytes.mutableSpan
+      var raw = span.mutableBytes
+      xor(in: &raw, at: 0, with: 63, byteCount: 64)
+    }
+  }
 }

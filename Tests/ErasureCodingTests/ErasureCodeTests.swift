@@ -27,7 +27,8 @@ struct Stripe {
   }
 
   var shards: [Shard] {
-    positions.map { .data(position: $0) } + (0..<columns.count - positions.count).map { .parity($0) }
+    positions.map { .data(position: $0) }
+      + (0..<columns.count - positions.count).map { .parity($0) }
   }
 
   func column(_ shard: Shard) -> [UInt8] {
@@ -120,7 +121,8 @@ struct Stripe {
   @Test(arguments: 1...6, 0..<UInt64(6))
   func `recovers random losses of large stripes`(parityCount: Int, seed: UInt64) {
     var random = SplitMix(seed: seed << 8 | UInt64(parityCount))
-    let count = seed == 0 ? 255 - parityCount : Int.random(in: 1...255 - parityCount, using: &random)
+    let count =
+      seed == 0 ? 255 - parityCount : Int.random(in: 1...255 - parityCount, using: &random)
     let stripe = Stripe(
       positions: Array(0..<count), parityCount: parityCount, byteCount: 13, random: &random)
     for _ in 0..<4 {

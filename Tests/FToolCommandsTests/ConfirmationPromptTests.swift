@@ -19,6 +19,20 @@ import Testing
     }
   }
 
+  @Test func `a signal while asking is an interruption`() {
+    struct Stopped: StopFlag {
+      let signal: Int32? = 2
+      func takeStatusRequest() -> Bool { false }
+    }
+    let question = ConfirmationPrompt(isInteractive: true, prompt: prompt.sink, stop: Stopped()) {
+      nil
+    }
+    let failure = #expect(throws: Failure.self) {
+      try question.require("erase it", assumingYes: false)
+    }
+    #expect(failure?.status.code == 130)
+  }
+
   @Test func `nobody to ask is wrong usage`() {
     let failure = #expect(throws: Failure.self) {
       try make(answer: "y", isInteractive: false).require("erase it", assumingYes: false)

@@ -7,7 +7,8 @@ import Testing
     #expect(RunningTool("--help").output.contains("SUBCOMMANDS"))
     #expect(RunningTool("help", "raid", "create").output.contains("--level"))
     #expect(RunningTool("raid", "create", "--help").output.contains("--level"))
-    #expect(RunningTool("--version").output == "\(FTool.version)\n")
+    #expect(RunningTool("--version").output == "ftool \(FTool.version)\n")
+    #expect(RunningTool("--version", "--json").output.hasPrefix(#"{"type":"version""#))
     #expect(RunningTool("version").output == "ftool \(FTool.version)\n")
   }
 

@@ -1,4 +1,5 @@
 import FToolCommands
+import LinuxSystem
 import Testing
 
 @Suite struct FailureTests {
@@ -23,6 +24,14 @@ import Testing
     #expect(Failure(unexpected: failure) == failure)
     #expect(Failure(unexpected: Surprise()).status == .bug)
     #expect(Failure(unexpected: Surprise()).message.contains("Surprise"))
+  }
+
+  @Test func `of a system call names the thing, the call and the reason`() throws {
+    let error = try #require(throws: SystemCallError.self) {
+      _ = try Files.contents(of: "no/such/file")
+    }
+    #expect(Failure(unexpected: error).status == .notFound)
+    #expect(Failure(error).message == "no/such/file: open: No such file or directory")
   }
 
   @Test func `of a signal ends with 128 and its number`() {

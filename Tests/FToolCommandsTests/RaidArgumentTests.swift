@@ -45,7 +45,8 @@ import Testing
     Wrong("x a b c --chunk 32M", "power of two"), Wrong("x a b --level 1 --chunk 64K", "no chunks"),
     Wrong("x a b c --layout near=2", "level 5 has no layout 'near=2'"),
     Wrong("x a b c --level 10 --layout near=4", "needs 4 members"),
-    Wrong("x a b c --spares 4", "cannot be spares"), Wrong("x a b c --spares=-1", "cannot be spares"),
+    Wrong("x a b c --spares 4", "cannot be spares"),
+    Wrong("x a b c --spares=-1", "cannot be spares"),
     Wrong("x a b c --level 0 --spares 1", "no redundancy"),
     Wrong("x a b missing --spares 1", "a spare cannot be missing"),
     Wrong("x a b c --journal internal", "not there yet"),
@@ -88,7 +89,8 @@ import Testing
         "raid", "scrub", "a", "--repair", "never", "--rate", "50M", "--range", "1G-2G", "--wait",
         "10s", "--scan", "d", "--sums-file", "s",
       ]) as? RaidScrub)
-    #expect(scrub.repair == .never && scrub.rate.rate == 50 << 20 && scrub.lock.wait == .seconds(10))
+    #expect(
+      scrub.repair == .never && scrub.rate.rate == 50 << 20 && scrub.lock.wait == .seconds(10))
     #expect(scrub.range?.lowerBound == 1 << 30 && scrub.operand.scan == ["d"])
     #expect(scrub.sums.sumsFile == "s")
     let rebuild = try #require(

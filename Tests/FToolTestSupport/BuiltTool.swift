@@ -191,7 +191,9 @@ package struct ToolProcess: ~Copyable {
     if polled[0].revents != 0 { Self.drain(&output, &received) }
     if polled[1].revents != 0 { Self.drain(&errorOutput, &receivedErrors) }
     if polled[2].revents != 0 {
-      let count = Self.withoutSIGPIPE { left.withUnsafeBytes { write(input, $0.baseAddress, $0.count) } }
+      let count = Self.withoutSIGPIPE {
+        left.withUnsafeBytes { write(input, $0.baseAddress, $0.count) }
+      }
       if count > 0 {
         left = left.dropFirst(count)
       } else if errno != EAGAIN && errno != EINTR {

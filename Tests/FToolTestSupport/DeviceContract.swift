@@ -102,7 +102,8 @@ package enum DeviceContract {
 
     mutating func zeroes() throws {
       let size = device.byteCount
-      for range in [0..<0, 0..<512, 1..<2, 511..<1025, 4096..<12288, 100..<70_001, size - 1..<size] {
+      for range in [0..<0, 0..<512, 1..<2, 511..<1025, 4096..<12288, 100..<70_001, size - 1..<size]
+      {
         let bytes = [UInt8](repeating: 0xa5, count: range.count + 2)
         let start = max(0, range.lowerBound - 1)
         let around = start..<min(size, start + bytes.count)

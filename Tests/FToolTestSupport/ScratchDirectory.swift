@@ -33,7 +33,8 @@ package struct ScratchDirectory: ~Copyable, Sendable {
   /// Makes a file of these bytes; returns its path.
   @discardableResult
   package func file(_ name: String, _ bytes: [UInt8]) throws -> String {
-    let file = try OwnedDescriptor.open(path(name), access: .readWrite, options: [.create, .truncate])
+    let file = try OwnedDescriptor.open(
+      path(name), access: .readWrite, options: [.create, .truncate])
     let buffer = AlignedBuffer(bytes)
     try file.write(buffer.bytes, range: 0..<bytes.count, at: 0)
     return path(name)

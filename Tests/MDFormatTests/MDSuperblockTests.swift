@@ -149,11 +149,13 @@ import Testing
   }
 
   struct Fault: CustomTestStringConvertible, Sendable {
-    var field: MDSuperblockField
+    var field: MDSuperblockError.Field
     var change: @Sendable (inout MDSuperblock) -> Void
     var testDescription: String { field.rawValue }
 
-    init(_ field: MDSuperblockField, _ change: @escaping @Sendable (inout MDSuperblock) -> Void) {
+    init(
+      _ field: MDSuperblockError.Field, _ change: @escaping @Sendable (inout MDSuperblock) -> Void
+    ) {
       self.field = field
       self.change = change
     }
@@ -170,6 +172,7 @@ import Testing
     Fault(.sizeSectors) { $0.sizeSectors = 0 },
     Fault(.sizeSectors) { $0.sizeSectors = 100_001 },
     Fault(.sizeSectors) { $0.sizeSectors = .max },
+    Fault(.sizeSectors) { ($0.deviceNumber, $0.sizeSectors) = (5, .max) },  // a spare
     Fault(.dataOffset) { $0.dataOffsetSectors = 0 },
     Fault(.dataOffset) { $0.dataOffsetSectors = 8 },
     Fault(.dataOffset) { $0.dataOffsetSectors = .max },
@@ -267,6 +270,8 @@ import Testing
     superblock.bitmapOffsetSectors = 2
     superblock.features = .bitmap  // where early versions of mdadm put it
     #expect(try decode(encoded(superblock)).bitmapSector == 10)
+    superblock.bitmapOffsetSectors = 2040 + 99_968  // behind what is used of the data
+    #expect(try decode(encoded(superblock)).bitmapSector == 2048 + 99_968)
     superblock = raid5()
     superblock.level = MDLevel.raid0
     superblock.chunkSectors = 24

@@ -26,7 +26,9 @@ import Testing
       guard words[..<keyword].allSatisfy({ $0.hasPrefix("@") || $0 == "package" }) else {
         return nil
       }
-      let kinds: Set<Substring> = ["struct", "class", "enum", "func", "var", "protocol", "typealias"]
+      let kinds: Set<Substring> = [
+        "struct", "class", "enum", "func", "var", "protocol", "typealias",
+      ]
       let name = words[(keyword + 1)...].first { !kinds.contains($0) }
       return name.map { String($0.prefix { $0 != "." }) }
     }

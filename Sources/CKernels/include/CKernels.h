@@ -18,12 +18,6 @@ int ckernels_checksum_level(void);
 // Parity. All columns lie at byte offsets of `base`; `byte_count` is a multiple of 64; no alignment is asked for.
 // With `accumulating` the outputs are added to (^=), else they are overwritten.
 
-/// output = the sum of the sources.
-void ckernels_xor_avx2(uint8_t *base, const intptr_t *sources, intptr_t source_count, intptr_t output,
-                       intptr_t byte_count, bool accumulating);
-void ckernels_xor_avx512(uint8_t *base, const intptr_t *sources, intptr_t source_count, intptr_t output,
-                         intptr_t byte_count, bool accumulating);
-
 /// p = the sum of the sources; q by Horner's rule: before source s is added, q is doubled doublings[s] times, and
 /// doublings[source_count] times at the end. Sources are visited in the order `order`.
 void ckernels_pq_avx2(uint8_t *base, const intptr_t *sources, const uint8_t *order, const uint8_t *doublings,

@@ -34,8 +34,6 @@ int clinux_direct_alignment(int descriptor, uint32_t *memory, uint32_t *offset);
 int clinux_open(const char *path, int flags, int direct, uint32_t permissions);
 /// fcntl(F_SETFL): adds O_DIRECT to an open file.
 int clinux_set_direct(int descriptor);
-/// pipe2(O_CLOEXEC): reader, then writer.
-int clinux_pipe(int *reader, int *writer);
 /// lseek(SEEK_DATA) and lseek(SEEK_HOLE).
 int64_t clinux_next_data(int descriptor, int64_t offset);
 int64_t clinux_next_hole(int descriptor, int64_t offset);

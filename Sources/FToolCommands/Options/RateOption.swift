@@ -4,7 +4,8 @@ import ArgumentParser
 package struct RateOption: ParsableArguments {
   /// Bytes per second.
   @Option(
-    name: .long, help: ArgumentHelp("Go no faster than this many bytes a second.", valueName: "rate"),
+    name: .long,
+    help: ArgumentHelp("Go no faster than this many bytes a second.", valueName: "rate"),
     transform: parseRate)
   package var rate: Int?
 

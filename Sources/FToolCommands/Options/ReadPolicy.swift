@@ -1,4 +1,5 @@
 import ArgumentParser
+import Raid
 
 /// Which copy of a mirror is read.
 package enum ReadPolicy: String, CaseIterable, ExpressibleByArgument, Sendable {
@@ -8,4 +9,13 @@ package enum ReadPolicy: String, CaseIterable, ExpressibleByArgument, Sendable {
   case leastPending = "least-pending"
   /// Any.
   case random
+
+  /// The same, as the array knows it.
+  var engine: Raid.ReadPolicy {
+    switch self {
+    case .roundRobin: .roundRobin
+    case .leastPending: .leastPending
+    case .random: .random
+    }
+  }
 }

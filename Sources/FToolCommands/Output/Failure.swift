@@ -1,3 +1,5 @@
+import LinuxSystem
+
 /// Why a command did not do what was asked, for a person and for a script.
 ///
 /// The message names the thing (member, array, option) and says why: lower case, no full stop. The
@@ -25,10 +27,13 @@ package struct Failure: Error, Equatable, Sendable {
     Failure(.interrupted(signal: signal), "interrupted by signal \(signal)", hint: hint)
   }
 
-  /// What reached the top although a command should have turned it into a sentence.
+  /// What reached the top: a system call's error has a sentence of its own; anything else a command
+  /// should have turned into one.
   package init(unexpected error: any Error) {
     if let failure = error as? Failure {
       self = failure
+    } else if let error = error as? SystemCallError {
+      self.init(error)
     } else {
       self.init(
         .bug, "a bug in ftool: \(type(of: error)): \(error)",

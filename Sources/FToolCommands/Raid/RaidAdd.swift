@@ -1,9 +1,12 @@
 import ArgumentParser
+import BlockStorage
+import Raid
 
 /// `ftool raid add`: gives an array a member.
 package struct RaidAdd: Verb {
   package static let configuration = CommandConfiguration(
-    commandName: "add", abstract: "Add a member: back to its place, to an empty place, or as a spare.")
+    commandName: "add",
+    abstract: "Add a member: back to its place, to an empty place, or as a spare.")
 
   @OptionGroup package var operand: ArrayOperand
 
@@ -24,6 +27,28 @@ package struct RaidAdd: Verb {
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    throw Failure.notBuiltYet
+    var request = ArraySession.Request()
+    request.use = write.dryRun ? .read : .write
+    request.allowsDegraded = degraded.degraded
+    request.allowsDoubt = write.force
+    request.sumsFile = sums.sumsFile
+    request.wait = lock.wait
+    let session = try ArraySession(operand, request, context: context)
+    let files = try RebuildWork.open(new, write, context)
+    guard let device = files.devices.first else {
+      throw Failure(.usage, "'\(new)' is no member that could be added")
+    }
+    let slot = spare ? nil : session.array.degradedSlots.first
+    return try session.change(
+      slot.map { "added \(new) in slot \($0); 'ftool raid rebuild' fills it" }
+        ?? "added \(new) as a spare",
+      dryRun: write.dryRun, type: "raid-add", member: new
+    ) { (array) throws(RaidError) in
+      if let slot {
+        _ = try array.admit(device, toSlot: slot)
+      } else {
+        try array.addSpare(device)
+      }
+    }
   }
 }

@@ -1,4 +1,11 @@
 import ArgumentParser
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import MDFormat
+import Raid
+import RaidGeometry
+import SystemPackage
 
 /// `ftool raid create`: makes an array.
 package struct RaidCreate: Verb {
@@ -74,7 +81,8 @@ package struct RaidCreate: Verb {
   @Option(name: .long, help: "Whether a write-intent bitmap is kept on the members.")
   package var bitmap = InternalChoice.none
 
-  @Option(name: .long, help: "Whether a journal is kept on the members; 'internal' is not there yet.")
+  @Option(
+    name: .long, help: "Whether a journal is kept on the members; there is none yet.")
   package var journal = InternalChoice.none
 
   @Option(
@@ -121,7 +129,128 @@ package struct RaidCreate: Verb {
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    throw Failure.notBuiltYet
+    let paths = try members.map { (text) throws(Failure) in try ArrayFinder.path(text) }
+    let made = try makeFiles(paths)
+    do {
+      let status = try create(paths, context)
+      if write.dryRun { Self.remove(made) }
+      return status
+    } catch {
+      // Files that were made for an array that was not are of no use.
+      Self.remove(made)
+      throw error
+    }
+  }
+
+  private func create(_ paths: [MemberPath], _ context: CommandContext) throws -> ExitStatus {
+    let files = try MemberFiles(
+      paths, for: write.dryRun ? .read : .write, context: context)
+    var opened = files.devices.makeIterator()
+    let devices = paths.map { $0.isMissing ? nil : opened.next() }
+    try requireNothingForeign(files.devices)
+    let creation: ArrayCreation
+    let wanted = try request()
+    do throws(RaidError) {
+      creation = try ArrayCreation(
+        wanted, devices: Array(devices.prefix(activeMemberCount)),
+        spares: devices.suffix(spares).compactMap { $0 })
+    } catch {
+      throw Failure(error)
+    }
+    let missing = paths.prefix(activeMemberCount).count(where: \.isMissing)
+    guard creation.shape.redundancy >= missing else {
+      throw Failure(
+        .usage,
+        "\(missing) members are missing, and level \(creation.shape.level.name) survives the loss of "
+          + "\(creation.shape.redundancy)")
+    }
+    let isZero = creation.isAllHoles
+    if assumeClean, !isZero, !write.force {
+      try requireZeros(creation)
+    }
+    if write.dryRun {
+      context.output.show(CreationReport(creation, isPlan: true))
+      return .done
+    }
+    do throws(RaidError) {
+      try creation.write()
+      let total = creation.shape.byteCount
+      let line = context.progress("create", total: total)
+      var options = SweepOptions()
+      let stop = context.stop
+      options.progress = { done, _ in
+        line.update(done: done)
+        return stop.signal == nil
+      }
+      _ = try creation.initialise(assumesClean: isZero || assumeClean, options)
+      line.finish()
+    } catch {
+      throw Failure(error)
+    }
+    try context.stop.check()
+    ArrayRegistry(context).remember(
+      creation.arrayID, name: creation.request.name, paths: files.devices.map(\.name))
+    context.output.show(CreationReport(creation, isPlan: false))
+    return .done
+  }
+
+  private func request() throws(Failure) -> ArrayCreation.Request {
+    guard let level = effectiveLevel else { throw Failure(.usage, "no level") }
+    let host = homehost ?? Machine.hostName
+    let full = "\(host):\(name)"
+    // mdadm leaves the host out where the name would be too long with it.
+    var request = ArrayCreation.Request(
+      level: level.engine, layout: level.word(layout),
+      chunkByteCount: level.hasChunks ? chunk ?? 512 << 10 : 0,
+      name: host.isEmpty || full.utf8.count > 32 ? name : full)
+    request.version = metadata.engine
+    request.arrayID = uuid.flatMap { Identifier($0.hex) }
+    request.hasSums = sums == .crc32c
+    request.hasBitmap = bitmap == .internal
+    request.memberByteCount = size
+    request.dataOffset = dataOffset
+    return request
+  }
+
+  /// Makes the files that `--make` asks for; returns their paths.
+  private func makeFiles(_ paths: [MemberPath]) throws(Failure) -> [String] {
+    guard let make else { return [] }
+    var made: [String] = []
+    for path in paths where !path.isMissing {
+      do throws(SystemCallError) {
+        try Files.createSparse(path.path, size: make)
+        made.append(path.path)
+      } catch {
+        Self.remove(made)
+        if error.errno == .fileExists {
+          throw Failure(
+            .wouldOverwrite, "\(path) is there already",
+            hint: "leave out --make to use it, or remove it")
+        }
+        throw Failure(error)
+      }
+    }
+    return made
+  }
+
+  private static func remove(_ made: [String]) {
+    for path in made { try? Files.unlink(path) }
+  }
+
+  /// Refuses members that hold something.
+  private func requireNothingForeign(_ devices: [any BlockDevice]) throws(Failure) {
+    if write.force { return }
+    for device in devices { try RebuildWork.requireNothingForeign(on: device) }
+  }
+
+  /// `--assume-clean` is for members that are all zeros.
+  private func requireZeros(_ creation: ArrayCreation) throws(Failure) {
+    let name: String?
+    do throws(RaidError) { name = try creation.firstNonZeroMember() } catch { throw Failure(error) }
+    guard let name else { return }
+    throw Failure(
+      .wouldOverwrite, "\(name) is not all zeros, so parity and copies may not agree",
+      hint: "leave out --assume-clean, or give --force if you know that they do")
   }
 
   private func checkName() throws {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Raid
 
 /// `ftool raid fail`: stops using a member.
 package struct RaidFail: Verb {
@@ -22,6 +23,17 @@ package struct RaidFail: Verb {
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    throw Failure.notBuiltYet
+    var request = ArraySession.Request()
+    request.use = write.dryRun ? .read : .write
+    request.allowsDegraded = degraded.degraded
+    request.allowsDoubt = write.force
+    request.sumsFile = sums.sumsFile
+    request.wait = lock.wait
+    let session = try ArraySession(operand, request, context: context)
+    return try session.change(
+      "declared \(member) failed", dryRun: write.dryRun, type: "raid-fail", member: member
+    ) { (array) throws(RaidError) in
+      try array.failMember(named: member)
+    }
   }
 }

@@ -1,4 +1,7 @@
 import ArgumentParser
+import BlockStorage
+import LinuxSystem
+import Raid
 
 /// `ftool raid read`: copies bytes out of an array.
 package struct RaidRead: Verb {
@@ -53,6 +56,70 @@ package struct RaidRead: Verb {
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    throw Failure.notBuiltYet
+    var request = ArraySession.Request()
+    request.use = repair ? .write : .read
+    request.direct = direct
+    request.allowsDegraded = degraded.degraded
+    request.readPolicy = readPolicy.engine
+    request.sumsFile = sums.sumsFile
+    request.wait = lock.wait
+    let session = try ArraySession(operand, request, context: context)
+    let array = session.array
+    let start = offset ?? 0
+    guard start <= array.byteCount, length ?? 0 <= array.byteCount - start else {
+      throw Failure(
+        RaidError.outOfBounds(
+          offset: start, byteCount: length ?? 0, arrayByteCount: array.byteCount))
+    }
+    let range = start..<start + (length ?? array.byteCount - start)
+    let line = context.progress("read", total: range.count)
+    let options = session.sweep(line, rate: nil)
+    let done: Int
+    do throws(TransferError) {
+      done = try copy(array, range, options)
+    } catch {
+      line.clear()
+      if array.options.isWritable { try session.close() }
+      throw Failure(error)
+    }
+    line.finish()
+    try session.close()
+    if done < range.count { try context.stop.check() }
+    context.output.show(
+      SimpleReport(
+        type: "raid-read", "",
+        json: [
+          "array": .string(array.name), "offset": .number(start), "bytes": .number(done),
+          "blocks_restored": .number(array.blocksRestored),
+        ]))
+    return .done
+  }
+
+  /// Copies to where the bytes are wanted.
+  private func copy(
+    _ array: RaidArray, _ range: Range<Int>, _ options: SweepOptions
+  ) throws(TransferError) -> Int {
+    guard let output, output != "-" else {
+      let descriptor: OwnedDescriptor
+      do throws(SystemCallError) {
+        descriptor = try OwnedDescriptor.standardOutput()
+      } catch {
+        throw .other(error)
+      }
+      return try array.copy(range, to: StreamSink(descriptor), options)
+    }
+    let isFile = !Files.exists(output) || (try? Files.kind(of: output)) == .regular
+    let file: OwnedDescriptor
+    do throws(SystemCallError) {
+      file = try OwnedDescriptor.open(
+        output, access: .writeOnly, options: isFile ? [.create, .truncate] : [])
+    } catch {
+      throw .other(error)
+    }
+    guard isFile else { return try array.copy(range, to: StreamSink(file), options) }
+    let sink = FileSink(file)
+    let done = try array.copy(range, to: sink, options)
+    do throws(SystemCallError) { try sink.finish() } catch { throw .other(error) }
+    return done
   }
 }

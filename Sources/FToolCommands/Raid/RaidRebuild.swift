@@ -40,6 +40,19 @@ package struct RaidRebuild: Verb {
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    throw Failure.notBuiltYet
+    var request = ArraySession.Request()
+    request.use = write.dryRun ? .read : .write
+    request.allowsDegraded = degraded.degraded
+    request.expectsOneMissing = member != nil || onto != nil
+    request.allowsDoubt = write.force
+    request.sumsFile = sums.sumsFile
+    request.wait = lock.wait
+    let session = try ArraySession(operand, request, context: context)
+    let work = try RebuildWork(session, member: member, onto: onto, write, context)
+    if write.dryRun {
+      context.output.show(work.plan)
+      return .done
+    }
+    return try work.run(rate: rate.rate, verifies: verify)
   }
 }

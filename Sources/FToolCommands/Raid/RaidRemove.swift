@@ -1,4 +1,5 @@
 import ArgumentParser
+import Raid
 
 /// `ftool raid remove`: lets a failed member or a spare go.
 package struct RaidRemove: Verb {
@@ -21,6 +22,17 @@ package struct RaidRemove: Verb {
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    throw Failure.notBuiltYet
+    var request = ArraySession.Request()
+    request.use = write.dryRun ? .read : .write
+    request.allowsDegraded = degraded.degraded
+    request.allowsDoubt = write.force
+    request.sumsFile = sums.sumsFile
+    request.wait = lock.wait
+    let session = try ArraySession(operand, request, context: context)
+    return try session.change(
+      "removed \(member)", dryRun: write.dryRun, type: "raid-remove", member: member
+    ) { (array) throws(RaidError) in
+      try array.removeMember(named: member)
+    }
   }
 }

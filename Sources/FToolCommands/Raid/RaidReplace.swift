@@ -35,6 +35,18 @@ package struct RaidReplace: Verb {
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    throw Failure.notBuiltYet
+    var request = ArraySession.Request()
+    request.use = write.dryRun ? .read : .write
+    request.allowsDegraded = degraded.degraded
+    request.allowsDoubt = write.force
+    request.sumsFile = sums.sumsFile
+    request.wait = lock.wait
+    let session = try ArraySession(operand, request, context: context)
+    let work = try RebuildWork(session, replacing: member, with: onto, write, context)
+    if write.dryRun {
+      context.output.show(work.plan)
+      return .done
+    }
+    return try work.run(rate: rate.rate, verifies: verify)
   }
 }

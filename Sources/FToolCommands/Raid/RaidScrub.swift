@@ -1,4 +1,5 @@
 import ArgumentParser
+import Raid
 
 /// `ftool raid scrub`: compares all that is redundant, and repairs what is known to be wrong.
 package struct RaidScrub: Verb {
@@ -32,6 +33,43 @@ package struct RaidScrub: Verb {
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    throw Failure.notBuiltYet
+    let repairs = repair == .auto && !write.dryRun
+    var request = ArraySession.Request()
+    request.use = repairs ? .write : .read
+    request.allowsDegraded = degraded.degraded
+    request.allowsDoubt = write.force
+    request.sumsFile = sums.sumsFile
+    request.wait = lock.wait
+    let session = try ArraySession(operand, request, context: context)
+    let array = session.array
+    var options = RaidArray.ScrubOptions()
+    options.repairs = repairs
+    if let range {
+      guard range.lowerBound < array.byteCount, range.upperBound ?? 0 <= array.byteCount else {
+        throw Failure(
+          RaidError.outOfBounds(
+            offset: range.lowerBound, byteCount: (range.upperBound ?? 0) - range.lowerBound,
+            arrayByteCount: array.byteCount))
+      }
+      options.range = range.lowerBound..<(range.upperBound ?? array.byteCount)
+    }
+    let work = array.scrubRange(options)
+    let line = context.progress(
+      "scrub", total: work.upperBound, startingAt: work.lowerBound)
+    options.sweep = session.sweep(line, rate: rate.rate)
+    let report: ScrubReport
+    do throws(RaidError) {
+      report = try array.scrub(options)
+    } catch {
+      line.clear()
+      try session.close()
+      throw Failure(error)
+    }
+    line.finish()
+    try session.close()
+    context.output.show(ScrubResult(report, array, repairs: repairs))
+    try context.stop.check()
+    if report.unrepairedCount > 0 { return .unrepaired }
+    return report.repairedCount > 0 ? .repaired : .done
   }
 }

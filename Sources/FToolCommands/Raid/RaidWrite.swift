@@ -1,4 +1,7 @@
 import ArgumentParser
+import BlockStorage
+import LinuxSystem
+import Raid
 
 /// `ftool raid write`: copies bytes into an array.
 package struct RaidWrite: Verb {
@@ -35,6 +38,59 @@ package struct RaidWrite: Verb {
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    throw Failure.notBuiltYet
+    var request = ArraySession.Request()
+    request.use = write.dryRun ? .read : .write
+    request.direct = direct
+    request.allowsDegraded = degraded.degraded
+    request.allowsDoubt = write.force
+    request.sumsFile = sums.sumsFile
+    request.wait = lock.wait
+    let session = try ArraySession(operand, request, context: context)
+    let array = session.array
+    let source = try StreamSource(input)
+    let start = offset ?? 0
+    let room = array.byteCount - start
+    guard room >= 0, source.byteCount ?? 0 <= room else {
+      throw Failure(
+        RaidError.outOfBounds(
+          offset: start, byteCount: source.byteCount ?? 0, arrayByteCount: array.byteCount))
+    }
+    if write.dryRun {
+      if let obstacle = array.obstacle, obstacle != .openedForReading {
+        throw Failure(RaidError.readOnly(obstacle))
+      }
+      let amount = source.byteCount.map { "\(ByteSize($0))" } ?? "standard input"
+      context.output.show(
+        SimpleReport(
+          type: "raid-write-plan", "would write \(amount) to \(array.name) at byte \(start)",
+          json: [
+            "array": .string(array.name), "offset": .number(start),
+            "bytes": .number(source.byteCount),
+          ]))
+      return .done
+    }
+    let line = context.progress("write", total: source.byteCount)
+    var options = RaidArray.CopyInOptions()
+    options.sweep = session.sweep(line, rate: nil)
+    options.flushesAlways = sync
+    options.expectedByteCount = source.byteCount
+    let done: Int
+    do throws(TransferError) {
+      done = try array.copy(from: source, at: start, options)
+    } catch {
+      line.clear()
+      try session.close()
+      throw Failure(error)
+    }
+    line.finish()
+    try session.close()
+    try context.stop.check()
+    context.output.show(
+      SimpleReport(
+        type: "raid-write", "wrote \(ByteSize(done)) to \(array.name) at byte \(start)",
+        json: [
+          "array": .string(array.name), "offset": .number(start), "bytes": .number(done),
+        ]))
+    return .done
   }
 }

@@ -19,9 +19,11 @@ extension RaidArray {
 
   /// Opens the array that has been assembled.
   package static func open(
-    _ assembly: Assembly, options: Options = Options(), name: String? = nil,
+    _ given: Assembly, options: Options = Options(), name: String? = nil,
     sumsFile: SumsFile? = nil
   ) throws(RaidError) -> RaidArray {
+    let assembly =
+      options.isWritable ? given : try given.replayed(allowsDoubt: options.allowsDoubt)
     let reference = assembly.reference
     let shapes = try ArrayShapes(assembly)
     let obstacle = Self.obstacle(assembly, options)
@@ -153,7 +155,9 @@ extension RaidArray {
         header.slot == UInt32(slot)
       {
         sums = BlockSums(
-          device: probe.device, region: region, arrayID: superblock.arrayID, slot: UInt32(slot),
+          device: probe.device, region: region,
+          dataByteCount: Int(superblock.dataSizeSectors) * 512, arrayID: superblock.arrayID,
+          slot: UInt32(slot),
           pageLimit: max(4, 2048 / max(1, superblock.slotCount)))
       }
     }
@@ -164,7 +168,7 @@ extension RaidArray {
   }
 
   /// What the member's list of bad blocks says, as data offsets.
-  private static func badBlocks(_ probe: MemberProbe) throws(RaidError) -> [Range<Int>] {
+  static func badBlocks(_ probe: MemberProbe) throws(RaidError) -> [Range<Int>] {
     let superblock = probe.superblock
     guard superblock.features.contains(.badBlocks), superblock.badBlockLog.sizeSectors > 0 else {
       return []

@@ -45,7 +45,9 @@ final class BlockSums: Sendable {
   private final class Page {
     var sums: [UInt32]
     var isDirty = false
+    /// Nothing of it is believed until every one of its sums has been given anew.
     var isDamaged: Bool
+    var renewed: Set<Int> = []
     var lastUse: UInt64 = 0
 
     init(sums: [UInt32], isDamaged: Bool) {
@@ -57,25 +59,28 @@ final class BlockSums: Sendable {
   private struct Cache {
     var pages: [Int: Page] = [:]
     var clock: UInt64 = 0
-    var isDisabled = false
   }
 
   private let device: any BlockDevice
   private let region: Range<Int>
   private let cache = Mutex(Cache())
   private let pageLimit: Int
+  /// Blocks of data that have sums.
+  private let blockCount: Int
   /// The register of CRC-32C after the array's UUID and the slot.
   let prefixRegister: UInt32
 
   /// - Parameters:
   ///   - region: bytes of `device`.
+  ///   - dataByteCount: what the region has sums for.
   ///   - pageLimit: how many blocks of sums to keep in memory.
   init(
-    device: any BlockDevice, region: Range<Int>, arrayID: Identifier, slot: UInt32,
-    pageLimit: Int = 64
+    device: any BlockDevice, region: Range<Int>, dataByteCount: Int, arrayID: Identifier,
+    slot: UInt32, pageLimit: Int = 64
   ) {
     self.device = device
     self.region = region
+    blockCount = (dataByteCount + Self.blockByteCount - 1) / Self.blockByteCount
     self.pageLimit = max(2, pageLimit)
     prefixRegister = Self.prefixRegister(arrayID: arrayID, slot: slot)
   }
@@ -111,13 +116,21 @@ final class BlockSums: Sendable {
     _ sums: [UInt32], from start: Int, count: Int, firstBlock first: Int
   ) throws(DeviceError) {
     _ = try eachPage(from: first, count: count) { page, inPage, offset, run in
-      // What a damaged block of sums said of its other blocks is lost; they stay unknown until a scrub
-      // has renewed all of it, unless all of it is given now.
-      if page.isDamaged && run == Self.sumsPerBlock { page.isDamaged = false }
       for index in 0..<run { page.sums[inPage + index] = sums[start + offset + index] }
       page.isDirty = true
+      if page.isDamaged {
+        page.renewed.formUnion(inPage..<inPage + run)
+        let pageStart = (first + offset) / Self.sumsPerBlock * Self.sumsPerBlock
+        page.isDamaged = page.renewed.count < min(Self.sumsPerBlock, blockCount - pageStart)
+      }
       return nil
     }
+  }
+
+  /// Gives a block a sum that its content does not have: it is lost, and must not be taken for good.
+  func poison(block: Int) throws(DeviceError) {
+    guard let sum = try storedSum(ofBlock: block) else { return }
+    try record([sum ^ 0xffff_ffff], from: 0, count: 1, firstBlock: block)
   }
 
   /// The stored sum of one block; nil when the block of sums is damaged.
@@ -153,15 +166,6 @@ final class BlockSums: Sendable {
       return nil
     }
     return ranges
-  }
-
-  /// Makes a damaged block of sums one that says nothing wrong: its sums are being given anew one by
-  /// one, by someone who holds the whole of what it covers.
-  func beginRenewal(ofBlocks blocks: Range<Int>) throws(DeviceError) {
-    _ = try eachPage(from: blocks.lowerBound, count: blocks.count) { page, _, _, _ in
-      page.isDamaged = false
-      return nil
-    }
   }
 
   /// Writes what is only in memory. The device's own flush is the caller's.

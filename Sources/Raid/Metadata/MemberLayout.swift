@@ -17,6 +17,8 @@ package struct MemberLayout: Sendable, Equatable {
   /// From the superblock's start, in sectors; what a bitmap uses if there is one.
   package let bitmapOffsetSectors: Int32
   package let badBlockOffsetSectors: Int32
+  /// Room for a bitmap.
+  package let bitmapByteCount: Int
 
   /// What is wanted of a layout.
   package struct Request: Sendable {
@@ -47,6 +49,7 @@ package struct MemberLayout: Sendable, Equatable {
       return nil
     }
     let bitmap = Self.bitmapRoom(memberByteCount: memberByteCount)
+    bitmapByteCount = bitmap
     let end: Int
     if request.version == .v1_0 {
       guard request.dataOffset ?? 0 == 0 else { return nil }

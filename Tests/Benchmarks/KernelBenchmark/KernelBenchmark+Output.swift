@@ -8,7 +8,8 @@ extension KernelBenchmark {
       text += columns(of: line.fromMemory)
       text += "  " + (line.toMemory.map(columns) ?? padded("", to: 23))
       if let target = line.target {
-        text += "   target \(decimal(target)) \(ratio(of: line.fromMemory) >= target ? "met" : "not met")"
+        text +=
+          "   target \(decimal(target)) \(ratio(of: line.fromMemory) >= target ? "met" : "not met")"
       }
       print(text)
     }

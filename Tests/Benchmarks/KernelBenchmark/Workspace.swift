@@ -45,7 +45,9 @@ final class Workspace {
     let columnCount = plan.sourceCount + plan.outputCount
     var offsets = (0..<columnCount).map { ($0 + plan.outputCount) * columnByteCount }
     if reusesOutputs {
-      for index in 0..<plan.outputCount { offsets[plan.sourceCount + index] = index * columnByteCount }
+      for index in 0..<plan.outputCount {
+        offsets[plan.sourceCount + index] = index * columnByteCount
+      }
     }
     let step = (reusesOutputs ? plan.sourceCount : columnCount) * columnByteCount
     let stripeCount = (byteCount - plan.outputCount * columnByteCount) / step

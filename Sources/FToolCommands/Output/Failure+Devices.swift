@@ -1,0 +1,58 @@
+import BlockStorage
+import LinuxSystem
+import SystemPackage
+
+extension Failure {
+  /// A system call that failed, as a sentence: what was done to what, and the kernel's reason.
+  package init(_ error: SystemCallError) {
+    let message = "\(error.subject): \(error.call): \(error.errno)"
+    self.init(Self.status(of: error.errno), message, hint: Self.hint(for: error.errno))
+  }
+
+  /// A device that did not do what it was asked; `name` is what the user calls it.
+  package init(_ error: DeviceError, on name: String) {
+    let reason = error.errno.map { ": \($0)" } ?? ""
+    switch error {
+    case .unreadable(let offset, _):
+      self.init(.inputOutput, "\(name) cannot be read at byte \(offset)\(reason)")
+    case .unwritable(let offset, _):
+      self.init(.inputOutput, "\(name) cannot be written at byte \(offset)\(reason)")
+    case .full(let offset):
+      self.init(
+        .inputOutput, "there is no room for \(name) at byte \(offset)",
+        hint: "make room on its filesystem and run the command again")
+    case .flushFailed:
+      self.init(
+        .inputOutput, "\(name) cannot be flushed\(reason)",
+        hint: "what was written to it since the last flush may be lost")
+    case .gone:
+      self.init(.inputOutput, "\(name) is gone\(reason)")
+    case .truncated(let offset):
+      self.init(.inputOutput, "\(name) ends before byte \(offset): it became shorter")
+    }
+  }
+
+  /// What an error of the kernel means to a script.
+  package static func status(of errno: Errno) -> ExitStatus {
+    switch errno {
+    case .noSuchFileOrDirectory, .notDirectory: .notFound
+    case .permissionDenied, .notPermitted, .readOnlyFileSystem: .notPermitted
+    case .resourceBusy, .textFileBusy, .wouldBlock: .busy
+    case .fileExists: .wouldOverwrite
+    case .ioError, .noSpace, .diskQuotaExceeded, .fileTooLarge, .brokenPipe,
+      .noSuchAddressOrDevice:
+      .inputOutput
+    default: .systemCall
+    }
+  }
+
+  private static func hint(for errno: Errno) -> String? {
+    switch errno {
+    case .permissionDenied, .notPermitted: "look at its owner and mode, or run as another user"
+    case .readOnlyFileSystem: "the filesystem is mounted read-only"
+    case .noSpace, .diskQuotaExceeded: "make room and run the command again"
+    case .tooManyOpenFiles: "raise the limit with 'ulimit -n'"
+    default: nil
+    }
+  }
+}

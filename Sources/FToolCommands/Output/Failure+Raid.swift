@@ -1,0 +1,167 @@
+import BlockStorage
+import LinuxSystem
+import MDFormat
+import Raid
+import RaidGeometry
+
+extension Failure {
+  /// What an array could not do, as a sentence.
+  package init(_ error: RaidError) {
+    switch error {
+    case .lost(let range, let reason): self.init(reason, range)
+    case .notStartable(let obstacle): self.init(obstacle)
+    case .readOnly(let obstacle): self.init(obstacle)
+    case .member(let name, let cause): self.init(cause, on: "member \(name)")
+    case .outOfBounds(let offset, let byteCount, let end):
+      self.init(
+        .usage,
+        byteCount == 1
+          ? "the input is longer than the array: it ends at byte \(end)"
+          : "bytes \(offset) to \(offset + byteCount) reach past the array's end at byte \(end)",
+        hint: "the array has \(ByteSize(end)): choose a smaller offset or length")
+    case .noSuchMember(let name):
+      self.init(
+        .notFound, "\(name) is not a member of the array",
+        hint: "'ftool raid status' lists the members")
+    case .memberTooSmall(let name, let has, let needs):
+      self.init(
+        .usage, "\(name) is too small: it has \(ByteSize(has)), \(ByteSize(needs)) are needed",
+        hint: "give a larger member")
+    case .unsuitable(let reason): self.init(reason)
+    case .interrupted: self.init(.failed, "interrupted")
+    }
+  }
+
+  /// What ended a copy; `other` is what the user calls the file at the other end.
+  package init(_ error: TransferError) {
+    switch error {
+    case .array(let error): self.init(error)
+    case .other(let error): self.init(error)
+    }
+  }
+
+  private init(_ reason: LossReason, _ range: Range<Int>) {
+    let bytes = "bytes \(range.lowerBound) to \(range.upperBound) of the array"
+    switch reason {
+    case .tooManyBad(let members):
+      self.init(
+        .damaged,
+        "\(bytes) are lost: too many members have damaged or no data there"
+          + (members.isEmpty ? "" : " (\(members.joined(separator: ", ")))"),
+        hint: "give members that are missing, or read around it with --offset and --length")
+    case .damaged(let member, let mayBeForeign):
+      self.init(
+        .damaged,
+        mayBeForeign
+          ? "\(bytes) are damaged, or were written by someone else: they do not agree with their "
+            + "sums on \(member)" : "\(bytes) are damaged on \(member), and there is no other copy",
+        hint: mayBeForeign
+          ? "if another system wrote to the array, 'ftool raid scrub' makes the sums agree again"
+          : "restore them from a backup")
+    case .unreadable(let member):
+      self.init(
+        .inputOutput, "\(bytes) cannot be read from \(member), and there is no other copy")
+    case .missing(let slot):
+      self.init(
+        .damaged, "\(bytes) are lost: the member of slot \(slot) is missing, and too few are left",
+        hint: "give the missing members")
+    }
+  }
+
+  private init(_ obstacle: StartObstacle) {
+    switch obstacle {
+    case .noMembers:
+      self.init(.notFound, "no members were found", hint: "name the array's members")
+    case .mixed(let one, let other):
+      self.init(
+        .usage, "\(one) and \(other) are members of different arrays",
+        hint: "'ftool raid list' shows which belong together")
+    case .contradiction(let field, let one, let other):
+      self.init(
+        .configuration, "the superblocks of \(one) and \(other) contradict each other: \(field)",
+        hint: "compare them with 'ftool raid examine'")
+    case .tooFew(let missing, let needed, let present):
+      let slots = missing.map(String.init).joined(separator: ", ")
+      self.init(
+        .notFound,
+        "too few members: \(present) are there and in sync, \(needed) are needed; nobody holds slot "
+          + slots,
+        hint: "give the missing members, or see what the others say with 'ftool raid examine'")
+    case .badShape(let error): self.init(.configuration, "the array makes no sense: \(error)")
+    case .unknownLevel(let level):
+      self.init(.configuration, "ftool does not know level \(level)")
+    case .unsupported(let what): self.init(.configuration, what)
+    case .unreadableSuperblock(let member, let error): self.init(error, on: member)
+    case .device(let member, let error): self.init(error, on: member)
+    }
+  }
+
+  /// A superblock that is none, as a sentence.
+  package init(_ error: MDSuperblockError, on member: String) {
+    switch error {
+    case .absent:
+      self.init(
+        .notFound, "\(member) is not a member of an array: it has no superblock",
+        hint: "'ftool raid recover' looks for arrays whose superblocks are gone")
+    default:
+      self.init(
+        .configuration, "the superblock of \(member) cannot be used: \(error)",
+        hint: "'ftool raid examine \(member)' shows what is there")
+    }
+  }
+
+  private init(_ obstacle: WriteObstacle) {
+    switch obstacle {
+    case .openedForReading: self.init(.bug, "the array is open for reading only")
+    case .reshaping:
+      self.init(
+        .configuration, "the array is being reshaped, and may only be read until that has ended",
+        hint: "let the system that began the reshape finish it")
+    case .hasJournal:
+      self.init(.configuration, "the array has a journal member, and may only be read")
+    case .hasPartialParityLog:
+      self.init(
+        .configuration, "the array has a partial parity log, and may only be read",
+        hint: "'mdadm --grow --consistency-policy=resync' takes the log away")
+    case .metadata090:
+      self.init(
+        .configuration, "the array has superblocks of version 0.90, and may only be read",
+        hint: "'mdadm --assemble --update=metadata' makes them version 1.0")
+    case .clustered: self.init(.configuration, "the array is shared by a cluster, and may only be read")
+    case .membersNotGiven(let slots):
+      self.init(
+        .notFound,
+        "the array counts on members that were not given: slot "
+          + slots.map(String.init).joined(separator: ", "),
+        hint: "give them too, or say --degraded to go on without them: they fall behind then")
+    case .uncleanAndDegraded:
+      self.init(
+        .damaged,
+        "the array was not closed properly and members are missing: what was being written can't be "
+          + "decided without them",
+        hint: "give the missing members, or go on with --force")
+    case .broken: self.init(.inputOutput, "too many members failed")
+    }
+  }
+
+  private init(_ reason: Unsuitable) {
+    switch reason {
+    case .noRedundancy:
+      self.init(.usage, "the array has no redundancy: its members cannot be replaced or rebuilt")
+    case .foreignSumsFile(let name):
+      self.init(.wouldOverwrite, "\(name) does not hold the sums of this array")
+    case .noSums: self.init(.usage, "the array keeps no sums")
+    case .slotIsInUse(let slot): self.init(.usage, "slot \(slot) has a member that is in sync")
+    case .memberIsInUse(let name):
+      self.init(
+        .usage, "\(name) is in use", hint: "'ftool raid fail' takes it out of use first")
+    case .noFreeSlot: self.init(.usage, "the array has no room for another member")
+    case .memberIsNeeded(let name):
+      self.init(
+        .damaged, "the array would lose data without \(name)",
+        hint: "rebuild or replace the other missing members first")
+    case .alreadyReplacing(let slot):
+      self.init(.usage, "the member of slot \(slot) is being replaced already")
+    }
+  }
+}

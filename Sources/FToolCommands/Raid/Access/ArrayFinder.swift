@@ -1,0 +1,139 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import MDFormat
+import Raid
+
+/// Finds the members of the array that a verb works on: all were named, or one was and the others lie
+/// in the same folder, or the array's name was.
+struct ArrayFinder {
+  let context: CommandContext
+  /// Folders to look in.
+  let folders: [String]
+
+  init(_ operand: ArrayOperand, context: CommandContext) {
+    self.context = context
+    folders = operand.scan
+  }
+
+  /// The paths of all members that can be found.
+  func members(_ operand: [String]) throws(Failure) -> [MemberPath] {
+    let paths = try operand.map { (text) throws(Failure) in try Self.path(text) }
+    if operand.count == 1, let first = operand.first, let path = paths.first {
+      if path.isMissing { throw Failure(.usage, "'missing' alone names no array") }
+      if !Files.exists(path.path) { return try named(first) }
+      return try companions(of: path)
+    }
+    var found = paths.filter { !$0.isMissing }
+    if !folders.isEmpty, let first = found.first, let id = arrayID(of: first) {
+      for path in try scan(folders, for: id) where !found.contains(where: { same($0, path) }) {
+        found.append(path)
+      }
+    }
+    return found
+  }
+
+  /// A member as the user named it.
+  static func path(_ text: String) throws(Failure) -> MemberPath {
+    do throws(MemberPathError) {
+      return try MemberPath(parsing: text)
+    } catch {
+      throw Failure(
+        .usage, "'\(text)' names no member: what stands behind '@' or '#' is no offset, size or number")
+    }
+  }
+
+  /// One member was named: the others have its array's UUID and lie beside it.
+  private func companions(of path: MemberPath) throws(Failure) -> [MemberPath] {
+    guard let id = arrayID(of: path) else { return [path] }
+    var found = [path]
+    let folders = [Files.directory(of: path.path)] + folders
+    for other in try scan(folders, for: id) where !found.contains(where: { same($0, other) }) {
+      found.append(other)
+    }
+    return found.sorted { $0.text < $1.text }
+  }
+
+  /// An array's name: as its superblocks say it, with or without the host in front.
+  private func named(_ name: String) throws(Failure) -> [MemberPath] {
+    let folders = self.folders.isEmpty ? ["."] : self.folders
+    var arrays: [(id: Identifier, name: String)] = []
+    for folder in folders {
+      for path in try candidates(in: folder) {
+        guard let probe = probe(path) else { continue }
+        let full = probe.superblock.name
+        let short = full.split(separator: ":", maxSplits: 1).last.map(String.init) ?? full
+        guard full == name || short == name else { continue }
+        if !arrays.contains(where: { $0.id == probe.superblock.arrayID }) {
+          arrays.append((probe.superblock.arrayID, full))
+        }
+      }
+    }
+    for entry in ArrayRegistry(context).entries where entry.matches(name) {
+      if !arrays.contains(where: { $0.id == entry.arrayID }) {
+        arrays.append((entry.arrayID, entry.name))
+      }
+    }
+    guard let only = arrays.first else {
+      throw Failure(
+        .notFound, "there is no file, device or array '\(name)'",
+        hint: "name its members, or the folder they are in with --scan DIR")
+    }
+    guard arrays.count == 1 else {
+      let names = arrays.map { "\($0.name) (\($0.id))" }.joined(separator: ", ")
+      throw Failure(
+        .usage, "'\(name)' may be any of several arrays: \(names)", hint: "name its members")
+    }
+    let known = ArrayRegistry(context).entries.first { $0.arrayID == only.id }?.paths ?? []
+    var found: [MemberPath] = []
+    for path in known.compactMap({ try? MemberPath(parsing: $0) }) where arrayID(of: path) == only.id {
+      found.append(path)
+    }
+    for path in try scan(folders, for: only.id) where !found.contains(where: { same($0, path) }) {
+      found.append(path)
+    }
+    return found
+  }
+
+  /// Members of an array in folders.
+  func scan(_ folders: [String], for id: Identifier) throws(Failure) -> [MemberPath] {
+    var found: [MemberPath] = []
+    for folder in folders {
+      for path in try candidates(in: folder) where arrayID(of: path) == id { found.append(path) }
+    }
+    return found
+  }
+
+  /// Everything in a folder that may be a member: files and block devices.
+  func candidates(in folder: String) throws(Failure) -> [MemberPath] {
+    let names: [String]
+    do throws(SystemCallError) {
+      names = try Files.list(folder).sorted()
+    } catch {
+      throw Failure(error)
+    }
+    return names.compactMap { name in
+      let path = folder == "." ? name : "\(folder)/\(name)"
+      guard let status = try? Files.status(of: path),
+        status.kind == .block || status.kind == .regular && status.byteCount >= 64 << 10
+      else { return nil }
+      return try? MemberPath(parsing: path)
+    }
+  }
+
+  /// What a path says of itself, if it is a member.
+  func probe(_ path: MemberPath) -> MemberProbe? {
+    guard let device = try? path.open(access: .readOnly) else { return nil }
+    return try? MemberProbe(device)
+  }
+
+  private func arrayID(of path: MemberPath) -> Identifier? { probe(path)?.superblock.arrayID }
+
+  private func same(_ one: MemberPath, _ other: MemberPath) -> Bool {
+    if one.text == other.text { return true }
+    guard one.part == other.part, let a = try? Files.identity(of: one.path),
+      let b = try? Files.identity(of: other.path)
+    else { return false }
+    return a == b
+  }
+}

@@ -1,0 +1,193 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import MDFormat
+import Raid
+import RaidGeometry
+
+/// An array that a verb works on, from opening its members to closing it.
+struct ArraySession {
+  /// What a verb wants of the array.
+  struct Request {
+    var use = MemberFiles.Use.read
+    var direct = false
+    /// Members that the array counts on may stay behind.
+    var allowsDegraded = false
+    /// One slot whose member is not there is no surprise: it is what the verb is about.
+    var expectsOneMissing = false
+    var allowsDoubt = false
+    var readPolicy = Raid.ReadPolicy.roundRobin
+    var sumsFile: String?
+    var wait: Duration?
+
+    init() {}
+  }
+
+  let array: RaidArray
+  let members: MemberFiles
+  private let sums: SumsFile?
+  private let context: CommandContext
+
+  /// Finds, opens and holds the members, assembles the array, and warns of what is not as it should be.
+  init(_ operand: ArrayOperand, _ request: Request, context: CommandContext) throws(Failure) {
+    self.context = context
+    let paths = try ArrayFinder(operand, context: context).members(operand.array)
+    members = try MemberFiles(
+      paths, for: request.use, direct: request.direct, wait: request.wait, context: context)
+    do throws(RaidError) {
+      var probes: [MemberProbe] = []
+      for device in members.devices { probes.append(try MemberProbe(device)) }
+      let assembly = try Assembly(probes)
+      sums = try Self.sumsFile(request, assembly)
+      var options = RaidArray.Options()
+      options.isWritable = request.use == .write
+      options.allowsDegraded =
+        request.allowsDegraded || request.expectsOneMissing && assembly.slotsNotGiven.count <= 1
+      options.allowsDoubt = request.allowsDoubt
+      options.readPolicy = request.readPolicy
+      array = try RaidArray.open(assembly, options: options, sumsFile: sums)
+    } catch {
+      throw Self.failure(error, members)
+    }
+    ArrayRegistry(context).remember(
+      array.assembly.reference.arrayID, name: array.name,
+      paths: members.devices.map(\.name))
+    warn()
+  }
+
+  private static func sumsFile(
+    _ request: Request, _ assembly: Assembly
+  ) throws(RaidError) -> SumsFile? {
+    guard let path = request.sumsFile else { return nil }
+    do throws(SystemCallError) {
+      if !Files.exists(path), request.use == .write {
+        let data = (assembly.members.map { Int($0.superblock.dataSizeSectors) }.max() ?? 0) * 512
+        try Files.createSparse(
+          path,
+          size: SumsFile.byteCount(slotCount: assembly.holders.count, memberByteCount: data))
+      }
+      let file = try FileDevice.open(
+        path, access: request.use == .write ? .readWrite : .readOnly)
+      return try openSums(file, assembly)
+    } catch {
+      throw .member(name: path, .gone(error.errno))
+    }
+  }
+
+  private static func openSums(
+    _ file: FileDevice, _ assembly: Assembly
+  ) throws(SystemCallError) -> SumsFile? {
+    try? SumsFile(file, for: assembly)
+  }
+
+  /// Names the members that were not given by the UUIDs that the others know.
+  private static func failure(_ error: RaidError, _ members: MemberFiles) -> Failure {
+    guard case .readOnly(.membersNotGiven(let slots)) = error else { return Failure(error) }
+    let roster = members.devices.lazy.compactMap { (try? MemberProbe($0))?.roster }.first
+    let named = slots.map { slot in
+      guard let roster, roster.members.indices.contains(slot), roster.members[slot] != .zero else {
+        return "slot \(slot)"
+      }
+      return "slot \(slot) (member \(roster.members[slot]))"
+    }
+    var failure = Failure(error)
+    failure.message =
+      "the array counts on members that were not given: " + named.joined(separator: ", ")
+    return failure
+  }
+
+  private func warn() {
+    let output = context.output
+    for (index, standing) in array.assembly.standings.enumerated() where !standing.isUsed {
+      output.warn("\(array.assembly.members[index].name) is not used: \(standing.sentence)")
+    }
+    let missing = array.degradedSlots
+    if !missing.isEmpty, array.shape.redundancy > 0 {
+      let slots = missing.map(String.init).joined(separator: ", ")
+      output.warn("the array is degraded: no member is in sync in slot \(slots)")
+    }
+    if array.foundForeignWrite {
+      output.warn(
+        "another system wrote to the array: its sums are stale until 'ftool raid scrub' renews them")
+    }
+    if array.hasDoubt {
+      output.warn(
+        "the array was not closed properly: what was being written is in doubt until "
+          + "'ftool raid scrub' has settled it")
+    }
+  }
+
+  /// Makes everything durable and the array clean.
+  func close() throws(Failure) {
+    do throws(RaidError) {
+      try array.close()
+      if let sums, array.options.isWritable, let member = array.members.active.first {
+        try sums.stamp(member.superblock, isComplete: member.trustsSums)
+      }
+    } catch {
+      throw Failure(error)
+    }
+    for failure in array.failures {
+      context.output.warn(
+        "\(failure.name) was taken out of use: \(Failure(failure.cause, on: failure.name).message)")
+    }
+    if array.blocksRestored > 0 {
+      context.output.warn(
+        "\(array.blocksRestored) damaged or unreadable blocks were put together from other members"
+          + (array.options.isWritable ? " and repaired" : ""))
+    }
+  }
+
+  /// Makes a change of members, or says what it would be, and closes the array.
+  func change(
+    _ sentence: String, dryRun: Bool, type: String, member: String,
+    _ body: (RaidArray) throws(RaidError) -> Void
+  ) throws(Failure) -> ExitStatus {
+    if !dryRun {
+      do throws(RaidError) {
+        try body(array)
+      } catch {
+        let failure = Failure(error)
+        try? close()  // the first error is the one to tell
+        throw failure
+      }
+      try close()
+    }
+    context.output.show(
+      SimpleReport(
+        type: type, dryRun ? "would have \(sentence)" : sentence,
+        json: [
+          "array": .string(array.name), "member": .string(member), "dry_run": .bool(dryRun),
+        ]))
+    return .done
+  }
+
+  /// The options of a long operation: progress, rate and the signals.
+  func sweep(_ line: ProgressLine, rate: Int?) -> SweepOptions {
+    var options = SweepOptions()
+    options.rate = rate.map { RateLimit(bytesPerSecond: $0) }
+    let stop = context.stop
+    options.progress = { done, _ in
+      line.update(done: done)
+      return stop.signal == nil
+    }
+    return options
+  }
+}
+
+extension Assembly.Standing {
+  /// Why a member is not used, or as what it is.
+  package var sentence: String {
+    switch self {
+    case .active(let slot): "in sync in slot \(slot)"
+    case .rebuilding(let slot, _): "being rebuilt in slot \(slot)"
+    case .replacement(let slot, _): "replacing the member of slot \(slot)"
+    case .spare: "a spare"
+    case .journal: "the journal"
+    case .failed: "the array calls it failed"
+    case .stale(let events, let newest): "it is out of date, at event \(events) of \(newest)"
+    case .split: "it went its own way while the others went on without it"
+    case .duplicate: "another member has its place"
+    }
+  }
+}

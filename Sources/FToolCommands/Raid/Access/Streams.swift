@@ -1,0 +1,83 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import Raid
+
+/// Bytes for an array, from a file or a pipe.
+final class StreamSource: ByteSource {
+  private let descriptor: OwnedDescriptor
+  /// What a regular file has; nil for a pipe.
+  let byteCount: Int?
+
+  /// - Parameter path: nil or `-` for standard input.
+  init(_ path: String?) throws(Failure) {
+    do throws(SystemCallError) {
+      if let path, path != "-" {
+        descriptor = try OwnedDescriptor.open(path, access: .readOnly)
+      } else {
+        descriptor = try OwnedDescriptor.standardInput()
+      }
+      let kind = try descriptor.kind
+      byteCount = kind == .regular || kind == .block ? try descriptor.size : nil
+      descriptor.advise(.sequential)
+    } catch {
+      throw Failure(error)
+    }
+  }
+
+  func read(into bytes: inout MutableRawSpan, range: Range<Int>) throws(SystemCallError) -> Int {
+    try descriptor.readStream(into: &bytes, range: range)
+  }
+}
+
+/// Bytes of an array on their way to standard output or a device: all of them.
+final class StreamSink: ByteSink {
+  private let descriptor: OwnedDescriptor
+
+  init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
+
+  func write(_ bytes: RawSpan, range: Range<Int>) throws(SystemCallError) {
+    try descriptor.writeStream(bytes, range: range)
+  }
+
+  func finish() throws(SystemCallError) {}
+}
+
+/// Bytes of an array on their way to a regular file, in which zeros become holes.
+final class FileSink: ByteSink {
+  private let descriptor: OwnedDescriptor
+  private let position = Monitor(0)
+  private static let hole = 4096
+
+  init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
+
+  func write(_ bytes: RawSpan, range: Range<Int>) throws(SystemCallError) {
+    let start = position.withLock { position in
+      position += range.count
+      return position - range.count
+    }
+    // Runs of whole blocks that are not zeros are written in one piece.
+    var pending = range.lowerBound
+    var at = range.lowerBound
+    while at < range.upperBound {
+      let end = min(range.upperBound, at + Self.hole)
+      if isZero(bytes, range: at..<end) {
+        if pending < at {
+          try descriptor.write(bytes, range: pending..<at, at: start + pending - range.lowerBound)
+        }
+        pending = end
+      }
+      at = end
+    }
+    if pending < range.upperBound {
+      try descriptor.write(
+        bytes, range: pending..<range.upperBound, at: start + pending - range.lowerBound)
+    }
+  }
+
+  /// Gives the file its size, and puts it on stable storage.
+  func finish() throws(SystemCallError) {
+    try descriptor.truncate(to: position.withLock { $0 })
+    try descriptor.synchronize()
+  }
+}

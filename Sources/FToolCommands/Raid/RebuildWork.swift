@@ -1,0 +1,293 @@
+import BlockStorage
+import LinuxSystem
+import MDFormat
+import Raid
+import RaidGeometry
+
+/// Making members good again: which slots, from what, onto what.
+struct RebuildWork {
+  /// One slot to fill.
+  private enum Source {
+    /// The member that was given is out of date, failed, or half rebuilt.
+    case returning(MemberProbe)
+    /// It is in its slot already, and goes on where it was left.
+    case resuming(String)
+    case new(any BlockDevice)
+    case spare(String)
+    /// Beside the member that leaves.
+    case replacement(any BlockDevice)
+    case resumingReplacement(String)
+
+    var name: String {
+      switch self {
+      case .returning(let probe): probe.name
+      case .resuming(let name), .spare(let name), .resumingReplacement(let name): name
+      case .new(let device), .replacement(let device): device.name
+      }
+    }
+
+    var isReplacement: Bool {
+      switch self {
+      case .replacement, .resumingReplacement: true
+      case .returning, .resuming, .new, .spare: false
+      }
+    }
+  }
+
+  private let session: ArraySession
+  private let context: CommandContext
+  private var jobs: [(slot: Int, source: Source)] = []
+  /// Keeps the new member's file held.
+  private let newFiles: MemberFiles?
+
+  private var array: RaidArray { session.array }
+
+  /// What `rebuild` does: one member, one new member, or everything that is missing.
+  init(
+    _ session: ArraySession, member: String?, onto: String?, _ write: WriteOptions,
+    _ context: CommandContext
+  ) throws(Failure) {
+    self.session = session
+    self.context = context
+    newFiles = try onto.map { (path) throws(Failure) in
+      try Self.open(path, write, context)
+    }
+    guard session.array.shape.redundancy > 0 else {
+      throw Failure(RaidError.unsuitable(.noRedundancy))
+    }
+    if let member {
+      let slot = try slot(of: member)
+      if let new = newFiles?.devices.first {
+        jobs = [(slot, .new(new))]
+      } else {
+        jobs = [(slot, try source(named: member, slot: slot))]
+      }
+    } else if let new = newFiles?.devices.first {
+      guard let slot = session.array.degradedSlots.first else {
+        throw Failure(
+          .usage, "no slot is empty",
+          hint: "say whose place it takes with --member, or 'ftool raid replace'")
+      }
+      jobs = [(slot, .new(new))]
+    } else {
+      jobs = everythingMissing()
+    }
+  }
+
+  /// What `replace` does.
+  init(
+    _ session: ArraySession, replacing member: String, with onto: String, _ write: WriteOptions,
+    _ context: CommandContext
+  ) throws(Failure) {
+    self.session = session
+    self.context = context
+    guard let slot = session.array.slot(ofMemberNamed: member) else {
+      throw Failure(RaidError.noSuchMember(member))
+    }
+    if session.array.members.slots[slot].replacement?.name == onto {
+      newFiles = nil
+      jobs = [(slot, .resumingReplacement(onto))]
+      return
+    }
+    let files = try Self.open(onto, write, context)
+    newFiles = files
+    jobs = files.devices.first.map { [(slot, .replacement($0))] } ?? []
+  }
+
+  /// Opens a new member, and refuses one that holds something.
+  static func open(
+    _ path: String, _ write: WriteOptions, _ context: CommandContext
+  ) throws(Failure) -> MemberFiles {
+    let files = try MemberFiles(
+      [try ArrayFinder.path(path)], for: write.dryRun ? .read : .write, context: context)
+    if write.force { return files }
+    for device in files.devices {
+      try requireNothingForeign(on: device)
+    }
+    return files
+  }
+
+  /// Refuses a device that holds something.
+  static func requireNothingForeign(on device: any BlockDevice) throws(Failure) {
+    let found: [ContentSignature.Found]
+    do throws(DeviceError) {
+      found = try ContentSignature.find(on: device)
+    } catch {
+      throw Failure(error, on: device.name)
+    }
+    if let first = found.first {
+      throw Failure(
+        .wouldOverwrite, "\(device.name) holds something already: \(first.kind)",
+        hint: "--force overwrites it; 'ftool raid wipe' erases the metadata of an array")
+    }
+  }
+
+  /// The slot that a member has, had, or must have had because it is the only one without.
+  private func slot(of member: String) throws(Failure) -> Int {
+    if let slot = array.slot(ofMemberNamed: member) { return slot }
+    let assembly = array.assembly
+    if let index = assembly.members.firstIndex(where: { $0.name == member }) {
+      if case .slot(let slot) = assembly.members[index].superblock.role,
+        array.degradedSlots.contains(slot)
+      {
+        return slot
+      }
+    }
+    let empty = array.degradedSlots
+    guard empty.count == 1, let slot = empty.first else {
+      throw Failure(
+        .notFound, "\(member) is not a member of the array",
+        hint: "'ftool raid status' lists the members and the empty slots")
+    }
+    return slot
+  }
+
+  private func source(named member: String, slot: Int) throws(Failure) -> Source {
+    let holder = array.members.slots[slot]
+    if let current = holder.member, current.name == member {
+      guard !current.isInSync else {
+        throw Failure(
+          .usage, "\(member) is in sync: there is nothing to rebuild",
+          hint: "'ftool raid scrub' checks and repairs it")
+      }
+      return .resuming(member)
+    }
+    if let probe = array.assembly.members.first(where: { $0.name == member }) {
+      return .returning(probe)
+    }
+    throw Failure(
+      .notFound, "\(member) is not there",
+      hint: "give a new member in its place with --onto")
+  }
+
+  /// Every slot that nobody in sync holds, with what there is for it.
+  private func everythingMissing() -> [(slot: Int, source: Source)] {
+    var jobs: [(slot: Int, source: Source)] = []
+    var spares = array.members.spares.map(\.name)
+    for (slot, holder) in array.members.slots.enumerated() {
+      if let replacement = holder.replacement, !replacement.isInSync, holder.member != nil {
+        jobs.append((slot, .resumingReplacement(replacement.name)))
+        continue
+      }
+      guard array.degradedSlots.contains(slot) else { continue }
+      if let member = holder.member {
+        jobs.append((slot, .resuming(member.name)))
+      } else if !spares.isEmpty {
+        jobs.append((slot, .spare(spares.removeFirst())))
+      } else if let index = returning(to: slot) {
+        jobs.append((slot, .returning(array.assembly.members[index])))
+      }
+    }
+    return jobs
+  }
+
+  private func returning(to slot: Int) -> Int? {
+    array.assembly.members.indices.first { index in
+      !array.assembly.standings[index].isUsed && array.assembly.standings[index] != .split
+        && array.assembly.members[index].superblock.role == .slot(slot)
+    }
+  }
+
+  /// What would be done.
+  var plan: SimpleReport {
+    let lines = jobs.map { "would rebuild slot \($0.slot) onto \($0.source.name)" }
+    return SimpleReport(
+      type: "raid-rebuild-plan",
+      lines.isEmpty ? "nothing to rebuild" : lines.joined(separator: "\n"),
+      json: [
+        "array": .string(array.name),
+        "jobs": .array(
+          jobs.map { ["slot": .number($0.slot), "member": .string($0.source.name)] }),
+      ])
+  }
+
+  /// Does all of it.
+  func run(rate: Int?, verifies: Bool) throws(Failure) -> ExitStatus {
+    var reports: [RebuildReport] = []
+    do throws(RaidError) {
+      for (slot, source) in jobs {
+        let ranges = try place(source, slot)
+        let line = context.progress(
+          "rebuild \(source.name)", total: array.memberByteCountInUse)
+        let options = session.sweep(line, rate: rate)
+        let report = try array.rebuild(
+          slot: slot, ranges: ranges, isReplacement: source.isReplacement, options)
+        line.finish()
+        if report.isComplete, source.isReplacement, report.lostBlocks.isEmpty {
+          try array.finishReplacing(slot: slot)
+        }
+        reports.append(report)
+        if !report.isComplete { break }
+      }
+    } catch {
+      let failure = Failure(error)
+      try? session.close()  // the first error is the one to tell
+      throw failure
+    }
+    if verifies { try verify(reports) }
+    try session.close()
+    try context.stop.check()
+    show(reports)
+    if reports.contains(where: { !$0.lostBlocks.isEmpty }) { return .incomplete }
+    return .done
+  }
+
+  /// Puts what a slot is to be filled with into it.
+  private func place(_ source: Source, _ slot: Int) throws(RaidError) -> [Range<Int>]? {
+    switch source {
+    case .resuming, .resumingReplacement: return nil
+    case .returning(let probe):
+      return try array.admit(probe.device, toSlot: slot, knownAs: probe)
+    case .new(let device): return try array.admit(device, toSlot: slot)
+    case .spare(let name):
+      try array.promoteSpare(named: name, toSlot: slot)
+      return nil
+    case .replacement(let device):
+      try array.admitReplacement(device, forSlot: slot)
+      return nil
+    }
+  }
+
+  /// Reads everything back: every block against its sum and its parity.
+  private func verify(_ reports: [RebuildReport]) throws(Failure) {
+    do throws(RaidError) {
+      var options = RaidArray.ScrubOptions()
+      let line = context.progress("verify", total: array.memberByteCountInUse)
+      options.sweep = session.sweep(line, rate: nil)
+      options.startsOver = true
+      options.repairs = false
+      let report = try array.scrub(options)
+      line.finish()
+      if report.findingCount > 0 {
+        throw .lost(arrayRange: 0..<array.byteCount, .tooManyBad(members: reports.map(\.member)))
+      }
+    } catch {
+      throw Failure(error)
+    }
+  }
+
+  private func show(_ reports: [RebuildReport]) {
+    var lines = reports.map { report in
+      let lost =
+        report.lostBlocks.isEmpty
+        ? "" : "; \(report.lostBlocks.count) blocks could not be computed and stay unreadable"
+      return "rebuilt \(report.member) in slot \(report.slot): "
+        + "\(ByteSize(report.rebuiltByteCount))" + lost
+    }
+    if lines.isEmpty { lines = ["nothing to rebuild"] }
+    context.output.show(
+      SimpleReport(
+        type: "raid-rebuild", lines.joined(separator: "\n"),
+        json: [
+          "array": .string(array.name),
+          "rebuilt": .array(
+            reports.map { report in
+              [
+                "slot": .number(report.slot), "member": .string(report.member),
+                "bytes": .number(report.rebuiltByteCount), "complete": .bool(report.isComplete),
+                "lost_blocks": .array(report.lostBlocks.map { .number($0) }),
+              ]
+            }),
+        ]))
+  }
+}

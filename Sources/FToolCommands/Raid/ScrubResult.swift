@@ -1,0 +1,88 @@
+import Raid
+import RaidGeometry
+
+/// What a scrub found, for people and scripts.
+struct ScrubResult: Report {
+  /// Lines of single findings that are shown to people; scripts get all that were kept.
+  private static let lineLimit = 20
+
+  private let report: ScrubReport
+  private let name: String
+  private let repairs: Bool
+
+  init(_ report: ScrubReport, _ array: RaidArray, repairs: Bool) {
+    self.report = report
+    name = array.name
+    self.repairs = repairs
+  }
+
+  let type = "raid-scrub"
+
+  func text(_ style: TextStyle) -> String {
+    var lines: [String] = []
+    for finding in report.findings.prefix(Self.lineLimit) { lines.append(sentence(finding)) }
+    if report.findingCount > Self.lineLimit {
+      lines.append("… and \(report.findingCount - Self.lineLimit) more")
+    }
+    let checked = "\(name): checked \(ByteSize(report.checkedByteCount))"
+    let skipped =
+      report.skippedByteCount > 0 ? ", \(ByteSize(report.skippedByteCount)) are holes" : ""
+    lines.append(checked + skipped)
+    if report.resyncedBlockCount > 0 {
+      lines.append("\(report.resyncedBlockCount) blocks that were in doubt agree again")
+    }
+    if report.renewedSumCount > 0 { lines.append("\(report.renewedSumCount) sums were renewed") }
+    if report.findingCount == 0 {
+      lines.append("no problems found")
+    } else {
+      lines.append(
+        "\(report.findingCount) problems found, \(report.repairedCount) repaired, "
+          + "\(report.unrepairedCount) left")
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func sentence(_ finding: ScrubReport.Finding) -> String {
+    let place = finding.member.map { "\($0), byte \(finding.memberOffset) of its data" }
+      ?? "byte \(finding.memberOffset) of the members' data"
+    let problem =
+      switch finding.problem {
+      case .damaged: "the content does not agree with its sum"
+      case .unreadable: "the member cannot read it"
+      case .wrongParity: "the parity is not that of the data"
+      case .wrongData: "two parities say that the data is wrong"
+      case .differingCopy: "the copy differs from the others"
+      case .wrongSum: "the sum was wrong, the data is right"
+      }
+    let outcome =
+      switch finding.outcome {
+      case .repaired: "repaired"
+      case .left: "not repaired, as asked"
+      case .unrepairable: "cannot be repaired: too much is lost"
+      case .cannotBeKnown: "which member is wrong cannot be known"
+      }
+    return "\(place): \(problem): \(outcome)"
+  }
+
+  var json: JSONValue {
+    [
+      "array": .string(name), "complete": .bool(report.isComplete),
+      "position": .number(report.position), "end": .number(report.end),
+      "checked_bytes": .number(report.checkedByteCount),
+      "skipped_bytes": .number(report.skippedByteCount),
+      "problems": .number(report.findingCount), "repaired": .number(report.repairedCount),
+      "unrepaired": .number(report.unrepairedCount),
+      "resynced_blocks": .number(report.resyncedBlockCount),
+      "renewed_sums": .number(report.renewedSumCount),
+      "findings": .array(
+        report.findings.map { finding in
+          [
+            "problem": .string(finding.problem.rawValue),
+            "outcome": .string(finding.outcome.rawValue), "member": .string(finding.member),
+            "slot": .number(finding.slot), "member_offset": .number(finding.memberOffset),
+            "bytes": 4096,
+          ]
+        }),
+    ]
+  }
+}

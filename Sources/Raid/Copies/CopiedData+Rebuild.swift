@@ -1,0 +1,96 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import RaidGeometry
+
+extension CopiedData {
+  /// Copies what a slot holds in a range of its data from other copies to a member.
+  ///
+  /// - Returns: data offsets of blocks that no copy has; the member's sum for them is one that nothing
+  ///   agrees with.
+  func rebuild(
+    _ slot: Int, onto target: Member, _ memberRange: Range<Int>, readsOwn: Bool,
+    memory: inout WorkingMemory
+  ) throws(RaidError) -> [Int] {
+    var lost: [Int] = []
+    var offset = memberRange.lowerBound
+    while offset < memberRange.upperBound {
+      let rest = memberRange.upperBound - offset
+      guard
+        let found = placement.arrayRange(
+          at: .init(slot: slot, offset: offset), limit: min(rest, memory.buffer.byteCount / 2))
+      else {
+        offset += min(rest, 4096 - offset % 4096)
+        continue
+      }
+      let range = found.offset..<found.offset + found.byteCount
+      let more = try locks.withLock(range, exclusive: true) { () throws(RaidError) -> [Int] in
+        try copy(
+          range, slot, onto: target, at: offset, readsOwn: readsOwn, memory: &memory)
+      }
+      lost.append(contentsOf: more)
+      offset += found.byteCount
+    }
+    return lost
+  }
+
+  private func copy(
+    _ range: Range<Int>, _ slot: Int, onto target: Member, at offset: Int, readsOwn: Bool,
+    memory: inout WorkingMemory
+  ) throws(RaidError) -> [Int] {
+    let slots = members.slots
+    let sums = memory.sums
+    var places: [CopyPlacement.Place] = []
+    _ = placement.locate(range.lowerBound, into: &places)
+    var unread: [Int] = stride(from: 0, to: range.count, by: 4096).map { $0 }
+    for place in places where !unread.isEmpty && (readsOwn || place.slot != slot) {
+      guard
+        let member = slots[place.slot].reader(of: place.offset..<place.offset + range.count),
+        member !== target
+      else { continue }
+      if unread.count * 4096 >= range.count {
+        let whole = place.offset..<place.offset + range.count
+        if member.isHole(whole), target.isHole(offset..<offset + range.count) { return [] }
+        unread = try read(member, place, 0..<range.count, &memory, sums)
+      } else {
+        var still: [Int] = []
+        for block in unread {
+          let part = block..<min(block + 4096, range.count)
+          still.append(contentsOf: try read(member, place, part, &memory, sums))
+        }
+        unread = still
+      }
+    }
+    for block in unread {
+      var bytes = memory.buffer.mutableBytes
+      bytes.zero(block..<min(block + 4096, range.count))
+    }
+    do throws(DeviceError) {
+      try target.writeFresh(
+        memory.buffer.bytes, range: 0..<range.count, at: offset, sums: memory.sums)
+      for block in unread { try target.sums?.poison(block: (offset + block) / 4096) }
+    } catch {
+      try members.fail(target, error)
+      throw .member(name: target.name, error)
+    }
+    return unread.map { offset + $0 }
+  }
+
+  /// Reads a part of a copy; returns the blocks that it could not give.
+  private func read(
+    _ member: Member, _ place: CopyPlacement.Place, _ part: Range<Int>,
+    _ memory: inout WorkingMemory, _ sums: SumScratch
+  ) throws(RaidError) -> [Int] {
+    var bad: [BadBlock] = []
+    let whole = place.offset + part.lowerBound..<place.offset + part.upperBound
+    var bytes = memory.buffer.mutableBytes
+    do throws(DeviceError) {
+      try member.readAll(
+        into: &bytes, at: part.lowerBound, whole, slot: place.slot, sums: sums, bad: &bad)
+    } catch {
+      try members.fail(member, error)
+      return stride(from: part.lowerBound, to: part.upperBound, by: 4096).map { $0 }
+    }
+    return bad.map { $0.offset - place.offset }
+  }
+}

@@ -1,0 +1,201 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import RaidGeometry
+
+extension CopiedData {
+  /// Where the part of a scrub that starts at an array offset ends: what has its copies in one piece,
+  /// as far as a column for each copy fits into the buffer.
+  func scrubPartEnd(_ offset: Int) -> Int {
+    min(placement.byteCount, offset + scrubLimit)
+  }
+
+  private var scrubLimit: Int {
+    let columns = WorkingMemory.byteCount(slotCount: placement.slotCount) / placement.copyCount
+    return max(4096, min(1 << 20, columns / 4096 * 4096 - 2 * 4096))
+  }
+
+  /// Checks all copies of an array range, and makes them alike where it is known what they should be.
+  ///
+  /// A copy that agrees with its sum is right. Without sums, what more than half of the copies say is
+  /// right; two copies that differ can't be told apart.
+  func scrub(
+    _ range: Range<Int>, repairs: Bool, log: ScrubLog, memory: inout WorkingMemory
+  ) throws(RaidError) {
+    var offset = range.lowerBound
+    var places: [CopyPlacement.Place] = []
+    while offset < range.upperBound {
+      let run = min(range.upperBound - offset, placement.locate(offset, into: &places), scrubLimit)
+      // Where a linear member ends inside a block, the block is checked whole with its first part.
+      let part = offset..<offset + run
+      try locks.withLock(part, exclusive: true) { () throws(RaidError) in
+        try scrubHolding(part, places, repairs: repairs, log: log, memory: &memory)
+      }
+      offset += run
+    }
+  }
+
+  private func scrubHolding(
+    _ part: Range<Int>, _ places: [CopyPlacement.Place], repairs: Bool, log: ScrubLog,
+    memory: inout WorkingMemory
+  ) throws(RaidError) {
+    let slots = members.slots
+    let doubtful = isDoubtful(part)
+    let stride = (part.count + 4095) / 4096 * 4096 + 2 * 4096
+    let sums = memory.sums
+    var copies: [(place: CopyPlacement.Place, member: Member, whole: Range<Int>)] = []
+    for place in places {
+      guard
+        let member = slots[place.slot].reader(of: place.offset..<place.offset + part.count)
+      else { continue }
+      let whole = wholeBlocks(place.offset..<place.offset + part.count, of: member)
+      copies.append((place, member, whole))
+    }
+    guard !copies.isEmpty else { return }
+    if copies.allSatisfy({ $0.member.isHole($0.whole) }) {
+      log.update { $0.skippedByteCount += part.count * copies.count }
+      return
+    }
+    var unsolved = false
+    for (index, copy) in copies.enumerated() {
+      var bad: [BadBlock] = []
+      var bytes = memory.buffer.mutableBytes
+      do throws(DeviceError) {
+        try copy.member.readAll(
+          into: &bytes, at: index * stride, copy.whole, slot: copy.place.slot, sums: sums,
+          bad: &bad)
+      } catch {
+        try members.fail(copy.member, error)
+        continue
+      }
+      for block in bad {
+        let isSolved = try scrub(
+          block, copy.member, copy.whole, at: index * stride, repairs, log, &memory)
+        if !isSolved { unsolved = true }
+      }
+    }
+    log.update { $0.checkedByteCount += part.count * copies.count }
+    if copies.count > 1 {
+      let isAlike = try makeAlike(copies.map { ($0.place, $0.member) }, part, stride, doubtful, repairs, log, &memory)
+      if !isAlike { unsolved = true }
+    }
+    guard !unsolved, members.isWritable else { return }
+    for (index, copy) in copies.enumerated() where !copy.member.isFailed {
+      try renewSums(copy.member, copy.whole, at: index * stride, doubtful, log, &memory)
+    }
+  }
+
+  private func scrub(
+    _ block: BadBlock, _ member: Member, _ whole: Range<Int>, at place: Int, _ repairs: Bool,
+    _ log: ScrubLog, _ memory: inout WorkingMemory
+  ) throws(RaidError) -> Bool {
+    let problem: ScrubReport.Problem = block.kind == .unreadable ? .unreadable : .damaged
+    let end = min(block.offset + 4096, whole.upperBound)
+    do throws(RaidError) {
+      let result = try restore(
+        block, end: end, place: place + block.offset - whole.lowerBound, memory: &memory)
+      if result == .keptInDoubt { return true }
+    } catch {
+      guard case .lost = error else { throw error }
+      member.count {
+        if block.kind == .unreadable { $0.unreadableBlocks += 1 } else { $0.damagedBlocks += 1 }
+      }
+      log.add(problem, .unrepairable, member, slot: block.slot, at: block.offset)
+      return false
+    }
+    guard repairs else {
+      log.add(problem, .left, member, slot: block.slot, at: block.offset)
+      return true
+    }
+    let isGood = try repairHolding(block, memory: &memory)
+    log.add(
+      problem, isGood ? .repaired : .unrepairable, member, slot: block.slot, at: block.offset)
+    return true
+  }
+
+  /// Compares the copies block by block, and writes the right one over those that differ.
+  private func makeAlike(
+    _ copies: [(place: CopyPlacement.Place, member: Member)], _ part: Range<Int>, _ stride: Int,
+    _ doubtful: Bool, _ repairs: Bool, _ log: ScrubLog, _ memory: inout WorkingMemory
+  ) throws(RaidError) -> Bool {
+    var isAlike = true
+    // Only linear has blocks that do not start on a multiple of 4096, and linear has no copies.
+    for block in Swift.stride(from: 0, to: part.count, by: 4096) {
+      let count = min(4096, part.count - block)
+      let places = copies.indices.map { $0 * stride + block }
+      guard let (right, wrong) = judge(memory.buffer.bytes, places, count, doubtful) else {
+        log.add(
+          .differingCopy, .cannotBeKnown, nil, slot: nil, at: copies[0].place.offset + block)
+        isAlike = false
+        continue
+      }
+      for index in wrong {
+        let (place, member) = copies[index]
+        guard repairs || doubtful && members.isWritable else {
+          log.add(.differingCopy, .left, member, slot: place.slot, at: place.offset + block)
+          continue
+        }
+        let from = right * stride + block
+        do throws(DeviceError) {
+          try member.write(
+            memory.buffer.bytes, range: from..<from + count, at: place.offset + block,
+            sums: memory.sums)
+        } catch {
+          try members.fail(member, error)
+          continue
+        }
+        if doubtful {
+          log.update { $0.resyncedBlockCount += 1 }
+        } else {
+          member.count { $0.damagedBlocks += 1; $0.repairedBlocks += 1 }
+          log.add(
+            .differingCopy, .repaired, member, slot: place.slot, at: place.offset + block)
+        }
+        var target = memory.buffer.mutableBytes
+        target.copyWithin(from: from..<from + count, to: index * stride + block)
+      }
+    }
+    return isAlike
+  }
+
+  /// Which of the copies, all of which agree with their sums or have none, is right, and which are not
+  /// like it; nil when nothing says.
+  private func judge(
+    _ bytes: RawSpan, _ places: [Int], _ byteCount: Int, _ doubtful: Bool
+  ) -> (right: Int, wrong: [Int])? {
+    func unlike(_ index: Int) -> [Int] {
+      let range = places[index]..<places[index] + byteCount
+      return places.indices.filter { $0 != index && !equal(bytes, range, places[$0]) }
+    }
+    let first = unlike(0)
+    if first.isEmpty || doubtful { return (0, first) }
+    for index in places.indices {
+      let wrong = unlike(index)
+      if wrong.count * 2 < places.count { return (index, wrong) }
+    }
+    return nil
+  }
+
+  private func renewSums(
+    _ member: Member, _ whole: Range<Int>, at place: Int, _ doubtful: Bool, _ log: ScrubLog,
+    _ memory: inout WorkingMemory
+  ) throws(RaidError) {
+    guard let sums = member.sums else { return }
+    let blocks = whole.lowerBound / 4096..<(whole.upperBound + 4095) / 4096
+    let scratch = memory.sums
+    do throws(DeviceError) {
+      let all = doubtful || !member.trustsSums
+      for range in all ? [blocks] : try sums.damagedRanges(in: blocks) {
+        let bytes = range.lowerBound * 4096..<min(range.upperBound * 4096, whole.upperBound)
+        let from = place + bytes.lowerBound - whole.lowerBound
+        try member.recordSums(
+          of: memory.buffer.bytes, range: from..<from + bytes.count, at: bytes.lowerBound,
+          sums: scratch)
+        log.update { $0.renewedSumCount += range.count }
+        if !all { member.count { $0.renewedSums += UInt64(range.count) } }
+      }
+    } catch {
+      try members.fail(member, error)
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import MDFormat
+
+/// A device on its way into an array: what will be written to it before it counts.
+struct NewMember {
+  let device: any BlockDevice
+  let layout: MemberLayout
+  var superblock: MDSuperblock
+  var header: RegionHeader?
+
+  /// - Parameters:
+  ///   - template: has everything that all members share.
+  ///   - deviceNumber: its index into the role table.
+  init(
+    _ device: any BlockDevice, layout: MemberLayout, template: MDSuperblock, deviceNumber: Int,
+    deviceID: Identifier, slot: Int?, hasBadBlockLog: Bool
+  ) {
+    self.device = device
+    self.layout = layout
+    var superblock = template
+    superblock.deviceNumber = UInt32(deviceNumber)
+    superblock.deviceID = deviceID
+    superblock.dataOffsetSectors = UInt64(layout.dataOffset / 512)
+    superblock.dataSizeSectors = UInt64(layout.dataByteCount / 512)
+    superblock.superOffsetSectors = UInt64(
+      layout.version.superblockSector(memberSectors: layout.memberByteCount / 512) ?? 0)
+    superblock.recoveryOffsetSectors = 0
+    superblock.features.subtract([.recoveryOffset, .replacement, .badBlocks, .recoveryBitmap])
+    superblock.correctedReadErrors = 0
+    superblock.deviceFlags = []
+    superblock.badBlockLog =
+      hasBadBlockLog
+      ? .init(shift: 0, sizeSectors: 8, offsetSectors: layout.badBlockOffsetSectors) : .init()
+    if superblock.features.contains(.bitmap) {
+      superblock.bitmapOffsetSectors = layout.bitmapOffsetSectors
+    }
+    self.superblock = superblock
+    guard !layout.regions.isEmpty else {
+      header = nil
+      return
+    }
+    header = RegionHeader(
+      arrayID: template.arrayID, deviceID: deviceID,
+      slot: slot.map { UInt32($0) } ?? RegionHeader.noSlot, flags: [], generation: 0,
+      lastMarker: 0, nextMarker: 0, memberByteCount: device.byteCount,
+      progress: MaintenanceProgress(), counters: IntegrityCounters(), regions: layout.regions)
+  }
+
+  /// Clears everything that could be mistaken for something of ours or of md's: old superblocks, our
+  /// regions, the bad-block log. The new superblock comes last, and not from here.
+  func prepare() throws(DeviceError) {
+    let sectors = device.byteCount / 512
+    for version in MDMetadataVersion.allCases {
+      guard let sector = version.superblockSector(memberSectors: sectors) else { continue }
+      let range = sector * 512..<min(device.byteCount, sector * 512 + 4096)
+      // What lies in the data is the array's content, and stays.
+      let data = layout.dataOffset..<layout.dataOffset + layout.dataByteCount
+      if !data.overlaps(range) { try device.zero(range) }
+    }
+    for region in layout.regions { try device.zero(region.range) }
+    let log = superblock.badBlockLog
+    if log.sizeSectors > 0 {
+      let start = (Int(superblock.superOffsetSectors) + Int(log.offsetSectors)) * 512
+      var buffer = AlignedBuffer(byteCount: 4096)
+      var bytes = buffer.mutableBytes
+      for index in 0..<512 { bytes.store(UInt64.max, at: 8 * index) }
+      try device.write(bytes.bytes, range: 0..<4096, at: start)
+    }
+    let far = RegionHeader.farOffset(memberByteCount: device.byteCount)
+    if header != nil { try device.zero(far..<far + 4096) }
+  }
+
+  /// The member as the array uses it.
+  func member(slot: Int?) -> Member {
+    var sums: BlockSums?
+    if let slot, let region = header?.range(of: .sums) {
+      sums = BlockSums(
+        device: device, region: region, dataByteCount: layout.dataByteCount,
+        arrayID: superblock.arrayID, slot: UInt32(slot),
+        pageLimit: max(4, 2048 / max(1, superblock.slotCount)))
+    }
+    return Member(
+      device: device, superblock: superblock, header: header, dataOffset: layout.dataOffset,
+      badBlocks: [], sums: sums, sumsAreTrusted: sums != nil)
+  }
+}

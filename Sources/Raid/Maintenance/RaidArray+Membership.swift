@@ -1,0 +1,314 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import MDFormat
+import RaidGeometry
+import Synchronization
+
+/// Members that come and go.
+extension RaidArray {
+  /// The slot of a member in use, by the device's name; nil for spares.
+  package func slot(ofMemberNamed name: String) -> Int? {
+    members.slots.firstIndex { $0.member?.name == name || $0.replacement?.name == name }
+  }
+
+  /// Puts a device into a slot that nobody in sync has, ready to be rebuilt.
+  ///
+  /// What it held as a member before is of use when it has missed only what the bitmap has marked: then
+  /// the ranges that it lacks are returned.
+  /// - Returns: the member ranges to rebuild; nil for everything.
+  package func admit(
+    _ device: any BlockDevice, toSlot slot: Int, knownAs probe: MemberProbe? = nil
+  ) throws(RaidError) -> [Range<Int>]? {
+    try beginWriting()
+    let holder = members.slots[slot]
+    if let member = holder.member, !member.isFailed, member.isInSync {
+      throw .unsuitable(.slotIsInUse(slot))
+    }
+    guard shape.redundancy > 0 else { throw .unsuitable(.noRedundancy) }
+    let marked = probe.flatMap { missedRanges($0, slot: slot) }
+    let number = deviceNumber(for: probe)
+    let new = try newMember(device, slot: slot, number: number, probe: probe)
+    let member: Member
+    if marked != nil, let probe {
+      member = try Self.member(probe, slot: slot, false, true, nil)
+    } else {
+      try prepare(new)
+      member = new.member(slot: slot)
+    }
+    member.setValid(upTo: 0)
+    members.state.withLock { state in state.slots[slot].member = member }
+    try announce(member, number: number, slot: slot, isReplacement: false)
+    return marked
+  }
+
+  /// Puts a device beside the member of a slot, to take its place once it holds the same.
+  package func admitReplacement(
+    _ device: any BlockDevice, forSlot slot: Int
+  ) throws(RaidError) {
+    try beginWriting()
+    guard shape.redundancy > 0 else { throw .unsuitable(.noRedundancy) }
+    let holder = members.slots[slot]
+    guard holder.replacement == nil else { throw .unsuitable(.alreadyReplacing(slot)) }
+    let number = deviceNumber(for: nil)
+    let new = try newMember(device, slot: slot, number: number, probe: nil)
+    try prepare(new)
+    let member = new.member(slot: slot)
+    member.setValid(upTo: 0)
+    members.state.withLock { state in state.slots[slot].replacement = member }
+    try announce(member, number: number, slot: slot, isReplacement: true)
+  }
+
+  /// Lets the replacement of a slot take the place of its member, which leaves the array.
+  package func finishReplacing(slot: Int) throws(RaidError) {
+    let leaving = members.state.withLock { state -> Member? in
+      guard let replacement = state.slots[slot].replacement, replacement.isInSync else {
+        return nil
+      }
+      let leaving = state.slots[slot].member
+      state.slots[slot].member = replacement
+      state.slots[slot].replacement = nil
+      return leaving
+    }
+    let current = members.slots[slot].member
+    var change = MemberSet.Change()
+    if let leaving { change.roles[Int(leaving.superblock.deviceNumber)] = .faulty }
+    change.each = { member, superblock in
+      if member === current { superblock.features.remove(.replacement) }
+    }
+    try members.commit(change, intent: intent)
+    try storeRoster()
+  }
+
+  /// Adds a device that takes part when a member fails.
+  package func addSpare(_ device: any BlockDevice) throws(RaidError) {
+    try beginWriting()
+    guard shape.redundancy > 0 else { throw .unsuitable(.noRedundancy) }
+    let number = deviceNumber(for: nil)
+    let new = try newMember(device, slot: nil, number: number, probe: nil)
+    try prepare(new)
+    let spare = new.member(slot: nil)
+    members.state.withLock { state in state.spares.append(spare) }
+    var change = MemberSet.Change()
+    change.roles[number] = .spare
+    try members.commit(change, intent: intent)
+  }
+
+  /// Moves a spare into a slot that nobody in sync has, ready to be rebuilt.
+  package func promoteSpare(named name: String?, toSlot slot: Int) throws(RaidError) {
+    try beginWriting()
+    let found = members.spares.first { name == nil || $0.name == name }
+    guard let spare = found else {
+      throw .noSuchMember(name ?? "spare")
+    }
+    members.state.withLock { state in state.spares.removeAll { $0 === spare } }
+    let number = Int(spare.superblock.deviceNumber)
+    var header = spare.header
+    header?.slot = UInt32(slot)
+    var sums: BlockSums?
+    if let region = header?.range(of: .sums) {
+      sums = BlockSums(
+        device: spare.device, region: region,
+        dataByteCount: Int(spare.superblock.dataSizeSectors) * 512,
+        arrayID: spare.superblock.arrayID, slot: UInt32(slot))
+      do throws(DeviceError) { try sums?.reset() } catch { throw .member(name: spare.name, error) }
+    }
+    let member = Member(
+      device: spare.device, superblock: spare.superblock, header: header,
+      dataOffset: spare.dataOffset, badBlocks: [], sums: sums, sumsAreTrusted: sums != nil)
+    member.setValid(upTo: 0)
+    members.state.withLock { state in state.slots[slot].member = member }
+    try announce(member, number: number, slot: slot, isReplacement: false)
+  }
+
+  /// Declares a member failed. It keeps what it has; the others stop counting on it.
+  package func failMember(named name: String) throws(RaidError) {
+    try beginWriting()
+    let all = members.slots.flatMap { [$0.member, $0.replacement].compactMap { $0 } } + members.spares
+    guard let member = all.first(where: { $0.name == name }) else { throw .noSuchMember(name) }
+    let present = members.slots.map { slot in
+      slot.writable.contains { $0 !== member && $0.isInSync }
+    }
+    let isNeeded = members.slots.contains { $0.member === member }
+    guard !isNeeded || shape.survives(present: present) else {
+      throw .unsuitable(.memberIsNeeded(name))
+    }
+    // So that the member, too, is known as it was when it left.
+    try flushAll()
+    member.markFailed()
+    try members.commit(MemberSet.Change(), intent: intent)
+  }
+
+  /// Takes a spare, or a member that has failed, out of the array's books.
+  package func removeMember(named name: String) throws(RaidError) {
+    try beginWriting()
+    if let spare = members.spares.first(where: { $0.name == name }) {
+      var change = MemberSet.Change()
+      change.roles[Int(spare.superblock.deviceNumber)] = .spare
+      members.state.withLock { state in state.spares.removeAll { $0 === spare } }
+      try members.commit(change, intent: intent)
+      return
+    }
+    if let slot = slot(ofMemberNamed: name) {
+      let holder = members.slots[slot]
+      guard holder.replacement?.name == name || holder.member?.isFailed == true else {
+        throw .unsuitable(.memberIsInUse(name))
+      }
+      let leaving = holder.replacement?.name == name ? holder.replacement : holder.member
+      var change = MemberSet.Change()
+      if let leaving { change.roles[Int(leaving.superblock.deviceNumber)] = .spare }
+      members.state.withLock { state in
+        if state.slots[slot].replacement === leaving {
+          state.slots[slot].replacement = nil
+        } else {
+          state.slots[slot].member = nil
+        }
+      }
+      try members.commit(change, intent: intent)
+      return
+    }
+    guard
+      let index = assembly.members.firstIndex(where: { $0.name == name }),
+      !assembly.standings[index].isUsed
+    else { throw .noSuchMember(name) }
+    var change = MemberSet.Change()
+    change.roles[Int(assembly.members[index].superblock.deviceNumber)] = .spare
+    try members.commit(change, intent: intent)
+  }
+
+  // MARK: The steps
+
+  /// What a member that was away has missed, if that is known.
+  private func missedRanges(_ probe: MemberProbe, slot: Int) -> [Range<Int>]? {
+    guard let intent, shape.level != .mirroredStripes, !hasDoubt,
+      !intent.isOurs || !foundForeignWrite,
+      probe.superblock.role == .slot(slot),
+      probe.superblock.events >= intent.eventsCleared,
+      !probe.superblock.features.contains(.recoveryOffset),
+      probe.superblock.dataSizeSectors >= assembly.reference.sizeSectors,
+      probe.superblock.creationTime == assembly.reference.creationTime,
+      // Its own sums are of use only if nobody wrote to it on its own.
+      (probe.header == nil) == !hasSums, !hasSums || probe.isLastWrittenByUs
+    else { return nil }
+    return intent.markedRanges
+  }
+
+  /// Whether the members keep sums.
+  package var hasSums: Bool { members.active.contains { $0.sums != nil } }
+
+  /// The number that a device has or gets: its own, or the lowest that nobody has.
+  private func deviceNumber(for probe: MemberProbe?) -> Int {
+    let taken = Set((members.active + members.spares).map { Int($0.superblock.deviceNumber) })
+    if let probe, !taken.contains(Int(probe.superblock.deviceNumber)) {
+      return Int(probe.superblock.deviceNumber)
+    }
+    let roles = members.active.first?.superblock.roles ?? []
+    let free = roles.indices.first { number in
+      if taken.contains(number) { return false }
+      // One that the array knows and that is not here keeps its number.
+      if case .slot? = MDRole(rawValue: roles[number]) { return false }
+      return true
+    }
+    return free ?? roles.count
+  }
+
+  private func newMember(
+    _ device: any BlockDevice, slot: Int?, number: Int, probe: MemberProbe?
+  ) throws(RaidError) -> NewMember {
+    guard let template = members.active.first?.superblock else {
+      throw .readOnly(.broken)
+    }
+    var wanted = MemberLayout.Request()
+    wanted.version = template.version
+    wanted.chunkByteCount = shape.chunkByteCount
+    wanted.hasSums = members.active.contains { $0.header != nil }
+    wanted.hasBitmap = template.features.contains(.bitmap)
+    wanted.dataOffset = Int(template.dataOffsetSectors) * 512
+    let needed = Int(template.sizeSectors) * 512
+    var layout = MemberLayout(memberByteCount: device.byteCount, request: wanted)
+    if layout.map({ $0.dataByteCount < needed }) ?? true {
+      // With a data offset of its own, less than the others', it may do.
+      wanted.dataOffset = nil
+      layout = MemberLayout(memberByteCount: device.byteCount, request: wanted)
+    }
+    guard let layout, layout.dataByteCount >= needed else {
+      throw .memberTooSmall(
+        name: device.name, has: layout?.dataByteCount ?? device.byteCount, needs: needed)
+    }
+    guard number < template.maxDevices else { throw .unsuitable(.noFreeSlot) }
+    return NewMember(
+      device, layout: layout, template: template, deviceNumber: number,
+      deviceID: probe.map(\.superblock.deviceID).flatMap { knownID($0) } ?? .randomVersion4(),
+      slot: slot, hasBadBlockLog: template.badBlockLog.sizeSectors > 0)
+  }
+
+  /// A member that comes back keeps its UUID.
+  private func knownID(_ deviceID: Identifier) -> Identifier? {
+    members.active.contains { $0.superblock.deviceID == deviceID } ? nil : deviceID
+  }
+
+  private func prepare(_ new: NewMember) throws(RaidError) {
+    do throws(DeviceError) {
+      try new.prepare()
+      try new.writeBitmap(
+        shape: shape, hasBitmap: new.superblock.features.contains(.bitmap),
+        marksEverything: false)
+      try new.device.flush()
+    } catch {
+      throw .member(name: new.device.name, error)
+    }
+  }
+
+  /// Makes all superblocks say that a member is being rebuilt.
+  private func announce(
+    _ member: Member, number: Int, slot: Int, isReplacement: Bool
+  ) throws(RaidError) {
+    member.state.withLock { state in
+      state.superblock.deviceNumber = UInt32(number)
+      state.header?.slot = UInt32(slot)
+    }
+    try intent?.writeAll { (page, range) throws(RaidError) in
+      try members.storeIntent(page, range, isOurs: intent?.isOurs ?? false)
+    }
+    let template = members.active.first { $0 !== member }?.superblock
+    var change = MemberSet.Change()
+    change.roles[number] = .slot(slot)
+    change.each = { each, superblock in
+      guard each === member else { return }
+      if let template { superblock.copyArrayState(of: template) }
+      superblock.features.insert(.recoveryOffset)
+      superblock.recoveryOffsetSectors = 0
+      if isReplacement { superblock.features.insert(.replacement) }
+    }
+    try members.commit(change, intent: intent)
+    try storeRoster()
+  }
+
+  /// Keeps the UUIDs of all members on all members.
+  func storeRoster() throws(RaidError) {
+    let known = assembly.members.lazy.compactMap(\.roster).first
+    let roster = Roster(
+      arrayID: assembly.reference.arrayID,
+      members: members.slots.enumerated().map { index, slot in
+        slot.member?.superblock.deviceID
+          ?? known.flatMap { $0.members.indices.contains(index) ? $0.members[index] : nil } ?? .zero
+      })
+    try members.onEach(members.active) { (member) throws(DeviceError) in
+      guard let range = member.header?.range(of: .roster) else { return }
+      var buffer = AlignedBuffer(byteCount: Roster.byteCount)
+      var bytes = buffer.mutableBytes
+      roster.encode(into: &bytes)
+      try member.device.write(bytes.bytes, range: 0..<Roster.byteCount, at: range.lowerBound)
+    }
+  }
+}
+
+extension MDSuperblock {
+  /// Takes over what is the same on all members and changes while an array runs.
+  fileprivate mutating func copyArrayState(of other: MDSuperblock) {
+    resyncOffsetSectors = other.resyncOffsetSectors
+    slotCount = other.slotCount
+    sizeSectors = other.sizeSectors
+    nameBytes = other.nameBytes
+  }
+}

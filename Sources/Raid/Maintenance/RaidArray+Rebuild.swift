@@ -1,0 +1,133 @@
+import BlockStorage
+import LinuxSystem
+import MDFormat
+import RaidGeometry
+import Synchronization
+
+/// What a rebuild did.
+package struct RebuildReport: Sendable, Equatable {
+  package var slot: Int
+  package var member: String
+  /// Member bytes: how far it came, and how far it was to go.
+  package var position: Int
+  package var end: Int
+  /// Bytes that were written; less than all where a bitmap said what is missing.
+  package var rebuiltByteCount: Int
+  /// Data offsets of blocks that could not be computed, because too much of their row is lost.
+  package var lostBlocks: [Int]
+
+  package var isComplete: Bool { position == end }
+}
+
+extension RaidArray {
+  /// How much of a member the array uses, in bytes.
+  package var memberByteCountInUse: Int {
+    switch shape.placement {
+    case .parity(let placement): placement.rowCount * placement.chunkByteCount
+    case .copies: shape.memberByteCounts.max() ?? 0
+    }
+  }
+
+  /// Fills a member that is in a slot but not in sync, from where it was left.
+  ///
+  /// - Parameters:
+  ///   - ranges: the parts that it lacks, in member bytes; nil for all from its recovery offset on.
+  ///   - isReplacement: fill the slot's replacement from the member that it is to replace.
+  package func rebuild(
+    slot: Int, ranges: [Range<Int>]? = nil, isReplacement: Bool = false, _ options: SweepOptions
+  ) throws(RaidError) -> RebuildReport {
+    let holder = members.slots[slot]
+    guard let target = isReplacement ? holder.replacement : holder.member else {
+      throw .noSuchMember("slot \(slot)")
+    }
+    try beginWriting()
+    let end = memberByteCountInUse
+    let start = target.validByteCount == Int.max ? 0 : min(target.validByteCount, end)
+    let todo = (ranges ?? [start..<end]).map { $0.clamped(to: start..<end) }.filter { !$0.isEmpty }
+    let started = Machine.now().seconds
+    let operation: MaintenanceProgress.Operation = isReplacement ? .replace : .rebuild
+    let lost = Mutex<[Int]>([])
+    let rebuilt = Mutex(0)
+    let checkpoint = Checkpoint()
+    var position = start
+    for range in todo {
+      position = try Sweep.run(
+        over: range, workers: options.workers, memory: memory,
+        partEnd: { self.rebuildPartEnd($0) },
+        advance: { (done) throws(RaidError) -> Bool in
+          if ranges == nil { target.setValid(upTo: done) }
+          if checkpoint.isDue {
+            // What the recovery offset promises must be on the disk before it is written down.
+            if ranges == nil { try self.storeRecovery(of: target, done, isFinal: false) }
+            try self.storeProgress(operation, .running, done, end, started)
+          }
+          return options.progress(done, end)
+        },
+        step: { (part, memory) throws(RaidError) in
+          options.rate?.pass(part.count)
+          let gone = try self.rebuild(
+            slot, onto: target, part, readsOwn: isReplacement, memory: &memory)
+          if !gone.isEmpty { lost.withLock { $0.append(contentsOf: gone) } }
+          rebuilt.withLock { $0 += part.count }
+        })
+      if position < range.upperBound { break }
+    }
+    let isComplete = todo.isEmpty || position >= (todo.last?.upperBound ?? end)
+    if isComplete { position = end }
+    let lostBlocks = lost.withLock { $0.sorted() }
+    // Blocks that are lost and could not be marked as such would be taken for good.
+    let mayFinish = isComplete && (lostBlocks.isEmpty || target.sums != nil)
+    try storeRecovery(of: target, mayFinish ? end : position, isFinal: mayFinish)
+    try storeProgress(operation, mayFinish ? .finished : .interrupted, position, end, started)
+    return RebuildReport(
+      slot: slot, member: target.name, position: position, end: end,
+      rebuiltByteCount: rebuilt.withLock { $0 }, lostBlocks: lostBlocks)
+  }
+
+  private func rebuildPartEnd(_ offset: Int) -> Int {
+    switch segments[0].data {
+    case .parity(let stripes): stripes.rebuildPartEnd(offset)
+    case .copies: offset + (1 << 20)
+    }
+  }
+
+  private func rebuild(
+    _ slot: Int, onto target: Member, _ part: Range<Int>, readsOwn: Bool,
+    memory: inout WorkingMemory
+  ) throws(RaidError) -> [Int] {
+    switch segments[0].data {
+    case .parity(let stripes):
+      try stripes.rebuild(slot, onto: target, part, readsOwn: readsOwn, memory: &memory)
+    case .copies(let copies):
+      try copies.rebuild(slot, onto: target, part, readsOwn: readsOwn, memory: &memory)
+    }
+  }
+
+  /// Writes down how far a member is in sync.
+  private func storeRecovery(
+    of target: Member, _ done: Int, isFinal: Bool
+  ) throws(RaidError) {
+    do throws(DeviceError) {
+      try target.flush()
+    } catch {
+      try members.fail(target, error)
+      throw .member(name: target.name, error)
+    }
+    if isFinal {
+      target.setValid(upTo: Int.max)
+      target.setTrustsSums(target.sums != nil)
+    }
+    var change = MemberSet.Change()
+    change.each = { member, superblock in
+      guard member === target else { return }
+      if isFinal {
+        superblock.features.subtract([.recoveryOffset, .recoveryBitmap])
+        superblock.recoveryOffsetSectors = 0
+      } else {
+        superblock.features.insert(.recoveryOffset)
+        superblock.recoveryOffsetSectors = UInt64(done / 512)
+      }
+    }
+    try members.commit(change, intent: intent)
+  }
+}

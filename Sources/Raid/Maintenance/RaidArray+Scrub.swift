@@ -1,0 +1,181 @@
+import BlockStorage
+import LinuxSystem
+import MDFormat
+import RaidGeometry
+
+extension RaidArray {
+  /// What a scrub is asked for.
+  package struct ScrubOptions: Sendable {
+    package var sweep = SweepOptions()
+    /// Write what is known to be right over what is wrong. Needs an array that is open for writing.
+    package var repairs = true
+    /// Array bytes to check; nil for all, going on where the last scrub was interrupted.
+    package var range: Range<Int>?
+    /// Begin anew although the last scrub was interrupted.
+    package var startsOver = false
+
+    package init() {}
+  }
+
+  /// Checks every copy, parity and sum of the array, and repairs what is wrong. Where a crash left parts
+  /// in doubt, it settles them; where somebody else wrote, it renews the sums.
+  package func scrub(_ options: ScrubOptions) throws(RaidError) -> ScrubReport {
+    let log = ScrubLog()
+    let writes = options.repairs && members.isWritable
+    if writes { try beginWriting() }
+    let (range, isWhole) = scrubWork(options)
+    let isResumed = range.lowerBound > 0 && options.range == nil
+    let started = Machine.now().seconds
+    let checkpoint = Checkpoint()
+    let operation: MaintenanceProgress.Operation = wasUnclean ? .resync : .scrub
+    let done = try sweep(range, options, log) { (done) throws(RaidError) in
+      guard writes, isWhole, checkpoint.isDue else { return }
+      try self.storeProgress(operation, .running, done, range.upperBound, started)
+    }
+    log.update {
+      $0.position = done
+      $0.end = range.upperBound
+    }
+    let report = log.current
+    guard writes else { return report }
+    // What was settled must be durable before it is called settled.
+    try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
+    if isWhole { settle(upTo: done) }
+    if let part = options.range, done == part.upperBound { resolve(part) }
+    if report.isComplete, isWhole, !isResumed || !foundForeignWrite {
+      try finishScrub(report, started)
+    } else if isWhole {
+      try storeProgress(operation, .interrupted, done, range.upperBound, started)
+    }
+    return report
+  }
+
+  /// What a scrub with these options would go over: array bytes for copies, member bytes for parity.
+  package func scrubRange(_ options: ScrubOptions) -> Range<Int> { scrubWork(options).0 }
+
+  private func scrubWork(_ options: ScrubOptions) -> (Range<Int>, isWhole: Bool) {
+    let end: Int
+    switch segments[0].data {
+    case .copies(let copies): end = copies.placement.byteCount
+    case .parity(let stripes):
+      end = stripes.placement.rowCount * stripes.placement.chunkByteCount
+    }
+    if let range = options.range {
+      switch segments[0].data {
+      case .copies: return (range.clamped(to: 0..<end), false)
+      case .parity(let stripes):
+        let rowBytes = stripes.placement.rowByteCount
+        let rows = range.lowerBound / rowBytes..<(range.upperBound + rowBytes - 1) / rowBytes
+        let chunk = stripes.placement.chunkByteCount
+        return (
+          (rows.lowerBound * chunk..<rows.upperBound * chunk).clamped(to: 0..<end), false
+        )
+      }
+    }
+    var start = 0
+    if !options.startsOver, let progress = members.active.first?.header?.progress,
+      progress.phase == .interrupted || progress.phase == .running,
+      progress.operation == .scrub || progress.operation == .resync, progress.end == end
+    {
+      start = min(progress.position, end)
+    }
+    return (start..<end, true)
+  }
+
+  private func sweep(
+    _ range: Range<Int>, _ options: ScrubOptions, _ log: ScrubLog,
+    _ checkpoint: @escaping @Sendable (Int) throws(RaidError) -> Void
+  ) throws(RaidError) -> Int {
+    let repairs = options.repairs && members.isWritable
+    let data = segments[0].data
+    return try Sweep.run(
+      over: range, workers: options.sweep.workers, memory: memory,
+      partEnd: { offset in
+        switch data {
+        case .parity(let stripes): stripes.scrubPartEnd(offset)
+        case .copies(let copies): copies.scrubPartEnd(offset)
+        }
+      },
+      advance: { (done) throws(RaidError) -> Bool in
+        try checkpoint(done)
+        return options.sweep.progress(done, range.upperBound)
+      },
+      step: { (part, memory) throws(RaidError) in
+        options.sweep.rate?.pass(part.count)
+        switch data {
+        case .parity(let stripes):
+          try stripes.scrub(part, repairs: repairs, log: log, memory: &memory)
+        case .copies(let copies):
+          try copies.scrub(part, repairs: repairs, log: log, memory: &memory)
+        }
+        try self.recordFailures()
+      })
+  }
+
+  private func settle(upTo done: Int) {
+    switch segments[0].data {
+    case .parity(let stripes): stripes.settleDoubt(upTo: done)
+    case .copies(let copies): copies.settleDoubt(upTo: done)
+    }
+    intent?.resolve(0..<done)
+  }
+
+  /// Takes all parity, copies and sums for right.
+  func assumeSettled() throws(RaidError) {
+    try beginWriting()
+    settle(upTo: Int.max)
+  }
+
+  private func resolve(_ part: Range<Int>) {
+    switch segments[0].data {
+    case .parity(let stripes):
+      let rowBytes = stripes.placement.rowByteCount
+      let chunk = stripes.placement.chunkByteCount
+      let first = (part.lowerBound + rowBytes - 1) / rowBytes * chunk
+      intent?.resolve(first..<max(first, part.upperBound / rowBytes * chunk))
+    case .copies: intent?.resolve(part)
+    }
+  }
+
+  private func finishScrub(_ report: ScrubReport, _ started: UInt64) throws(RaidError) {
+    let now = Machine.now().seconds
+    for member in members.active {
+      member.count {
+        $0.lastScrubAt = now
+        $0.unrepairedBlocks = UInt64(report.unrepairedCount)
+      }
+    }
+    setProgress(.scrub, .finished, report.end, report.end, started)
+    if report.unrepairedCount == 0, degradedSlots.isEmpty || !foundForeignWrite {
+      for member in members.active where member.sums != nil { member.setTrustsSums(true) }
+      var change = MemberSet.Change()
+      change.sumsAreStale = false
+      try members.commit(change, intent: intent)
+    } else {
+      try members.storeProgress()
+    }
+  }
+
+  /// Keeps on the members how far an operation has come.
+  func storeProgress(
+    _ operation: MaintenanceProgress.Operation, _ phase: MaintenanceProgress.Phase, _ done: Int,
+    _ end: Int, _ started: UInt64
+  ) throws(RaidError) {
+    setProgress(operation, phase, done, end, started)
+    try members.storeProgress()
+  }
+
+  private func setProgress(
+    _ operation: MaintenanceProgress.Operation, _ phase: MaintenanceProgress.Phase, _ done: Int,
+    _ end: Int, _ started: UInt64
+  ) {
+    var progress = MaintenanceProgress()
+    progress.operation = operation
+    progress.phase = phase
+    progress.position = done
+    progress.end = end
+    progress.startedAt = started
+    progress.updatedAt = Machine.now().seconds
+    for member in members.active { member.setProgress(progress) }
+  }
+}

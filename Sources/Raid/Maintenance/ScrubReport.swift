@@ -1,0 +1,98 @@
+import Synchronization
+
+/// What a scrub found and did.
+package struct ScrubReport: Sendable, Equatable {
+  /// A block of 4 KiB that was not as it should be.
+  package struct Finding: Sendable, Equatable {
+    package var problem: Problem
+    package var outcome: Outcome
+    /// The member that is wrong; nil where that can't be known.
+    package var member: String?
+    package var slot: Int?
+    /// Data offset on the members, in bytes.
+    package var memberOffset: Int
+
+    package init(
+      problem: Problem, outcome: Outcome, member: String?, slot: Int?, memberOffset: Int
+    ) {
+      self.problem = problem
+      self.outcome = outcome
+      self.member = member
+      self.slot = slot
+      self.memberOffset = memberOffset
+    }
+  }
+
+  package enum Problem: String, Sendable {
+    /// The content does not agree with its sum.
+    case damaged
+    /// The member can't read it.
+    case unreadable
+    /// The data is right and the parity is not that of the data.
+    case wrongParity = "wrong-parity"
+    /// Two parities name the member whose data is wrong.
+    case wrongData = "wrong-data"
+    /// A copy differs from the others.
+    case differingCopy = "differing-copy"
+    /// The sum is wrong, the data is right.
+    case wrongSum = "wrong-sum"
+  }
+
+  package enum Outcome: String, Sendable {
+    case repaired
+    /// Repairing was not wanted.
+    case left
+    /// Too much is lost to repair it.
+    case unrepairable
+    /// Members contradict each other and nothing says who is right.
+    case cannotBeKnown = "cannot-be-known"
+  }
+
+  /// The first findings, at most `listLimit`.
+  package private(set) var findings: [Finding] = []
+  package static let listLimit = 10_000
+  package private(set) var findingCount = 0
+  package private(set) var repairedCount = 0
+  /// Unrepairable, left, or not to be known.
+  package private(set) var unrepairedCount = 0
+  /// Sums that were stale, or not there yet, and have been computed anew: blocks.
+  package var renewedSumCount = 0
+  /// Blocks in doubt after a crash whose parity or copies were made to agree.
+  package var resyncedBlockCount = 0
+  /// Member bytes that were read, and that were skipped because they are holes and say so.
+  package var checkedByteCount = 0
+  package var skippedByteCount = 0
+  /// How far it came, and how far it was to go.
+  package var position = 0
+  package var end = 0
+
+  package var isComplete: Bool { position == end }
+
+  package init() {}
+
+  mutating func add(_ finding: Finding) {
+    findingCount += 1
+    if finding.outcome == .repaired { repairedCount += 1 } else { unrepairedCount += 1 }
+    if findings.count < Self.listLimit { findings.append(finding) }
+  }
+}
+
+/// A report that several workers write to.
+final class ScrubLog: Sendable {
+  private let report = Mutex(ScrubReport())
+
+  func add(
+    _ problem: ScrubReport.Problem, _ outcome: ScrubReport.Outcome, _ member: Member?, slot: Int?,
+    at offset: Int
+  ) {
+    report.withLock {
+      $0.add(
+        .init(
+          problem: problem, outcome: outcome, member: member?.name, slot: slot,
+          memberOffset: offset))
+    }
+  }
+
+  func update(_ change: (inout ScrubReport) -> Void) { report.withLock { change(&$0) } }
+  var current: ScrubReport { report.withLock { $0 } }
+}

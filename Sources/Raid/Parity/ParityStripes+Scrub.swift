@@ -1,0 +1,307 @@
+import BinaryCodec
+import BlockStorage
+import ErasureCoding
+import LinuxSystem
+import RaidGeometry
+
+extension ParityStripes {
+  /// Where the part of a scrub that starts at a member offset ends: one band.
+  func scrubPartEnd(_ offset: Int) -> Int {
+    let limit = Band.columnLimit(
+      bufferByteCount: WorkingMemory.byteCount(slotCount: placement.slotCount),
+      columnCount: placement.slotCount + placement.parityCount)
+    return placement.band(atMemberOffset: offset, columnLimit: limit).memberRange.upperBound
+  }
+
+  /// Checks everything in a range of member data, and puts right what is wrong where that is known.
+  ///
+  /// First every block against its sum; what a sum or a disk gives up is restored from the others. Then
+  /// parity against data. Where all sums agree, parity that does not is stale. Without sums, two
+  /// parities name the wrong block if there is only one; a single parity can't.
+  func scrub(
+    _ memberRange: Range<Int>, repairs: Bool, log: ScrubLog, memory: inout WorkingMemory
+  ) throws(RaidError) {
+    let limit = Band.columnLimit(
+      bufferByteCount: memory.buffer.byteCount,
+      columnCount: placement.slotCount + placement.parityCount)
+    var offset = memberRange.lowerBound
+    while offset < memberRange.upperBound {
+      var band = placement.band(atMemberOffset: offset, columnLimit: limit)
+      if band.memberRange.upperBound > memberRange.upperBound {
+        band = placement.band(
+          atMemberOffset: offset, columnLimit: memberRange.upperBound - offset)
+      }
+      try locks.withLock(band.rows, exclusive: true) { () throws(RaidError) in
+        try scrubHolding(band, repairs: repairs, log: log, memory: &memory)
+      }
+      offset = band.memberRange.upperBound
+    }
+  }
+
+  private func scrubHolding(
+    _ band: Band, repairs: Bool, log: ScrubLog, memory: inout WorkingMemory
+  ) throws(RaidError) {
+    let readers = readers(of: band)
+    let present = readers.compactMap { $0 }
+    if isKnownZero(band, present) {
+      log.update { $0.skippedByteCount += band.byteCount * present.count }
+      return
+    }
+    let isDoubtful = isDoubtful(band.memberRange)
+    var unsolved = Set<Int>()  // member offsets of blocks that nobody can put right
+    for slot in 0..<placement.slotCount {
+      guard let member = readers[slot] else { continue }
+      var bad: [BadBlock] = []
+      try read(
+        member, slot: slot, into: &memory, at: band.column(slot, band.stride), band.memberRange,
+        bad: &bad)
+      for block in bad {
+        let isSolved = try scrub(block, in: band, member, repairs, log, &memory)
+        if !isSolved { unsolved.insert(block.offset) }
+      }
+    }
+    log.update { $0.checkedByteCount += band.byteCount * present.count }
+    for row in band.rows {
+      try checkParity(
+        row, band, readers, isDoubtful, unsolved: &unsolved, repairs: repairs, log, &memory)
+    }
+    try renewSums(band, readers, isDoubtful, unsolved, log, &memory)
+  }
+
+  /// Whether all members have a hole here, and their sums say zero.
+  func isKnownZero(_ band: Band, _ present: [Member]) -> Bool {
+    guard !present.isEmpty else { return false }
+    return present.allSatisfy { $0.isHole(band.memberRange) }
+  }
+
+  /// Puts one bad block right, in the buffer and, if wanted, on its member.
+  private func scrub(
+    _ block: BadBlock, in band: Band, _ member: Member, _ repairs: Bool, _ log: ScrubLog,
+    _ memory: inout WorkingMemory
+  ) throws(RaidError) -> Bool {
+    let problem: ScrubReport.Problem = block.kind == .unreadable ? .unreadable : .damaged
+    let result: Restoration
+    do throws(RaidError) {
+      result = try restore(block, in: band, memory: &memory)
+    } catch {
+      guard case .lost = error else { throw error }
+      member.count {
+        if block.kind == .unreadable { $0.unreadableBlocks += 1 } else { $0.damagedBlocks += 1 }
+      }
+      log.add(problem, .unrepairable, member, slot: block.slot, at: block.offset)
+      return false
+    }
+    if result == .keptInDoubt { return true }
+    let named = result == .sumWasWrong ? .wrongSum : problem
+    guard repairs else {
+      log.add(named, .left, member, slot: block.slot, at: block.offset)
+      return true
+    }
+    let isGood = try repairHoldingRow(block, memory: &memory)
+    log.add(
+      named, isGood ? .repaired : .unrepairable, member, slot: block.slot, at: block.offset)
+    return true
+  }
+
+  /// Compares the parity of one row with its data. Leaves the differences in the parity's columns.
+  private func checkParity(
+    _ row: Int, _ band: Band, _ readers: [Member?], _ isDoubtful: Bool,
+    unsolved: inout Set<Int>, repairs: Bool, _ log: ScrubLog, _ memory: inout WorkingMemory
+  ) throws(RaidError) {
+    let plan = plan(ofRow: row)
+    let pattern = plan.pattern
+    guard pattern.dataSlots.allSatisfy({ readers[$0] != nil }) else { return }
+    let parities = pattern.paritySlots.indices.filter { readers[pattern.paritySlots[$0]] != nil }
+    guard !parities.isEmpty else { return }
+    let sources = plan.order.map { band.chunk(pattern.dataSlots[$0], row: row, band.stride) }
+    let outputs = parities.map { band.chunk(pattern.paritySlots[$0], row: row, band.stride) }
+    let encoding =
+      parities.count == placement.parityCount
+      ? plan.encoding
+      : code.encoding(
+        positions: plan.order.map { pattern.codePositions[$0] }, parities: parities)
+    let count = band.columns.count
+    do {
+      var bytes = memory.buffer.mutableBytes
+      encoding.apply(
+        in: &bytes, sources: sources.span, outputs: outputs.span, byteCount: count,
+        accumulating: true)
+      if outputs.allSatisfy({ isZero(bytes.bytes, range: $0..<$0 + count) }) { return }
+    }
+    let start = row * placement.chunkByteCount + band.columns.lowerBound
+    for block in Swift.stride(from: 0, to: count, by: 4096) {
+      let differing = parities.indices.filter {
+        !isZero(memory.buffer.bytes, range: outputs[$0] + block..<outputs[$0] + block + 4096)
+      }
+      if differing.isEmpty || unsolved.contains(start + block) { continue }
+      let mend = diagnose(
+        differing.map { parities[$0] }, parities, outputs, block, start + block, readers, plan,
+        isDoubtful, memory.buffer.bytes)
+      guard let mend else {
+        log.add(.wrongParity, .cannotBeKnown, nil, slot: nil, at: start + block)
+        unsolved.insert(start + block)
+        continue
+      }
+      try apply(
+        mend, row, band, block, start + block, readers, plan, isDoubtful, repairs, log, &memory)
+    }
+  }
+
+  /// What would make a block of a row agree with its parity.
+  private enum Mend {
+    /// The parities of these slots are wrong.
+    case parity([Int])
+    /// The data of this slot is wrong: it differs by what the first parity differs by.
+    case data(slot: Int, difference: Int)
+  }
+
+  private func diagnose(
+    _ differing: [Int], _ parities: [Int], _ outputs: [Int], _ block: Int, _ offset: Int,
+    _ readers: [Member?], _ plan: RowPlan, _ isDoubtful: Bool, _ bytes: RawSpan
+  ) -> Mend? {
+    let slots = differing.map { plan.pattern.paritySlots[$0] }
+    // In doubt, data stands and parity follows it; with believed sums, the data is known to be right.
+    if isDoubtful { return .parity(slots) }
+    let hasSums = plan.pattern.dataSlots.allSatisfy { slot in
+      guard let member = readers[slot], member.trustsSums, let sums = member.sums else {
+        return false
+      }
+      return (try? sums.storedSum(ofBlock: offset / 4096)) != .some(nil)
+    }
+    if hasSums { return .parity(slots) }
+    guard let p = parities.firstIndex(of: 0), let q = parities.firstIndex(of: 1) else { return nil }
+    switch locateError(
+      in: bytes, pSyndrome: outputs[p] + block, qSyndrome: outputs[q] + block, byteCount: 4096)
+    {
+    case .none: return differing.count == 1 ? .parity(slots) : nil
+    case .p: return differing == [0] ? .parity(slots) : nil
+    case .q: return differing == [1] ? .parity(slots) : nil
+    case .data(let position):
+      guard let column = plan.pattern.codePositions.firstIndex(of: position) else { return nil }
+      return .data(slot: plan.pattern.dataSlots[column], difference: outputs[p] + block)
+    case .several: return nil
+    }
+  }
+
+  private func apply(
+    _ mend: Mend, _ row: Int, _ band: Band, _ block: Int, _ offset: Int, _ readers: [Member?],
+    _ plan: RowPlan, _ isDoubtful: Bool, _ repairs: Bool, _ log: ScrubLog,
+    _ memory: inout WorkingMemory
+  ) throws(RaidError) {
+    switch mend {
+    case .data(let slot, let difference):
+      guard let member = readers[slot] else { return }
+      guard repairs else {
+        log.add(.wrongData, .left, member, slot: slot, at: offset)
+        return
+      }
+      let place = band.chunk(slot, row: row, band.stride) + block
+      var bytes = memory.buffer.mutableBytes
+      xor(in: &bytes, at: place, with: difference, byteCount: 4096)
+      let isGood = try write(member, memory.buffer.bytes, place, offset, memory.sums)
+      if isGood { member.count { $0.damagedBlocks += 1; $0.repairedBlocks += 1 } }
+      log.add(
+        .wrongData, isGood ? .repaired : .unrepairable, member, slot: slot, at: offset)
+    case .parity(let slots):
+      for slot in slots {
+        guard let member = readers[slot] else { continue }
+        if !repairs, !isDoubtful {
+          log.add(.wrongParity, .left, member, slot: slot, at: offset)
+          continue
+        }
+        if isDoubtful, !repairs { continue }
+        // The column holds stored ^ right; reading the stored parity again gives the right one.
+        let place = band.chunk(slot, row: row, band.stride) + block
+        let spare = placement.slotCount * 4096
+        let isGood = try rewriteParity(member, place, spare, offset, &memory)
+        if isDoubtful {
+          log.update { $0.resyncedBlockCount += 1 }
+        } else {
+          log.add(
+            .wrongParity, isGood ? .repaired : .unrepairable, member, slot: slot, at: offset)
+          if isGood { member.count { $0.damagedBlocks += 1; $0.repairedBlocks += 1 } }
+        }
+      }
+    }
+  }
+
+  private func rewriteParity(
+    _ member: Member, _ place: Int, _ spare: Int, _ offset: Int, _ memory: inout WorkingMemory
+  ) throws(RaidError) -> Bool {
+    do throws(DeviceError) {
+      var stored = memory.blocks.mutableBytes
+      try member.read(into: &stored, range: spare..<spare + 4096, at: offset)
+    } catch {
+      try members.fail(member, error)
+      return false
+    }
+    let words = (0..<512).map { index in
+      memory.blocks.bytes.integer(at: spare + 8 * index, as: UInt64.self)
+        ^ memory.buffer.bytes.integer(at: place + 8 * index, as: UInt64.self)
+    }
+    var block = memory.blocks.mutableBytes
+    for (index, word) in words.enumerated() { block.store(word, at: spare + 8 * index) }
+    return try write(member, memory.blocks.bytes, spare, offset, memory.sums)
+  }
+
+  private func write(
+    _ member: Member, _ bytes: RawSpan, _ place: Int, _ offset: Int, _ sums: SumScratch
+  ) throws(RaidError) -> Bool {
+    do throws(DeviceError) {
+      try member.write(bytes, range: place..<place + 4096, at: offset, sums: sums)
+      return true
+    } catch {
+      try members.fail(member, error)
+      return false
+    }
+  }
+
+  /// Gives anew the sums that are stale, damaged or in doubt, of everything that agrees.
+  private func renewSums(
+    _ band: Band, _ readers: [Member?], _ isDoubtful: Bool, _ unsolved: Set<Int>, _ log: ScrubLog,
+    _ memory: inout WorkingMemory
+  ) throws(RaidError) {
+    guard members.isWritable else { return }
+    let scratch = memory.sums
+    for slot in 0..<placement.slotCount {
+      guard let member = readers[slot], let sums = member.sums, !member.isFailed else { continue }
+      let blocks = band.memberRange.lowerBound / 4096..<(band.memberRange.upperBound + 4095) / 4096
+      do throws(DeviceError) {
+        let all = isDoubtful || !member.trustsSums
+        let ranges = all ? [blocks] : try sums.damagedRanges(in: blocks)
+        for range in ranges {
+          // The columns hold differences where parity was: read again what the member holds.
+          let bytesRange = range.lowerBound * 4096..<min(
+            range.upperBound * 4096, band.memberRange.upperBound)
+          let place = band.column(slot, band.stride)
+          var bytes = memory.buffer.mutableBytes
+          try member.read(
+            into: &bytes, range: place..<place + bytesRange.count, at: bytesRange.lowerBound)
+          try member.recordSums(
+            of: bytes.bytes, range: place..<place + bytesRange.count, at: bytesRange.lowerBound,
+            sums: scratch)
+          log.update { $0.renewedSumCount += range.count }
+          if !all { member.count { $0.renewedSums += UInt64(range.count) } }
+        }
+      } catch {
+        if case .unreadable = error { continue }
+        try members.fail(member, error)
+      }
+    }
+  }
+}
+
+extension Member {
+  /// Whether the range is a hole of which the sums say that it should be zeros.
+  func isHole(_ range: Range<Int>) -> Bool {
+    let start = dataOffset + range.lowerBound
+    let extent = device.extent(at: start, limit: dataOffset + range.upperBound)
+    guard extent.isHole, extent.range.upperBound >= dataOffset + range.upperBound else {
+      return false
+    }
+    guard let sums else { return true }
+    guard trustsSums else { return false }
+    return (try? sums.areAllZero(range.lowerBound / 4096..<(range.upperBound + 4095) / 4096))
+      ?? false
+  }
+}
