@@ -1,48 +1,52 @@
-/// How well members go on across edges of every alignment, from 4 KiB on, seen from one start of the data.
+/// How well members go on across edges of every alignment.
 ///
-/// Inside a chunk a member goes on as the array does; across the edge of a chunk it does not. So the
-/// alignment from which continuity breaks is the size of the chunks.
+/// Inside a chunk a member goes on as the array does; across the edge of a chunk it does not. All
+/// hypotheses about where data starts and how large chunks are judge the same edges: each has to explain
+/// those that break and those that do not.
 struct EdgeLevels {
-  static let first = 12
-  static let last = 24
+  private struct Edge {
+    let offset: Int
+    let weight: Double
+    let count: Double
+  }
 
-  /// By alignment: summed weight, and pairs looked at.
-  private(set) var weights = [Double](repeating: 0, count: Self.last + 1)
-  private(set) var counts = [Double](repeating: 0, count: Self.last + 1)
+  private var edges: [Edge] = []
 
-  init(_ book: SketchBook, dataOffset: Int, end: Int, usesSum: Bool) throws(RaidError) {
-    let marks = book.landmarks.filter { $0 >= dataOffset && $0 < end }
+  /// - Parameter dataOffsets: those in question: edges are taken from the view of each.
+  init(_ book: SketchBook, dataOffsets: [Int], end: Int, usesSum: Bool) throws(RaidError) {
+    let marks = book.landmarks.filter { $0 < end }
     guard !marks.isEmpty else { return }
-    for level in Self.first...Self.last {
+    var offsets: Set<Int> = []
+    var seen: Set<Int> = []
+    for dataOffset in dataOffsets {
+      for level in 12...24 {
+        let unit = 1 << level
+        // The same edges as for another start, seen from this one.
+        guard seen.insert(level << 32 | dataOffset % (2 * unit)).inserted else { continue }
+        let step = max(1, marks.count / 12)
+        for index in stride(from: level % step, to: marks.count, by: step) {
+          // An odd multiple: at even ones the alignment is a higher one.
+          let multiple = max(0, (marks[index] - dataOffset) / unit) | 1
+          let edge = dataOffset + multiple * unit
+          if edge < end { offsets.insert(edge) }
+        }
+      }
+    }
+    for offset in offsets.sorted() {
       try book.images.checkStop()
-      let unit = 1 << level
-      var edges: Set<Int> = []
-      let step = max(1, marks.count / 24)
-      for index in stride(from: level % step, to: marks.count, by: step) {
-        // The nearest odd multiple: at even ones the alignment is a higher one.
-        let multiple = (marks[index] - dataOffset) / unit | 1
-        let edge = dataOffset + multiple * unit
-        if edge < end { edges.insert(edge) }
-        if edges.count >= 16 { break }
-      }
-      for edge in edges.sorted() {
-        let (weight, count) = book.continuity(across: edge, usesSum: usesSum)
-        weights[level] += weight
-        counts[level] += Double(count)
-      }
+      let (weight, count) = book.continuity(across: offset, usesSum: usesSum)
+      if count > 0 { edges.append(Edge(offset: offset, weight: weight, count: Double(count))) }
     }
   }
 
-  /// What all edges say for chunks of this size whose ends go on so well on average; for 0, that there
-  /// are no chunks.
-  func weight(chunkByteCount: Int, linkMean: Double) -> Double {
-    let chunkLevel = chunkByteCount == 0 ? Self.last + 1 : chunkByteCount.trailingZeroBitCount
+  /// What the edges say for chunks of this size from this start on, whose ends go on so well in the array,
+  /// against there being no chunks.
+  func weight(chunkByteCount: Int, dataOffset: Int, linkMean: Double) -> Double {
     var sum = 0.0
-    for level in Self.first...Self.last {
-      sum += level < chunkLevel ? weights[level] : linkMean * counts[level]
+    for edge in edges
+    where edge.offset > dataOffset && (edge.offset - dataOffset) % chunkByteCount == 0 {
+      sum += linkMean * edge.count - edge.weight
     }
     return sum
   }
-
-  var totalCount: Double { counts.reduce(0, +) }
 }

@@ -174,11 +174,12 @@ struct RecoverySearch {
     return candidate
   }
 
-  private mutating func edgeLevels(_ offset: Int, usesSum: Bool) throws(RaidError) -> EdgeLevels {
-    let key = offset % (1 << 24) * 2 + (usesSum ? 1 : 0)
+  private mutating func edgeLevels(usesSum: Bool) throws(RaidError) -> EdgeLevels {
+    let key = usesSum ? 1 : 0
     if let known = levels[key] { return known }
     let made = try EdgeLevels(
-      book, dataOffset: offset % (1 << 24), end: images.smallestByteCount - 65536, usesSum: usesSum)
+      book, dataOffsets: offsets.choices.map(\.offset),
+      end: min(dataEnd, images.smallestByteCount - 65536), usesSum: usesSum)
     levels[key] = made
     return made
   }
@@ -205,7 +206,6 @@ struct RecoverySearch {
   private mutating func addLinear() throws(RaidError) {
     let n = images.count
     for choice in offsets.choices.prefix(10) {
-      let levels = try edgeLevels(choice.offset, usesSum: false)
       let sizes = wholeByteCounts(choice.offset)
       var table = [Float](repeating: 0, count: n * n)
       for i in 0..<n {
@@ -228,20 +228,19 @@ struct RecoverySearch {
           var made = candidate(
             .linear, 0, request.chunkByteCount ?? 0, found.order, choice, sizes: sizes)
         else { continue }
-        noteContinuity(&made, levels, found, levels.weight(chunkByteCount: 0, linkMean: 0) + found.total)
+        noteContinuity(&made, found, found.total)
         candidates.append(made)
       }
     }
   }
 
   private func noteContinuity(
-    _ candidate: inout RecoveryCandidate, _ levels: EdgeLevels, _ found: OrderSearch.Found,
-    _ weight: Double
+    _ candidate: inout RecoveryCandidate, _ found: OrderSearch.Found, _ weight: Double
   ) {
     let share = Self.continuityShare * weight
     let isGood = found.linkMean > 0.2
     candidate.note(
-      .continuity, max(-120, min(120, share)),
+      .continuity, max(-150, min(150, share)),
       found.linkCount == 0
         ? "content goes on along the members"
         : isGood
@@ -287,10 +286,10 @@ struct RecoverySearch {
         memberByteCounts: Array(repeating: period, count: n))
     else { return }
     let terms = LayoutTerms(sample)
+    let levels = try edgeLevels(usesSum: usesSum)
     var byPhase: [Int: [OrderSearch.Found]] = [:]
     for choice in choices {
       try images.checkStop()
-      let levels = try edgeLevels(choice.offset, usesSum: usesSum)
       let firstRow = (choice.offset - tables.base) / chunk
       let phase = firstRow % terms.period
       for (number, sizes) in memberByteCounts(choice.offset, chunk).enumerated() {
@@ -317,7 +316,9 @@ struct RecoverySearch {
             continue
           }
           noteContinuity(
-            &made, levels, found, levels.weight(chunkByteCount: chunk, linkMean: found.linkMean))
+            &made, found,
+            levels.weight(
+              chunkByteCount: chunk, dataOffset: choice.offset, linkMean: found.carefulMean))
           noteRedundancy(&made, found)
           candidates.append(made)
         }
@@ -432,7 +433,9 @@ struct RecoverySearch {
     }
     var tried: Set<[Int]> = []
     var hits: [(order: [Int], count: Int, total: Int)] = []
-    for seed in relations.prefix(6) {
+    let step = max(1, relations.count / 12)
+    for index in stride(from: 0, to: relations.count, by: step) {
+      let seed = relations[index]
       let orders = seed.orders(
         expected[rowClass(seed)], absentSlot: absentSlot, absentMember: absentMember)
       for order in orders where tried.insert(order).inserted {
