@@ -9,25 +9,39 @@ import RaidGeometry
 /// The relation between members at one offset.
 struct LinearRelation {
   let offset: Int
-  /// By device; 0 for the one that was left out. Only their ratios mean anything.
+  /// By device; 0 for the one that was left out, and for those that are zero there, whose coefficients
+  /// cannot be known. Only their ratios mean anything.
   let coefficients: [UInt8]
+  /// The devices that are zero there.
+  let silent: [Int]
 
   /// The only relation between these members' bytes; nil where there is none, more than one, or one that
   /// leaves a member out.
   init?(_ images: MemberImages, at offset: Int, leavingOut absent: Int) {
-    let members = images.present.filter { $0 != absent }
-    guard members.count >= 3 else { return nil }
+    var members: [Int] = []
+    var silent: [Int] = []
     var blocks: [[UInt8]] = []
-    for member in members {
-      guard let block = images.block(member, at: offset), !block.isAllZero else { return nil }
-      blocks.append(block)
+    for member in images.present where member != absent {
+      guard let block = images.block(member, at: offset) else { return nil }
+      if block.isAllZero {
+        silent.append(member)
+      } else {
+        members.append(member)
+        blocks.append(block)
+      }
     }
-    guard let relation = Self.solve(blocks) else { return nil }
+    guard members.count >= 3, silent.count <= 3, let relation = Self.solve(blocks) else {
+      return nil
+    }
     var coefficients = [UInt8](repeating: 0, count: images.count)
     for (member, coefficient) in zip(members, relation) { coefficients[member] = coefficient }
     self.coefficients = coefficients
+    self.silent = silent
     self.offset = offset
   }
+
+  /// Whether all known coefficients are the same: then they tell no slot from another.
+  var isUniform: Bool { Set(coefficients.filter { $0 != 0 }).count == 1 }
 
   private static func solve(_ blocks: [[UInt8]]) -> [UInt8]? {
     let n = blocks.count
@@ -100,8 +114,8 @@ struct LinearRelation {
     var factor: UInt8?
     for (slot, member) in order.enumerated() {
       let (want, have) = (expected[slot], coefficients[member])
-      guard (want == 0) == (have == 0) else { return false }
-      if want == 0 { continue }
+      if have == 0, want == 0 || silent.contains(member) { continue }
+      guard want != 0, have != 0 else { return false }
       let ratio = GaloisField.multiply(want, GaloisField.inverse(have))
       if factor == nil { factor = ratio }
       if factor != ratio { return false }
@@ -117,25 +131,38 @@ struct LinearRelation {
     else { return [] }
     var orders: [[Int]] = []
     let members = coefficients.indices.filter { coefficients[$0] != 0 }
-    guard members.count == slots.count, let first = slots.first else { return [] }
-    for anchor in members {
+    guard members.count + silent.count == slots.count, let known = members.first else { return [] }
+    for anchor in slots {
       let factor = GaloisField.multiply(
-        expected[first], GaloisField.inverse(coefficients[anchor]))
-      var order = [Int](repeating: absentMember, count: expected.count)
+        expected[anchor], GaloisField.inverse(coefficients[known]))
+      var order = [Int?](repeating: nil, count: expected.count)
+      order[absentSlot] = absentMember
       var isWhole = true
-      for slot in slots {
-        guard
-          let member = members.first(where: {
-            GaloisField.multiply(coefficients[$0], factor) == expected[slot]
-          })
-        else {
+      for member in members {
+        let value = GaloisField.multiply(coefficients[member], factor)
+        guard let slot = slots.first(where: { expected[$0] == value }) else {
           isWhole = false
           break
         }
         order[slot] = member
       }
-      if isWhole { orders.append(order) }
+      if isWhole { Self.fill(order, with: silent, into: &orders) }
     }
     return orders
+  }
+
+  /// All ways to put the others into the empty slots.
+  private static func fill(_ order: [Int?], with others: [Int], into orders: inout [[Int]]) {
+    guard let slot = order.firstIndex(of: nil) else {
+      orders.append(order.compactMap(\.self))
+      return
+    }
+    for (index, member) in others.enumerated() {
+      var next = order
+      next[slot] = member
+      var left = others
+      left.remove(at: index)
+      fill(next, with: left, into: &orders)
+    }
   }
 }

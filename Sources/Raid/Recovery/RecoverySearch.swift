@@ -55,14 +55,14 @@ struct RecoverySearch {
     if let known, let reference = known.reference, fixed.allSatisfy({ $0 != nil }) {
       addStated(reference, known)
     } else {
-      for level in plausibleLevels() { try enumerate(level) }
+      for level in try plausibleLevels() { try enumerate(level) }
     }
     try finish()
   }
 
   // MARK: Which levels
 
-  private mutating func plausibleLevels() -> [RaidLevel] {
+  private mutating func plausibleLevels() throws(RaidError) -> [RaidLevel] {
     if let level = request.level {
       return RaidLevel(number: level, layout: request.layout ?? 0).map { [$0] } ?? []
     }
@@ -77,7 +77,7 @@ struct RecoverySearch {
       notes.append("the members are equal: copies of each other")
       return [.mirrored]
     }
-    if census.formsGroups(images.present) || !isWhole && hasTwins {
+    if isWhole, census.formsGroups(images.present) {
       notes.append("members are equal in pairs")
       return [.mirroredStripes]
     }
@@ -86,24 +86,24 @@ struct RecoverySearch {
       return [.singleParity, .dedicatedParity]
     }
     var levels: [RaidLevel] = []
-    if n >= 4, let found = try? relations(), found.count >= 3 {
-      notes.append("all but one of the members obey one relation in each row: two parities")
-      return [.doubleParity]
+    try addDoubleParity()
+    if !candidates.isEmpty {
+      notes.append("members obey one relation in each row: two parities")
+      return []
     }
     if let outsider = census.outsider, isWhole {
       notes.append(
         "the sum of all members but \(images.devices[outsider]?.name ?? "") is zero everywhere: "
           + "that one may be of another array, a spare, or a fixed second parity")
     }
-    if !isWhole { levels += [.singleParity, .dedicatedParity] }
-    if images.present.count + 2 == n { levels.append(.doubleParity) }
+    let absentCount = n - images.present.count
+    if absentCount == 1 || isWhole && census.sumsToZeroOften {
+      levels += [.singleParity, .dedicatedParity]
+    }
+    if (1...2).contains(absentCount), n >= 4 { levels.append(.doubleParity) }
     if isWhole { levels += [.striped, .linear] }
     levels.append(.mirroredStripes)
     return levels
-  }
-
-  private var hasTwins: Bool {
-    images.present.contains { a in images.present.contains { $0 > a && census.areEqual(a, $0) } }
   }
 
   // MARK: Candidates level by level
@@ -121,7 +121,8 @@ struct RecoverySearch {
     case .dedicatedParity:
       try addRows(level, layouts: [request.layout ?? 0], usesSum: images.missing != nil)
     case .singleParity:
-      let all: [UInt32] = request.level == nil ? [0, 1, 2, 3, 4] : [0, 1, 2, 3, 4, 5]
+      // With fixed parity the order of slots alone makes the difference between 4 and 5, and level 4.
+      let all: [UInt32] = request.level == nil ? [0, 1, 2, 3] : [0, 1, 2, 3, 5]
       try addRows(
         level, layouts: request.layout.map { [$0] } ?? all, usesSum: images.missing != nil)
     case .doubleParity:
@@ -186,7 +187,7 @@ struct RecoverySearch {
 
   private mutating func addMirrored() throws(RaidError) {
     for choice in offsets.choices {
-      let sizes = memberByteCounts(choice.offset, 0)[0]
+      guard let sizes = memberByteCounts(choice.offset, 0).first else { continue }
       let order = defaultOrder
       guard var made = candidate(.mirrored, 0, 0, order, choice, sizes: sizes) else { continue }
       if census.allEqual, images.present.count > 1 {
@@ -339,9 +340,9 @@ struct RecoverySearch {
           .parity, max(-60, found.other * Self.continuityShare),
           "chunks that are to be parity are zero where others are not")
       }
-      if census.sumsToZero, images.present.count == images.count {
+      if images.present.count == images.count, census.sumsToZeroOften {
         candidate.note(
-          .parity, 60,
+          .parity, census.sumsToZero ? 60 : 20,
           "the sum of all members is zero at \(census.zeroSumCount) of \(census.placeCount) places")
       }
     default: break
@@ -371,31 +372,38 @@ struct RecoverySearch {
 
   // MARK: Two parities
 
-  private func relations() throws(RaidError) -> [LinearRelation] {
-    let absent = images.missing ?? images.count - 1
-    var found: [LinearRelation] = []
+  /// - Returns: the relations found, and which member was left out.
+  private func relations() throws(RaidError) -> ([LinearRelation], absent: Int) {
     let marks = book.landmarks
     // Some everywhere, and some one after the other, where edges of small chunks show.
-    var places = Set(stride(from: 0, to: marks.count, by: max(1, marks.count / 160)).map { marks[$0] })
-    if let first = found.isEmpty ? marks.first(where: { $0 >= 1 << 20 }) : nil {
+    var places = Set(
+      stride(from: 0, to: marks.count, by: max(1, marks.count / 160)).map { marks[$0] })
+    if let first = marks.first(where: { $0 >= 1 << 20 }) {
       for step in 0..<96 { places.insert(first + step * 4096) }
     }
-    for place in places.sorted() {
-      try images.checkStop()
-      if let relation = LinearRelation(images, at: place, leavingOut: absent) {
-        found.append(relation)
+    let absents = images.missing.map { [$0] } ?? [images.count - 1, 0]
+    var found: [LinearRelation] = []
+    for absent in absents {
+      found = []
+      for place in places.sorted() {
+        try images.checkStop()
+        if let relation = LinearRelation(images, at: place, leavingOut: absent) {
+          found.append(relation)
+        }
       }
+      // Without a Q that is always on one member nothing but sums are left.
+      if found.contains(where: { !$0.isUniform }) { return (found, absent) }
     }
-    return found
+    return (found, absents[0])
   }
 
   private mutating func addDoubleParity() throws(RaidError) {
     let n = images.count
     guard n >= 4, images.present.count >= n - 1 else { return }
-    let absentMember = images.missing ?? n - 1
-    let found = try relations()
+    let (found, absentMember) = try relations()
     guard found.count >= 3 else { return }
-    let all = ParityRotation.allCases.map(\.rawValue)
+    var tables: [[Int]: RowTables] = [:]
+    let all = ParityRotation.allCases.map(\.rawValue).filter { request.level != nil || $0 != 4 }
     for layout in request.layout.map({ [$0] }) ?? all {
       guard let rotation = ParityRotation(rawValue: layout) else { continue }
       let pattern = ParityPlacement(
@@ -406,16 +414,21 @@ struct RecoverySearch {
           LinearRelation.expected(pattern.pattern(ofRow: $0), leavingOut: absentSlot)
         }
         for chunk in chunks {
-          var phases: Set<[Int]> = []
           var matches: [[Int]: [(order: [Int], count: Int, total: Int)]] = [:]
           for choice in offsets.choices {
             let key = [choice.offset % chunk, choice.offset / chunk % pattern.patternCount]
-            if phases.insert(key).inserted {
-              matches[key] = match(found, expected, chunk, choice.offset, absentSlot, absentMember)
+            let hits =
+              matches[key]
+              ?? match(found, expected, chunk, choice.offset, absentSlot, absentMember)
+            matches[key] = hits
+            guard !hits.isEmpty else { continue }
+            let place = [chunk, choice.offset % chunk]
+            if tables[place] == nil {
+              tables[place] = try RowTables(
+                book, chunkByteCount: chunk, base: choice.offset % chunk, first: choice.offset,
+                end: min(images.smallestByteCount, dataEnd), usesSum: false, compares: false)
             }
-            for hit in matches[key] ?? [] {
-              try addDouble(layout, chunk, choice, hit)
-            }
+            for hit in hits { try addDouble(layout, chunk, choice, hit, tables[place]) }
           }
         }
       }
@@ -455,11 +468,20 @@ struct RecoverySearch {
 
   private mutating func addDouble(
     _ layout: UInt32, _ chunk: Int, _ choice: DataOffsets.Choice,
-    _ hit: (order: [Int], count: Int, total: Int)
+    _ hit: (order: [Int], count: Int, total: Int), _ tables: RowTables?
   ) throws(RaidError) {
-    let sizes = memberByteCounts(choice.offset, chunk)[0]
+    guard let sizes = memberByteCounts(choice.offset, chunk).first else { return }
     guard var made = candidate(.doubleParity, layout, chunk, hit.order, choice, sizes: sizes) else {
       return
+    }
+    if let tables {
+      let search = tables.sums(
+        LayoutTerms(made.shape), firstRow: (choice.offset - tables.base) / chunk)
+      let links = search.evaluate(hit.order)
+      noteContinuity(
+        &made, links,
+        try edgeLevels(usesSum: false).weight(
+          chunkByteCount: chunk, dataOffset: choice.offset, linkMean: links.carefulMean))
     }
     made.note(
       .parity, min(150, 4 * Double(hit.count)) - 12 * Double(hit.total - hit.count),
@@ -568,19 +590,33 @@ struct RecoverySearch {
     guard let offset = candidate.dataOffsets.first, request.dataOffset == nil else { return }
     let reader = CandidateReader(images, candidate)
     guard let first = reader.bytes(0..<min(4096, candidate.shape.byteCount)) else { return }
+    // Superblock, bitmap and logs may fill the first MiB; data of an array without them starts there.
+    let metadata = offset > 1200 << 10 ? 1200 << 10 : 160 << 10
     let before = [4096, 16384, 65536].contains { distance in
-      offset - distance >= 300 << 10
+      offset - distance >= metadata
         && images.present.contains {
           book.sketch($0, at: (offset - distance) / 4096 * 4096, usesSum: false)?.isZero == false
         }
     }
-    let left = book.landmarks.count { $0 >= 300 << 10 && $0 < offset }
+    let left = book.landmarks.count { $0 >= metadata && $0 < offset }
+    let startsAtOnce = images.present.contains {
+      book.sketch($0, at: 0, usesSum: false)?.isZero == false
+    }
     if before || left >= 2 {
       candidate.note(.origin, -6, "there is content in front of where the data would start")
+    } else if startsAtOnce, known?.reference == nil {
+      candidate.note(
+        .origin, offset == 0 ? 4 : -4,
+        offset == 0 ? "content begins where the members begin"
+          : "there is content at the start of the members, in front of the data")
     } else if first.isAllZero {
       let more = reader.bytes(0..<min(65536, candidate.shape.byteCount))
-      if more?.isAllZero ?? true { candidate.note(.origin, -3, "the array would begin with zeros") }
-    } else if offset > 0 {
+      if more?.isAllZero ?? true {
+        candidate.note(.origin, -3, "the array would begin with zeros")
+      } else {
+        candidate.note(.origin, -1, "the array would begin with some zeros")
+      }
+    } else {
       candidate.note(.origin, 4, "content begins where the array would begin")
     }
   }

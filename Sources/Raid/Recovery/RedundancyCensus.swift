@@ -57,6 +57,9 @@ struct RedundancyCensus {
   var allEqual: Bool { isRule(equalCount, of: placeCount) }
   var sumsToZero: Bool { isRule(zeroSumCount, of: placeCount) }
 
+  /// As after a rebuild that did not end, or with a member that missed something.
+  var sumsToZeroOften: Bool { placeCount >= 8 && zeroSumCount * 10 >= placeCount * 3 }
+
   func areEqual(_ a: Int, _ b: Int) -> Bool {
     let pair = pairs[min(a, b)][max(a, b)]
     return isRule(pair.equal, of: pair.seen)
