@@ -129,8 +129,7 @@ extension Member {
       } catch .unreadable {
         return .unreadable(at: offset + done)
       }
-      if let bad = try firstMismatch(in: buffer.bytes, range: part, at: offset + done, sums: sums)
-      {
+      if let bad = try firstMismatch(in: buffer.bytes, range: part, at: offset + done, sums: sums) {
         return .mismatch(at: bad)
       }
       done += count

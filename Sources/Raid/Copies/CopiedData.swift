@@ -139,7 +139,8 @@ final class CopiedData: Sendable {
 
   /// The run's range, widened to whole blocks of the member.
   func wholeBlocks(_ range: Range<Int>, of member: Member) -> Range<Int> {
-    range.lowerBound / 4096 * 4096..<min(
-      (range.upperBound + 4095) / 4096 * 4096, max(range.upperBound, member.dataByteCount))
+    range.lowerBound / 4096
+      * 4096..<min(
+        (range.upperBound + 4095) / 4096 * 4096, max(range.upperBound, member.dataByteCount))
   }
 }

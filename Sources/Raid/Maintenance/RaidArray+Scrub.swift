@@ -72,7 +72,8 @@ extension RaidArray {
       }
     }
     var start = 0
-    if !options.startsOver, !isForeignWriteFresh, let progress = members.active.first?.header?.progress,
+    if !options.startsOver, !isForeignWriteFresh,
+      let progress = members.active.first?.header?.progress,
       progress.phase == .interrupted || progress.phase == .running,
       progress.operation == .scrub || progress.operation == .resync, progress.end == end
     {

@@ -31,7 +31,8 @@ extension ParityStripes {
     } else {
       wanted = .data
     }
-    let bad = try locks.withLock(band.rows, exclusive: false) { () throws(RaidError) -> [BadBlock] in
+    let bad = try locks.withLock(band.rows, exclusive: false) {
+      () throws(RaidError) -> [BadBlock] in
       try load(band, wanted, into: &memory)
     }
     repairs.append(contentsOf: bad)

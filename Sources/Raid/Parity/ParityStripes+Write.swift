@@ -87,10 +87,12 @@ extension ParityStripes {
       try loadBlock(block.lowerBound, into: &merged, at: index * 4096, memory: &memory)
       var bytes = merged.mutableBytes
       bytes.copy(
-        source.sub(place + new.lowerBound - range.lowerBound..<place + new.upperBound - range.lowerBound),
+        source.sub(
+          place + new.lowerBound - range.lowerBound..<place + new.upperBound - range.lowerBound),
         at: index * 4096 + new.lowerBound - block.lowerBound)
       try writePart(of: block, from: merged.bytes, at: index * 4096, memory: &memory)
-      middle = block == first
+      middle =
+        block == first
         ? block.upperBound..<max(block.upperBound, middle.upperBound)
         : middle.lowerBound..<max(middle.lowerBound, block.lowerBound)
     }
@@ -384,7 +386,8 @@ extension Member {
     while done < memberRange.count {
       let piece = min(Self.sparsePiece, memberRange.count - done)
       let blocks = done / 4096..<(done + piece + 4095) / 4096
-      let isZero = scratch[start + blocks.lowerBound] == 0
+      let isZero =
+        scratch[start + blocks.lowerBound] == 0
         && blocks.allSatisfy { scratch[start + $0] == 0 }
       if isZero, trustsSums,
         try sums.areAllZero(first + blocks.lowerBound..<first + blocks.upperBound)

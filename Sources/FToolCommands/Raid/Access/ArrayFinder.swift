@@ -45,7 +45,8 @@ struct ArrayFinder {
       return try MemberPath(parsing: text)
     } catch {
       throw Failure(
-        .usage, "'\(text)' names no member: what stands behind '@' or '#' is no offset, size or number")
+        .usage,
+        "'\(text)' names no member: what stands behind '@' or '#' is no offset, size or number")
     }
   }
 
@@ -92,7 +93,8 @@ struct ArrayFinder {
     }
     let known = ArrayRegistry(context).entries.first { $0.arrayID == only.id }?.paths ?? []
     var found: [MemberPath] = []
-    for path in known.compactMap({ try? MemberPath(parsing: $0) }) where arrayID(of: path) == only.id {
+    for path in known.compactMap({ try? MemberPath(parsing: $0) })
+    where arrayID(of: path) == only.id {
       found.append(path)
     }
     for path in try scan(folders, for: only.id) where !found.contains(where: { same($0, path) }) {

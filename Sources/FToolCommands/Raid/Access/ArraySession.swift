@@ -107,7 +107,8 @@ struct ArraySession {
     }
     if array.foundForeignWrite {
       output.warn(
-        "another system wrote to the array: its sums are stale until 'ftool raid scrub' renews them")
+        "another system wrote to the array: its sums are stale until 'ftool raid scrub' renews them"
+      )
     }
     if array.hasDoubt {
       output.warn(
