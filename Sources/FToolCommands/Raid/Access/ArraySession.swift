@@ -16,7 +16,7 @@ struct ArraySession {
     /// One slot whose member is not there is no surprise: it is what the verb is about.
     var expectsOneMissing = false
     var allowsDoubt = false
-    var readPolicy = Raid.ReadPolicy.roundRobin
+    var readPolicy = ReadPolicy.roundRobin
     var sumsFile: String?
     var wait: Duration?
 
