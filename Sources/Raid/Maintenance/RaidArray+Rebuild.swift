@@ -44,7 +44,7 @@ extension RaidArray {
     let end = memberByteCountInUse
     let start = target.validByteCount == Int.max ? 0 : min(target.validByteCount, end)
     let todo = (ranges ?? [start..<end]).map { $0.clamped(to: start..<end) }.filter { !$0.isEmpty }
-    let started = Machine.now().seconds
+    let started = MaintenanceStart(at: start)
     let operation: MaintenanceProgress.Operation = isReplacement ? .replace : .rebuild
     let lost = Mutex<[Int]>([])
     let rebuilt = Mutex(0)

@@ -90,6 +90,8 @@ package struct MaintenanceProgress: Sendable, Equatable {
   /// Bytes done and to do: member bytes for parity levels and mirrors, else array bytes.
   package var position = 0
   package var end = 0
+  /// Where the run that is noted here began: what was done before it has not its rate.
+  package var startPosition = 0
   /// Seconds since 1970.
   package var startedAt: UInt64 = 0
   package var updatedAt: UInt64 = 0

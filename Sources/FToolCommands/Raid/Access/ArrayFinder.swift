@@ -16,6 +16,12 @@ struct ArrayFinder {
     folders = operand.scan
   }
 
+  /// Looks in these folders.
+  init(folders: [String], context: CommandContext) {
+    self.context = context
+    self.folders = folders
+  }
+
   /// The paths of all members that can be found.
   func members(_ operand: [String]) throws(Failure) -> [MemberPath] {
     let paths = try operand.map { (text) throws(Failure) in try Self.path(text) }
