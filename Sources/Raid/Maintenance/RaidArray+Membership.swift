@@ -145,7 +145,8 @@ extension RaidArray {
     try beginWriting()
     if let spare = members.spares.first(where: { $0.name == name }) {
       var change = MemberSet.Change()
-      change.roles[Int(spare.superblock.deviceNumber)] = .spare
+      // A spare needs no events, so it would come back as one by itself.
+      change.roles[Int(spare.superblock.deviceNumber)] = .faulty
       members.state.withLock { state in state.spares.removeAll { $0 === spare } }
       try members.commit(change, intent: intent)
       return
