@@ -76,6 +76,11 @@ package final class Member: Sendable {
     !badBlocks.isEmpty && badBlocks.contains { $0.overlaps(range) }
   }
 
+  /// A block that could not be read has been rewritten, and can be: md's own count of these.
+  func countCorrectedRead() {
+    state.withLock { $0.superblock.correctedReadErrors &+= 1 }
+  }
+
   /// Counts what reading found.
   func count(_ change: (inout IntegrityCounters) -> Void) {
     state.withLock { state in

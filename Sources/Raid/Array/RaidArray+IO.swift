@@ -54,17 +54,25 @@ extension RaidArray {
     switch segment.data {
     case .parity(let stripes):
       try stripes.read(start..<limit, into: &memory, pieces: &pieces, repairs: &repairs)
-      if mayRepair {
-        for block in repairs { try stripes.repair(block) }
-      }
     case .copies(let copies):
       try copies.read(start..<limit, into: &memory, pieces: &pieces, repairs: &repairs)
-      if mayRepair {
-        for block in repairs { try copies.repair(block) }
+    }
+    if !repairs.isEmpty {
+      note(repairs)
+      if mayRepair { try repair(repairs, segment.data) }
+    }
+    try recordFailures()
+  }
+
+  /// Writes to their members what these could not give.
+  private func repair(_ blocks: [BadBlock], _ data: Placed) throws(RaidError) {
+    try beginWriting()
+    for block in blocks {
+      switch data {
+      case .parity(let stripes): try stripes.repair(block)
+      case .copies(let copies): try copies.repair(block)
       }
     }
-    if !repairs.isEmpty { note(repairs) }
-    try recordFailures()
   }
 
   private var mayRepair: Bool {

@@ -179,6 +179,7 @@ extension CopiedData {
       return false
     }
     member.count { $0.repairedBlocks += 1 }
+    if block.kind == .unreadable { member.countCorrectedRead() }
     return true
   }
 }

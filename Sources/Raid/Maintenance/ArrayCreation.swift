@@ -170,8 +170,7 @@ package struct ArrayCreation: Sendable {
     members.allSatisfy { member in
       let start = member.layout.dataOffset
       let end = start + member.layout.dataByteCount
-      let extent = member.device.extent(at: start, limit: end)
-      return extent.isHole && extent.range.upperBound >= end
+      return member.device.isHole(start..<end)
     }
   }
 

@@ -43,10 +43,15 @@ final class WriteIntent: Sendable {
     state = Mutex(State(header: header, stored: stored, doubtful: doubtful))
   }
 
-  /// The finest granularity whose bits fit into a bitmap of so many bytes, and not under 64 KiB.
+  /// A bit stands for no less than this: every fresh bit costs a flush on every member.
+  private static let leastGranularity = 4 << 20
+  /// How far ahead of writes that follow each other bits are set, so that they cost few flushes.
+  private static let aheadByteCount = 64 << 20
+
+  /// The finest granularity whose bits fit into a bitmap of so many bytes.
   static func granularity(covering byteCount: Int, bitmapByteCount: Int) -> Int {
     let bits = (bitmapByteCount - MDBitmapHeader.byteCount) * 8
-    var granularity = 64 << 10
+    var granularity = leastGranularity
     while (byteCount + granularity - 1) / granularity > bits { granularity <<= 1 }
     return granularity
   }
@@ -72,11 +77,15 @@ final class WriteIntent: Sendable {
       var fresh: Range<Int>?
       for bit in bits {
         state.active[bit, default: 0] += 1
-        if state.stored.insert(bit) {
-          fresh = (fresh?.lowerBound ?? bit)..<bit + 1
-        }
+        if !state.stored.contains(bit) { fresh = (fresh?.lowerBound ?? bit)..<bit + 1 }
       }
-      if let fresh { try Self.write(state, bits: fresh, store) }
+      guard var fresh else { return }
+      if fresh.lowerBound > 0, state.stored.contains(fresh.lowerBound - 1) {
+        let ahead = fresh.lowerBound + Self.aheadByteCount / granularity
+        fresh = fresh.lowerBound..<max(fresh.upperBound, min(bitCount, ahead))
+      }
+      for bit in fresh { state.stored.insert(bit) }
+      try Self.write(state, bits: fresh, store)
     }
   }
 

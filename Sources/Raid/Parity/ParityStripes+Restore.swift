@@ -177,6 +177,7 @@ extension ParityStripes {
       return false
     }
     member.count { $0.repairedBlocks += 1 }
+    if block.kind == .unreadable { member.countCorrectedRead() }
     return true
   }
 }

@@ -294,9 +294,7 @@ extension ParityStripes {
 extension Member {
   /// Whether the range is a hole of which the sums say that it should be zeros.
   func isHole(_ range: Range<Int>) -> Bool {
-    let start = dataOffset + range.lowerBound
-    let extent = device.extent(at: start, limit: dataOffset + range.upperBound)
-    guard extent.isHole, extent.range.upperBound >= dataOffset + range.upperBound else {
+    guard device.isHole(dataOffset + range.lowerBound..<dataOffset + range.upperBound) else {
       return false
     }
     guard let sums else { return true }

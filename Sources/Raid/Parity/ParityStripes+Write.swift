@@ -3,6 +3,7 @@ import BlockStorage
 import ErasureCoding
 import LinuxSystem
 import RaidGeometry
+import Synchronization
 
 extension ParityStripes {
   /// Writes any range of the array, row by row: whole rows in bands, the rest by parts.
@@ -286,7 +287,7 @@ extension ParityStripes {
         with: incoming(column, window), byteCount: window.byteCount)
     }
     let ordered = plan.order.filter { touched.contains($0) }
-    let update = updatePlan(positions: ordered.map { plan.pattern.codePositions[$0] }, livingParity)
+    let update = update(of: ordered.map { plan.pattern.codePositions[$0] }, livingParity)
     let sources = ordered.map { window.column(plan.pattern.dataSlots[$0], stride) }
     let outputs = livingParity.map { window.column(plan.pattern.paritySlots[$0], stride) }
     update.apply(
@@ -315,8 +316,16 @@ extension ParityStripes {
       in: &bytes, sources: sources.span, outputs: outputs.span, byteCount: window.byteCount)
   }
 
-  private func updatePlan(positions: [Int], _ parities: [Int]) -> CodingPlan {
-    code.encoding(positions: positions, parities: parities)
+  /// What parities change by when the data at code positions does. Small writes change one column, and
+  /// these plans are kept.
+  private func update(of positions: [Int], _ parities: [Int]) -> CodingPlan {
+    guard positions.count == 1, parities.count == placement.parityCount else {
+      return code.encoding(positions: positions, parities: parities)
+    }
+    if let plan = updates.withLock({ $0[positions[0]] }) { return plan }
+    let plan = code.encoding(positions: positions, parities: parities)
+    updates.withLock { $0[positions[0]] = plan }
+    return plan
   }
 
   private func store(

@@ -35,6 +35,8 @@ final class ParityStripes: Sendable {
   let locks = RangeLock()
   /// Rows below this member offset, or all, may not agree with their parity.
   private let doubtStart: Atomic<Int>
+  /// By code position: how all parities follow one column.
+  let updates = Mutex<[Int: CodingPlan]>([:])
   private let recoveries = Mutex<[RecoveryKey: CodingPlan]>([:])
 
   /// - Parameter doubtStart: from this member offset on, rows may not agree with their parity after a
