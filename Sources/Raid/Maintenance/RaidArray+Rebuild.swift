@@ -38,7 +38,7 @@ extension RaidArray {
     for range in todo {
       position = try Sweep.run(
         over: range, workers: options.workers, memory: memory,
-        partEnd: { self.rebuildPartEnd($0) },
+        partEnd: { self.rebuildPartEnd($0, onto: target, of: slot) },
         advance: { (done) throws(RaidError) -> Bool in
           if ranges == nil { target.setValid(upTo: done) }
           if checkpoint.isDue {
@@ -69,9 +69,9 @@ extension RaidArray {
       rebuiltByteCount: rebuilt.withLock { $0 }, lostBlocks: lostBlocks)
   }
 
-  private func rebuildPartEnd(_ offset: Int) -> Int {
+  private func rebuildPartEnd(_ offset: Int, onto target: Member, of slot: Int) -> Int {
     switch segments[0].data {
-    case .parity(let stripes): stripes.rebuildPartEnd(offset)
+    case .parity(let stripes): stripes.rebuildPartEnd(offset, onto: target, of: slot)
     case .copies: offset + (1 << 20)
     }
   }

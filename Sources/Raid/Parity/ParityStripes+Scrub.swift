@@ -5,8 +5,10 @@ import LinuxSystem
 import RaidGeometry
 
 extension ParityStripes {
-  /// Where the part of a scrub that starts at a member offset ends: one band.
+  /// Where the part of a scrub that starts at a member offset ends: one band, or a large hole.
   func scrubPartEnd(_ offset: Int) -> Int {
+    let hole = endOfHole(from: offset)
+    if hole > offset { return hole }
     let limit = Band.columnLimit(
       bufferByteCount: WorkingMemory.byteCount(slotCount: placement.slotCount),
       columnCount: placement.slotCount + placement.parityCount)
@@ -26,6 +28,12 @@ extension ParityStripes {
       columnCount: placement.slotCount + placement.parityCount)
     var offset = memberRange.lowerBound
     while offset < memberRange.upperBound {
+      let hole = min(endOfHole(from: offset), memberRange.upperBound)
+      if hole > offset {
+        log.update { $0.skippedByteCount += (hole - offset) * placement.slotCount }
+        offset = hole
+        continue
+      }
       var band = placement.band(atMemberOffset: offset, columnLimit: limit)
       if band.memberRange.upperBound > memberRange.upperBound {
         band = placement.band(
@@ -36,6 +44,19 @@ extension ParityStripes {
       }
       offset = band.memberRange.upperBound
     }
+  }
+
+  /// Up to which member offset all members have one hole, in whole rows; `offset` if they have none or
+  /// if the hole is so small that it takes as long to find as to read.
+  func endOfHole(from offset: Int, isExcluded: (Int) -> Bool = { _ in false }) -> Int {
+    guard offset % placement.chunkByteCount == 0 else { return offset }
+    var end = placement.rowCount * placement.chunkByteCount
+    for (index, slot) in members.slots.enumerated() where !isExcluded(index) {
+      guard let member = slot.reader(of: offset..<end) else { return offset }
+      end = member.endOfHole(in: offset..<end)
+      if end - offset < 8 << 20 { return offset }
+    }
+    return end / placement.chunkByteCount * placement.chunkByteCount
   }
 
   private func scrubHolding(
@@ -302,6 +323,20 @@ extension ParityStripes {
 }
 
 extension Member {
+  /// Up to which data offset, from the range's start on, there is one large hole of which the sums say
+  /// nothing else: found without reading anything.
+  func endOfHole(in range: Range<Int>) -> Int {
+    let start = dataOffset + range.lowerBound
+    guard device.isHole(start..<start + min(4096, range.count)) else { return range.lowerBound }
+    let extent = device.extent(at: start, limit: dataOffset + range.upperBound)
+    guard extent.isHole else { return range.lowerBound }
+    let end = extent.range.upperBound - dataOffset
+    guard let sums else { return end }
+    guard trustsSums else { return range.lowerBound }
+    let blocks = range.lowerBound / 4096..<(end + 4095) / 4096
+    return min(end, sums.endOfHole(in: blocks) * 4096)
+  }
+
   /// Whether the range is a hole of which the sums say that it should be zeros.
   func isHole(_ range: Range<Int>) -> Bool {
     guard device.isHole(dataOffset + range.lowerBound..<dataOffset + range.upperBound) else {
