@@ -321,30 +321,3 @@ extension ParityStripes {
     }
   }
 }
-
-extension Member {
-  /// Up to which data offset, from the range's start on, there is one large hole of which the sums say
-  /// nothing else: found without reading anything.
-  func endOfHole(in range: Range<Int>) -> Int {
-    let start = dataOffset + range.lowerBound
-    guard device.isHole(start..<start + min(4096, range.count)) else { return range.lowerBound }
-    let extent = device.extent(at: start, limit: dataOffset + range.upperBound)
-    guard extent.isHole else { return range.lowerBound }
-    let end = extent.range.upperBound - dataOffset
-    guard let sums else { return end }
-    guard trustsSums else { return range.lowerBound }
-    let blocks = range.lowerBound / 4096..<(end + 4095) / 4096
-    return min(end, sums.endOfHole(in: blocks) * 4096)
-  }
-
-  /// Whether the range is a hole of which the sums say that it should be zeros.
-  func isHole(_ range: Range<Int>) -> Bool {
-    guard device.isHole(dataOffset + range.lowerBound..<dataOffset + range.upperBound) else {
-      return false
-    }
-    guard let sums else { return true }
-    guard trustsSums else { return false }
-    return (try? sums.areAllZero(range.lowerBound / 4096..<(range.upperBound + 4095) / 4096))
-      ?? false
-  }
-}
