@@ -160,8 +160,9 @@ final class BlockSums: Sendable {
   /// ever stored there: found without reading anything.
   func endOfHole(in blocks: Range<Int>) -> Int {
     cache.withLock { cache in
-      let pages = blocks.lowerBound / Self.sumsPerBlock
-        ..< (blocks.upperBound + Self.sumsPerBlock - 1) / Self.sumsPerBlock
+      let pages =
+        blocks.lowerBound / Self.sumsPerBlock..<(blocks.upperBound + Self.sumsPerBlock - 1)
+        / Self.sumsPerBlock
       let start = region.lowerBound + pages.lowerBound * Self.blockByteCount
       let limit = region.lowerBound + pages.upperBound * Self.blockByteCount
       let extent = device.extent(at: start, limit: limit)
