@@ -76,14 +76,18 @@ extension ParityStripes {
     for offset in Swift.stride(
       from: band.memberRange.lowerBound, to: band.memberRange.upperBound, by: 4096)
     {
+      let row = offset / placement.chunkByteCount
+      let at = band.chunk(slot, row: row, band.stride)
+        + offset - row * placement.chunkByteCount - band.columns.lowerBound
       do throws(RaidError) {
-        try restore(
-          BadBlock(slot: slot, offset: offset, kind: .unreadable), in: band, memory: &memory)
+        var bad = [BadBlock(slot: slot, offset: offset, kind: .unreadable)]
+        if readsOwn, let own = members.slots[slot].reader(of: offset..<offset + 4096) {
+          bad = []
+          try read(own, slot: slot, into: &memory, at: at, offset..<offset + 4096, bad: &bad)
+        }
+        for block in bad { try restore(block, in: band, memory: &memory) }
       } catch {
         guard case .lost = error else { throw error }
-        let row = offset / placement.chunkByteCount
-        let at = band.chunk(slot, row: row, band.stride)
-          + offset - row * placement.chunkByteCount - band.columns.lowerBound
         var bytes = memory.buffer.mutableBytes
         bytes.zero(at..<at + 4096)
         lost.append(offset)
