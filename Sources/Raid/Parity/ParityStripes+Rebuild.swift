@@ -21,20 +21,21 @@ extension ParityStripes {
     _ slot: Int, onto target: Member, _ memberRange: Range<Int>, readsOwn: Bool,
     memory: inout WorkingMemory
   ) throws(RaidError) -> [Int] {
-    let row = memberRange.lowerBound / placement.chunkByteCount
-    let isOneRow = memberRange.upperBound <= (row + 1) * placement.chunkByteCount
-    let start = memberRange.lowerBound - row * placement.chunkByteCount
-    let band =
-      isOneRow
-      ? Band(
-        rows: row..<row + 1, columns: start..<start + memberRange.count,
-        chunkByteCount: placement.chunkByteCount)
-      : Band(
-        rows: row..<memberRange.upperBound / placement.chunkByteCount,
-        columns: 0..<placement.chunkByteCount, chunkByteCount: placement.chunkByteCount)
-    return try locks.withLock(band.rows, exclusive: true) { () throws(RaidError) -> [Int] in
-      try rebuildHolding(slot, onto: target, band, readsOwn: readsOwn, memory: &memory)
+    let limit = Band.columnLimit(
+      bufferByteCount: memory.buffer.byteCount, columnCount: placement.slotCount)
+    var lost: [Int] = []
+    var offset = memberRange.lowerBound
+    while offset < memberRange.upperBound {
+      // What a bitmap has marked may begin and end inside a row.
+      let band = placement.band(
+        atMemberOffset: offset, columnLimit: min(limit, memberRange.upperBound - offset))
+      let more = try locks.withLock(band.rows, exclusive: true) { () throws(RaidError) -> [Int] in
+        try rebuildHolding(slot, onto: target, band, readsOwn: readsOwn, memory: &memory)
+      }
+      lost.append(contentsOf: more)
+      offset = band.memberRange.upperBound
     }
+    return lost
   }
 
   private func rebuildHolding(
