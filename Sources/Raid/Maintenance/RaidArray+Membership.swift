@@ -97,7 +97,10 @@ extension RaidArray {
   /// Moves a spare into a slot that nobody in sync has, ready to be rebuilt.
   package func promoteSpare(named name: String?, toSlot slot: Int) throws(RaidError) {
     try beginWriting()
-    let found = members.spares.first { name == nil || $0.name == name }
+    if let member = members.slots[slot].member, !member.isFailed, member.isInSync {
+      throw .unsuitable(.slotIsInUse(slot))
+    }
+    let found = members.spares.first { !$0.isFailed && (name == nil || $0.name == name) }
     guard let spare = found else {
       throw .noSuchMember(name ?? "spare")
     }

@@ -40,6 +40,7 @@ extension RaidArray {
     guard let target = isReplacement ? holder.replacement : holder.member else {
       throw .noSuchMember("slot \(slot)")
     }
+    guard !target.isInSync else { throw .unsuitable(.slotIsInUse(slot)) }
     try beginWriting()
     let end = memberByteCountInUse
     let start = target.validByteCount == Int.max ? 0 : min(target.validByteCount, end)
