@@ -26,11 +26,11 @@ extension RaidArray {
       throw .unsuitable(.slotIsInUse(slot))
     }
     guard shape.redundancy > 0 else { throw .unsuitable(.noRedundancy) }
-    let marked = probe.flatMap { missedRanges($0, slot: slot) }
+    let knowsWhatItMissed = probe.map { missesOnlyWhatIsMarked($0, slot: slot) } ?? false
     let number = deviceNumber(for: probe)
     let new = try newMember(device, slot: slot, number: number, probe: probe)
     let member: Member
-    if marked != nil, let probe {
+    if knowsWhatItMissed, let probe {
       member = try Self.member(probe, slot: slot, false, true, nil)
     } else {
       try prepare(new)
@@ -38,6 +38,8 @@ extension RaidArray {
     }
     member.setValid(upTo: 0)
     members.state.withLock { state in state.slots[slot].member = member }
+    // Only now: a write that began before the member was in its slot has marked its range already.
+    let marked = knowsWhatItMissed ? intent?.markedRanges : nil
     try announce(member, number: number, slot: slot, isReplacement: false)
     return marked
   }
@@ -181,8 +183,8 @@ extension RaidArray {
 
   // MARK: The steps
 
-  /// What a member that was away has missed, if that is known.
-  private func missedRanges(_ probe: MemberProbe, slot: Int) -> [Range<Int>]? {
+  /// Whether a member that was away has missed no more than what the bitmap has marked.
+  private func missesOnlyWhatIsMarked(_ probe: MemberProbe, slot: Int) -> Bool {
     guard let intent, shape.level != .mirroredStripes, !hasDoubt,
       !intent.isOurs || !foundForeignWrite,
       probe.superblock.role == .slot(slot),
@@ -192,8 +194,8 @@ extension RaidArray {
       probe.superblock.creationTime == assembly.reference.creationTime,
       // Its own sums are of use only if nobody wrote to it on its own.
       (probe.header == nil) == !hasSums, !hasSums || probe.isLastWrittenByUs
-    else { return nil }
-    return intent.markedRanges
+    else { return false }
+    return true
   }
 
   /// Whether the members keep sums.
