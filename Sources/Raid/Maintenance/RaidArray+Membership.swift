@@ -190,6 +190,10 @@ extension RaidArray {
       probe.superblock.role == .slot(slot),
       probe.superblock.events >= intent.eventsCleared,
       !probe.superblock.features.contains(.recoveryOffset),
+      // One that called others failed has been written to without them.
+      members.active.allSatisfy({
+        probe.superblock.role(ofDevice: Int($0.superblock.deviceNumber)) != .faulty
+      }),
       probe.superblock.dataSizeSectors >= assembly.reference.sizeSectors,
       probe.superblock.creationTime == assembly.reference.creationTime,
       // Its own sums are of use only if nobody wrote to it on its own.
