@@ -31,8 +31,9 @@ extension Member {
       let isZero =
         scratch[start + blocks.lowerBound] == 0
         && blocks.allSatisfy { scratch[start + $0] == 0 }
-      if isZero, trustsSums,
-        try sums.areAllZero(first + blocks.lowerBound..<first + blocks.upperBound)
+      // The sums of a new member say zeros whatever it holds: only a hole is known to be zeros.
+      if isZero,
+        isHole(memberRange.lowerBound + done..<memberRange.lowerBound + done + piece)
       {
         try writePending(buffer, place, memberRange, pending..<done)
         pending = done + piece

@@ -3,6 +3,7 @@ import LinuxSystem
 import MDFormat
 import RaidGeometry
 import Synchronization
+import SystemPackage
 
 extension RaidArray {
   /// How much of a member the array uses, in bytes.
@@ -25,6 +26,7 @@ extension RaidArray {
     guard let target = isReplacement ? holder.replacement : holder.member else {
       throw .noSuchMember("slot \(slot)")
     }
+    guard !target.isInSync else { throw .unsuitable(.slotIsInUse(slot)) }
     try beginWriting()
     let end = memberByteCountInUse
     let start = target.validByteCount == Int.max ? 0 : min(target.validByteCount, end)
@@ -50,6 +52,7 @@ extension RaidArray {
         },
         step: { (part, memory) throws(RaidError) in
           options.rate?.pass(part.count)
+          try self.requireUsable(target)
           let gone = try self.rebuild(
             slot, onto: target, part, readsOwn: isReplacement, memory: &memory)
           if !gone.isEmpty { lost.withLock { $0.append(contentsOf: gone) } }
@@ -88,10 +91,20 @@ extension RaidArray {
     }
   }
 
+  /// Somebody else's write may have failed the member that is being filled.
+  private func requireUsable(_ target: Member) throws(RaidError) {
+    guard target.isFailed else { return }
+    let cause = members.state.withLock { state in
+      state.failures.first { $0.member === target }?.cause
+    }
+    throw .member(name: target.name, cause ?? .gone(.noSuchAddressOrDevice))
+  }
+
   /// Writes down how far a member is in sync.
   private func storeRecovery(
     of target: Member, _ done: Int, isFinal: Bool
   ) throws(RaidError) {
+    try requireUsable(target)
     do throws(DeviceError) {
       try target.flush()
     } catch {

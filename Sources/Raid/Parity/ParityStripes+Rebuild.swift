@@ -41,11 +41,9 @@ extension ParityStripes {
         offset = hole
         continue
       }
-      var band = placement.band(atMemberOffset: offset, columnLimit: limit)
-      if band.memberRange.upperBound > memberRange.upperBound {
-        band = placement.band(
-          atMemberOffset: offset, columnLimit: memberRange.upperBound - offset)
-      }
+      // What a bitmap has marked may begin and end inside a row.
+      let band = placement.band(
+        atMemberOffset: offset, columnLimit: min(limit, memberRange.upperBound - offset))
       lost += try locks.withLock(band.rows, exclusive: true) { () throws(RaidError) -> [Int] in
         try rebuildHolding(slot, onto: target, band, readsOwn: readsOwn, memory: &memory)
       }
@@ -93,15 +91,18 @@ extension ParityStripes {
     for offset in Swift.stride(
       from: band.memberRange.lowerBound, to: band.memberRange.upperBound, by: 4096)
     {
+      let row = offset / placement.chunkByteCount
+      let at = band.chunk(slot, row: row, band.stride)
+        + offset - row * placement.chunkByteCount - band.columns.lowerBound
       do throws(RaidError) {
-        try restore(
-          BadBlock(slot: slot, offset: offset, kind: .unreadable), in: band, memory: &memory)
+        var bad = [BadBlock(slot: slot, offset: offset, kind: .unreadable)]
+        if readsOwn, let own = members.slots[slot].reader(of: offset..<offset + 4096) {
+          bad = []
+          try read(own, slot: slot, into: &memory, at: at, offset..<offset + 4096, bad: &bad)
+        }
+        for block in bad { try restore(block, in: band, memory: &memory) }
       } catch {
         guard case .lost = error else { throw error }
-        let row = offset / placement.chunkByteCount
-        let at =
-          band.chunk(slot, row: row, band.stride)
-          + offset - row * placement.chunkByteCount - band.columns.lowerBound
         var bytes = memory.buffer.mutableBytes
         bytes.zero(at..<at + 4096)
         lost.append(offset)
