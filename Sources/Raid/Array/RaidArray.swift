@@ -118,12 +118,11 @@ extension RaidArray {
   func beginWriting() throws(RaidError) {
     if let obstacle { throw .readOnly(obstacle) }
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
+      precondition(lifecycle != .closed, "a closed array is not written to")
       guard lifecycle == .idle else { return }
       var change = MemberSet.Change()
-      if shape.redundancy > 0 {
-        change.resyncOffsetSectors = UInt64(doubtStart / 512)
-        if doubtStart == Int.max { change.resyncOffsetSectors = 0 }
-      }
+      // Wherever a resync stands: what is written from now on may be anywhere.
+      if shape.redundancy > 0 { change.resyncOffsetSectors = 0 }
       if foundForeignWrite { change.sumsAreStale = true }
       try members.commit(change, intent: intent)
       lifecycle = .writing
