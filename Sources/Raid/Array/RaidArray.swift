@@ -136,8 +136,10 @@ extension RaidArray {
     let isNeeded = members.state.withLock { $0.hasUnrecordedFailure }
     guard isNeeded else { return }
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
-      try members.commit(MemberSet.Change(), intent: intent)
-      if lifecycle == .idle { lifecycle = .writing }
+      var change = MemberSet.Change()
+      // With our marker the superblocks would otherwise vouch for sums that somebody else made stale.
+      if lifecycle == .idle, foundForeignWrite { change.sumsAreStale = true }
+      try members.commit(change, intent: intent)
     }
   }
 
