@@ -76,6 +76,9 @@ package final class Member: Sendable {
     !badBlocks.isEmpty && badBlocks.contains { $0.overlaps(range) }
   }
 
+  /// Whether its header on the device lags behind.
+  var hasNews: Bool { state.withLock { $0.headerChanged } }
+
   /// Counts what reading found.
   func count(_ change: (inout IntegrityCounters) -> Void) {
     state.withLock { state in

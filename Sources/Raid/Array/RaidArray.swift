@@ -162,9 +162,17 @@ extension RaidArray {
   /// changes nothing.
   package func close() throws(RaidError) {
     try flushAll()
+    try recordFailures()
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       guard lifecycle == .writing else {
         lifecycle = .closed
+        if members.active.contains(where: \.hasNews) {
+          // Reads have repaired blocks, and counted them.
+          try members.onEach(members.active) { (member) throws(DeviceError) in
+            _ = try member.storeFarHeader()
+            try member.flush()
+          }
+        }
         return
       }
       if isTorn.load(ordering: .acquiring) {
