@@ -76,7 +76,14 @@ final class WriteIntent: Sendable {
           fresh = (fresh?.lowerBound ?? bit)..<bit + 1
         }
       }
-      if let fresh { try Self.write(state, bits: fresh, store) }
+      guard let fresh else { return }
+      do {
+        try Self.write(state, bits: fresh, store)
+      } catch {
+        // The next write has to try again. The count stays, so that nothing is cleared.
+        for bit in fresh { state.stored.remove(bit) }
+        throw error
+      }
     }
   }
 
@@ -116,6 +123,14 @@ final class WriteIntent: Sendable {
       {
         state.doubtful.remove(end)
       }
+    }
+  }
+
+  /// A write to the range, whose bits are set, was cut off.
+  func doubt(_ range: Range<Int>) {
+    let bits = bits(of: range)
+    state.withLock { state in
+      for bit in bits { state.doubtful.insert(bit) }
     }
   }
 
