@@ -79,7 +79,21 @@ extension RaidArray {
     {
       start = min(progress.position, end)
     }
+    // What came into doubt later is not done, nor are sums that somebody else has made stale.
+    if hasDoubt { start = min(start, doubtBegin) }
+    if foundForeignWrite { start = 0 }
     return (start..<end, true)
+  }
+
+  /// Where the first part in doubt begins, in the units of a scrub.
+  private var doubtBegin: Int {
+    let start: Int
+    switch segments[0].data {
+    case .parity(let stripes): start = stripes.doubtStartOffset
+    case .copies(let copies): start = copies.doubtStartOffset
+    }
+    guard let first = intent?.doubtfulRanges.first else { return start }
+    return max(start, first.lowerBound)
   }
 
   private func sweep(
