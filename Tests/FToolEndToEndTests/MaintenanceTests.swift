@@ -12,7 +12,7 @@ import Testing
     try bench.damage("m1.img", at: data + 20480, Workbench.noise(8192, seed: 4))
     let before = try bench.snapshot()
     let plan = try bench.ftool("raid scrub m0.img --dry-run", ends: 4)
-    #expect(plan.output.contains("m1.img, byte 20480 of its data: the content does not agree"), plan.remark)
+    #expect(plan.output.contains("m1.img, block at byte 20480 of its data: the content does not agree"), plan.remark)
     let never = try bench.ftool("raid scrub m0.img --repair never --json", ends: 4).json
     #expect(never["problems"] == .number(2) && never["repaired"] == .number(0))
     #expect(never["findings"][0]["member"] == .string("m1.img"))

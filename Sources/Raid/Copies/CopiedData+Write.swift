@@ -15,8 +15,14 @@ extension CopiedData {
       try intent?.begin(range) { (page, pages) throws(RaidError) in
         try members.storeIntent(page, pages, isOurs: intent?.isOurs ?? false)
       }
-      try write(range, from: source, at: place, memory: &memory)
-      intent?.end(range)
+      defer { intent?.end(range) }
+      do {
+        try write(range, from: source, at: place, memory: &memory)
+      } catch {
+        // Some members may have the bytes and others not.
+        doubt(range)
+        throw error
+      }
     }
   }
 

@@ -79,6 +79,7 @@ final class WriteIntent: Sendable {
         state.active[bit, default: 0] += 1
         if !state.stored.contains(bit) { fresh = (fresh?.lowerBound ?? bit)..<bit + 1 }
       }
+<<<<<<< HEAD
       guard var fresh else { return }
       if fresh.lowerBound > 0, state.stored.contains(fresh.lowerBound - 1) {
         let ahead = fresh.lowerBound + Self.aheadByteCount / granularity
@@ -86,6 +87,16 @@ final class WriteIntent: Sendable {
       }
       for bit in fresh { state.stored.insert(bit) }
       try Self.write(state, bits: fresh, store)
+=======
+      guard let fresh else { return }
+      do {
+        try Self.write(state, bits: fresh, store)
+      } catch {
+        // The next write has to try again. The count stays, so that nothing is cleared.
+        for bit in fresh { state.stored.remove(bit) }
+        throw error
+      }
+>>>>>>> enginetests
     }
   }
 
@@ -125,6 +136,14 @@ final class WriteIntent: Sendable {
       {
         state.doubtful.remove(end)
       }
+    }
+  }
+
+  /// A write to the range, whose bits are set, was cut off.
+  func doubt(_ range: Range<Int>) {
+    let bits = bits(of: range)
+    state.withLock { state in
+      for bit in bits { state.doubtful.insert(bit) }
     }
   }
 

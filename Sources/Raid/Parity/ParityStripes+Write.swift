@@ -44,8 +44,14 @@ extension ParityStripes {
       try intent?.begin(memberRange) { (page, range) throws(RaidError) in
         try members.storeIntent(page, range, isOurs: intent?.isOurs ?? false)
       }
-      try body()
-      intent?.end(memberRange)
+      defer { intent?.end(memberRange) }
+      do {
+        try body()
+      } catch {
+        // Some members may have the bytes and others not.
+        doubt(memberRange)
+        throw error
+      }
     }
   }
 
