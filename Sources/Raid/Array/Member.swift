@@ -76,15 +76,13 @@ package final class Member: Sendable {
     !badBlocks.isEmpty && badBlocks.contains { $0.overlaps(range) }
   }
 
-<<<<<<< HEAD
   /// A block that could not be read has been rewritten, and can be: md's own count of these.
   func countCorrectedRead() {
     state.withLock { $0.superblock.correctedReadErrors &+= 1 }
   }
-=======
+
   /// Whether its header on the device lags behind.
   var hasNews: Bool { state.withLock { $0.headerChanged } }
->>>>>>> enginetests
 
   /// Counts what reading found.
   func count(_ change: (inout IntegrityCounters) -> Void) {

@@ -125,15 +125,8 @@ extension RaidArray {
       precondition(lifecycle != .closed, "a closed array is not written to")
       guard lifecycle == .idle else { return }
       var change = MemberSet.Change()
-<<<<<<< HEAD
-      if shape.redundancy > 0 {
-        // As the kernel does: while writes go on nothing of the array is called in sync.
-        change.resyncOffsetSectors = 0
-      }
-=======
       // Wherever a resync stands: what is written from now on may be anywhere.
       if shape.redundancy > 0 { change.resyncOffsetSectors = 0 }
->>>>>>> enginetests
       if foundForeignWrite { change.sumsAreStale = true }
       try members.commit(change, intent: intent)
       lifecycle = .writing

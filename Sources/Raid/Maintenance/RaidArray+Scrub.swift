@@ -39,15 +39,9 @@ extension RaidArray {
     guard writes else { return report }
     // What was settled must be durable before it is called settled.
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
-<<<<<<< HEAD
-    if isWhole { settle(upTo: done) }
-    if let part = options.range, done == part.upperBound { resolve(part) }
-    if report.isComplete, isWhole {
-=======
     if isWhole { settle(upTo: done == range.upperBound ? Int.max : done) }
     if let part = options.range, done == range.upperBound { resolve(part) }
-    if report.isComplete, isWhole, !isResumed || !foundForeignWrite {
->>>>>>> enginetests
+    if report.isComplete, isWhole {
       try finishScrub(report, started)
     } else if isWhole {
       try storeProgress(operation, .interrupted, done, range.upperBound, started)

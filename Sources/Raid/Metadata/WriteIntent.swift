@@ -79,24 +79,20 @@ final class WriteIntent: Sendable {
         state.active[bit, default: 0] += 1
         if !state.stored.contains(bit) { fresh = (fresh?.lowerBound ?? bit)..<bit + 1 }
       }
-<<<<<<< HEAD
       guard var fresh else { return }
       if fresh.lowerBound > 0, state.stored.contains(fresh.lowerBound - 1) {
         let ahead = fresh.lowerBound + Self.aheadByteCount / granularity
         fresh = fresh.lowerBound..<max(fresh.upperBound, min(bitCount, ahead))
       }
+      let before = state.stored
       for bit in fresh { state.stored.insert(bit) }
-      try Self.write(state, bits: fresh, store)
-=======
-      guard let fresh else { return }
-      do {
+      do throws(RaidError) {
         try Self.write(state, bits: fresh, store)
       } catch {
         // The next write has to try again. The count stays, so that nothing is cleared.
-        for bit in fresh { state.stored.remove(bit) }
+        state.stored = before
         throw error
       }
->>>>>>> enginetests
     }
   }
 
