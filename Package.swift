@@ -103,6 +103,10 @@ let package = Package(
       name: "ftool-bench",
       dependencies: ["ErasureCoding", "BinaryCodec", "CKernels", "LinuxSystem"],
       path: "Tests/Benchmarks/KernelBenchmark", swiftSettings: strict),
+    .executableTarget(
+      name: "ftool-bench-small-writes",
+      dependencies: ["Raid", "RaidGeometry", "BlockStorage", "LinuxSystem"],
+      path: "Tests/Benchmarks/SmallWrites", swiftSettings: strict),
   ],
   cLanguageStandard: .gnu17
 )

@@ -44,6 +44,8 @@ package protocol BlockDevice: AnyObject, Sendable {
   /// What lies at `offset`, up to `limit` at most: never empty, as long as `offset < limit`. A device
   /// that cannot tell says data.
   func extent(at offset: Int, limit: Int) -> Extent
+  /// Whether the whole range is known to be a hole: cheaper than to ask where what lies there ends.
+  func isHole(_ range: Range<Int>) -> Bool
 }
 
 extension BlockDevice {
@@ -75,6 +77,11 @@ extension BlockDevice {
 
   package func extent(at offset: Int, limit: Int) -> Extent {
     Extent(isHole: false, range: offset..<max(offset, limit))
+  }
+
+  package func isHole(_ range: Range<Int>) -> Bool {
+    let extent = extent(at: range.lowerBound, limit: range.upperBound)
+    return extent.isHole && extent.range.upperBound >= range.upperBound
   }
 
   /// Throws `truncated` unless these bytes are the device's. A negative offset is a bug.

@@ -75,6 +75,11 @@ package final class DeviceWindow: BlockDevice {
     }
   }
 
+  package func isHole(_ range: Range<Int>) -> Bool {
+    let start = self.range.lowerBound
+    return device.isHole(range.lowerBound + start..<range.upperBound + start)
+  }
+
   package func extent(at offset: Int, limit: Int) -> Extent {
     let start = range.lowerBound
     let limit = min(limit, byteCount)

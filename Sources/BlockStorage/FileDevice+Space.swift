@@ -41,6 +41,13 @@ extension FileDevice {
     }
   }
 
+  package func isHole(_ range: Range<Int>) -> Bool {
+    // To look for a hole passes over all the data before it; to look for data does not.
+    guard kind == .regular, range.upperBound <= byteCount else { return false }
+    if let data = descriptor.nextData(from: range.lowerBound) { return data >= range.upperBound }
+    return descriptor.nextHole(from: range.lowerBound) == range.lowerBound
+  }
+
   package func extent(at offset: Int, limit: Int) -> Extent {
     let limit = min(limit, byteCount)
     let data = Extent(isHole: false, range: offset..<max(offset, limit))

@@ -1,17 +1,19 @@
 import LinuxSystem
-import Synchronization
 
 /// What stands between a direct descriptor and requests that do not suit it.
 final class BounceBuffers: Sendable {
   let alignment: Int
+  /// For reads.
   let pool: BufferPool
-  /// Held while the rest of a block is read, changed in part and written: two such writes to one block
-  /// would undo each other.
-  let alone = Mutex(())
+  /// For writes: held while the rest of a block is read, changed in part and written, since two such
+  /// writes to one block would undo each other.
+  let writeBuffer: Monitor<AlignedBuffer>
 
   init(alignment: Int) {
     self.alignment = alignment
-    pool = BufferPool(byteCount: max(128 << 10, alignment), limit: 4)
+    let byteCount = max(128 << 10, alignment)
+    pool = BufferPool(byteCount: byteCount, limit: 4)
+    writeBuffer = Monitor(AlignedBuffer(byteCount: byteCount))
   }
 
   /// Whether the kernel takes this request as it is.
@@ -58,12 +60,11 @@ extension FileDevice {
   func writeUnaligned(
     _ bounce: BounceBuffers, _ buffer: RawSpan, range: Range<Int>, at offset: Int
   ) throws(DeviceError) {
-    var own = bounce.pool.take()
     var done = 0
     while done < range.count {
       let (blocks, bytes) = bounce.step(offset + done..<offset + range.count)
       let source = range.lowerBound + done..<range.lowerBound + done + bytes.count
-      try bounce.alone.withLock { _ throws(DeviceError) in
+      try bounce.writeBuffer.withLock { own throws(DeviceError) in
         var span = own.mutableBytes
         if blocks != bytes { try read(into: &span, range: 0..<blocks.count, at: blocks.lowerBound) }
         copyBytes(buffer, source, into: &span, at: bytes.lowerBound - blocks.lowerBound)

@@ -2,7 +2,9 @@ import Glibc
 
 /// State that one thread at a time may touch, and that others can wait for.
 ///
-/// Bodies are short, and do not block: no input or output, no second monitor.
+/// Bodies are short; one that blocks keeps all others out, and one that enters a second monitor needs an
+/// order that everybody keeps to. Used in place of `Synchronization.Mutex`, which nobody can wait in, and
+/// which the thread sanitizer does not see: every use of it is reported as a race.
 package final class Monitor<State: ~Copyable>: @unchecked Sendable {
   // Sendable: `state` is touched only between lock and unlock.
   @usableFromInline var state: State

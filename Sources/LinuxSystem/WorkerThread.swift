@@ -1,12 +1,11 @@
 import CLinux
 import Glibc
-import Synchronization
 import SystemPackage
 
 /// A thread for work that blocks; joined at the latest when the last reference to it goes.
 package final class WorkerThread: Sendable {
   private let thread: pthread_t
-  private let isJoined = Mutex(false)
+  private let isJoined = Monitor(false)
 
   /// Starts the body on a thread of its own. `name` is what `top -H` shows of it (15 bytes).
   package init(

@@ -1,6 +1,5 @@
 import BlockStorage
 import LinuxSystem
-import Synchronization
 import SystemPackage
 
 /// A device that wraps another one and goes wrong as planned.
@@ -56,11 +55,11 @@ package final class FaultyDevice: BlockDevice {
   }
 
   package let device: any BlockDevice
-  private let state: Mutex<State>
+  private let state: Monitor<State>
 
   package init(_ device: any BlockDevice, plan: [Fault] = []) {
     self.device = device
-    state = Mutex(State(plan: plan))
+    state = Monitor(State(plan: plan))
   }
 
   package var name: String { device.name }

@@ -1,6 +1,5 @@
 import BlockStorage
 import LinuxSystem
-import Synchronization
 
 /// A device in memory that remembers what the last flush made safe, so that the power can be cut.
 ///
@@ -24,14 +23,14 @@ package final class MemoryDevice: BlockDevice {
     var flushCount = 0
   }
 
-  private let state: Mutex<State>
+  private let state: Monitor<State>
   private static let sector = 512
 
   package init(byteCount: Int, name: String = "memory") {
     self.name = name
     self.byteCount = byteCount
     let sectors = (byteCount + Self.sector - 1) / Self.sector
-    state = Mutex(
+    state = Monitor(
       State(
         bytes: [UInt8](repeating: 0, count: byteCount),
         isData: [Bool](repeating: false, count: sectors)))
@@ -51,11 +50,9 @@ package final class MemoryDevice: BlockDevice {
   ) throws(DeviceError) {
     try requireInside(offset, range.count)
     precondition(range.lowerBound >= 0 && range.upperBound <= buffer.byteCount)
-    // Through a closure that may be handed the span only as a pointer.
     buffer.withUnsafeMutableBytes { memory in
       let target = UnsafeMutableRawBufferPointer(rebasing: memory[range])
-      nonisolated(unsafe) let place = target
-      state.withLock { place.copyBytes(from: $0.bytes[offset..<offset + range.count]) }
+      state.withLock { target.copyBytes(from: $0.bytes[offset..<offset + range.count]) }
     }
   }
 

@@ -11,14 +11,14 @@
 #
 # Each step prints "ok NAME what" or "FAIL NAME what"; after a FAIL the array's other steps
 # are skipped, and what the kernel said is shown. An array that was gone through says "done NAME".
-name= failed=0 md=md0 loops= md_seen=0
+name= failed=0 md=md0 loops=
 
 say() { echo "ok $name $*"; }
 fail() {
   echo "FAIL $name $*"
   sed 's/^/  mdstat: /' /proc/mdstat | grep -v 'unused devices\|^  mdstat: *$'
   [ -s /tmp/mdadm ] && sed 's/^/  mdadm: /' /tmp/mdadm
-  dmesg | tail -n +$((md_seen + 1)) | tail -12 | sed 's/^/  kernel: /'
+  dmesg | tail -12 | sed 's/^/  kernel: /'
   failed=1
 }
 expect() { # WHAT COMMAND...: the command must succeed
@@ -48,10 +48,10 @@ attach() { # M...: a loop device for each member
     losetup $loop /host/$name/$member || { fail "losetup $member"; return 1; }
     loops="$loops $loop"
   done
-  md_seen=$(dmesg | wc -l)
+  dmesg -c >/dev/null  # from here on it is about this array
   : >/tmp/mdadm
 }
-said() { dmesg | tail -n +$((md_seen + 1)) | grep -q "$1"; }
+said() { dmesg | grep -q "$1"; }
 
 assemble_with() { # OPTION... -- M...
   local options=

@@ -1,5 +1,4 @@
 import FToolTestSupport
-import Synchronization
 import Testing
 
 @testable import LinuxSystem
@@ -66,7 +65,7 @@ import Testing
   }
 
   @Test func `letting go of a thread waits for it`() throws {
-    let done = Mutex(false)
+    let done = Monitor(false)
     do {
       let thread = try WorkerThread(name: "a name longer than fifteen bytes") {
         Machine.sleep(seconds: 0.05)
@@ -79,7 +78,7 @@ import Testing
 
   @Test func `a thread may hold the last reference to itself`() throws {
     final class Owner: Sendable {
-      let thread = Mutex<WorkerThread?>(nil)
+      let thread = Monitor<WorkerThread?>(nil)
     }
     let finished = Monitor(false)
     do {

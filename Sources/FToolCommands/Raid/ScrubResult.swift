@@ -43,7 +43,8 @@ struct ScrubResult: Report {
   }
 
   private func sentence(_ finding: ScrubReport.Finding) -> String {
-    let place = finding.member.map { "\($0), byte \(finding.memberOffset) of its data" }
+    let place =
+      finding.member.map { "\($0), byte \(finding.memberOffset) of its data" }
       ?? "byte \(finding.memberOffset) of the members' data"
     let problem =
       switch finding.problem {

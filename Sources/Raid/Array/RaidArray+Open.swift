@@ -19,15 +19,17 @@ extension RaidArray {
 
   /// Opens the array that has been assembled.
   package static func open(
-    _ assembly: Assembly, options: Options = Options(), name: String? = nil,
+    _ given: Assembly, options: Options = Options(), name: String? = nil,
     sumsFile: SumsFile? = nil
   ) throws(RaidError) -> RaidArray {
+    let assembly =
+      options.isWritable ? given : try given.replayed(allowsDoubt: options.allowsDoubt)
     let reference = assembly.reference
     let shapes = try ArrayShapes(assembly)
     let obstacle = Self.obstacle(assembly, options)
     if options.isWritable, let obstacle { throw .readOnly(obstacle) }
 
-    let hasForeignWrite = Self.hasForeignWrite(assembly)
+    let hasForeignWrite = Self.hasForeignWrite(assembly, countsKnown: true)
     let slotsFor = { (usesNewOffset: Bool) throws(RaidError) -> ([MemberSet.Slot], [Member]) in
       try Self.slots(
         assembly, usesNewOffset: usesNewOffset, trustsSums: !hasForeignWrite, sumsFile)
@@ -77,7 +79,9 @@ extension RaidArray {
       name: name ?? reference.name, shape: shapes.old, byteCount: shapes.byteCount,
       assembly: assembly, members: members, segments: segments, intent: intent, options: options,
       obstacle: obstacle ?? (options.isWritable ? nil : .openedForReading),
-      foundForeignWrite: hasForeignWrite, wasUnclean: isUnclean, memory: memory)
+      foundForeignWrite: hasForeignWrite,
+      isForeignWriteFresh: Self.hasForeignWrite(assembly, countsKnown: false),
+      wasUnclean: isUnclean, memory: memory)
   }
 
   /// Why the array may only be read, if so.
@@ -99,14 +103,16 @@ extension RaidArray {
     return nil
   }
 
-  /// Whether a member that keeps sums has a superblock that is not ours.
-  private static func hasForeignWrite(_ assembly: Assembly) -> Bool {
+  /// Whether a member that keeps sums has a superblock that is not ours; or, if that counts, had one
+  /// and its sums have not been renewed since.
+  private static func hasForeignWrite(_ assembly: Assembly, countsKnown: Bool) -> Bool {
     assembly.members.indices.contains { index in
       let probe = assembly.members[index]
       guard probe.header?.range(of: .sums) != nil else { return false }
       switch assembly.standings[index] {
       case .active, .rebuilding, .replacement:
-        return !probe.isLastWrittenByUs || probe.header?.flags.contains(.sumsStale) == true
+        return !probe.isLastWrittenByUs
+          || countsKnown && probe.header?.flags.contains(.sumsStale) == true
       default: return false
       }
     }
@@ -166,7 +172,7 @@ extension RaidArray {
   }
 
   /// What the member's list of bad blocks says, as data offsets.
-  private static func badBlocks(_ probe: MemberProbe) throws(RaidError) -> [Range<Int>] {
+  static func badBlocks(_ probe: MemberProbe) throws(RaidError) -> [Range<Int>] {
     let superblock = probe.superblock
     guard superblock.features.contains(.badBlocks), superblock.badBlockLog.sizeSectors > 0 else {
       return []
@@ -260,7 +266,8 @@ extension RaidArray {
     else { return nil }
     var buffer = AlignedBuffer(byteCount: header.byteCountOnDisk)
     var bytes = buffer.mutableBytes
-    guard (try? probe.device.read(into: &bytes, range: 0..<header.byteCountOnDisk, at: start)) != nil
+    guard
+      (try? probe.device.read(into: &bytes, range: 0..<header.byteCountOnDisk, at: start)) != nil
     else { return nil }
     let stored = BitSet(
       count: header.bitCount, bitmap: bytes.bytes, start: MDBitmapHeader.byteCount)

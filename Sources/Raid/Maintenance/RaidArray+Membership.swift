@@ -124,7 +124,8 @@ extension RaidArray {
   /// Declares a member failed. It keeps what it has; the others stop counting on it.
   package func failMember(named name: String) throws(RaidError) {
     try beginWriting()
-    let all = members.slots.flatMap { [$0.member, $0.replacement].compactMap { $0 } } + members.spares
+    let all =
+      members.slots.flatMap { [$0.member, $0.replacement].compactMap { $0 } } + members.spares
     guard let member = all.first(where: { $0.name == name }) else { throw .noSuchMember(name) }
     let present = members.slots.map { slot in
       slot.writable.contains { $0 !== member && $0.isInSync }

@@ -24,7 +24,6 @@ extension RaidArray {
     let writes = options.repairs && members.isWritable
     if writes { try beginWriting() }
     let (range, isWhole) = scrubWork(options)
-    let isResumed = range.lowerBound > 0 && options.range == nil
     let started = MaintenanceStart(at: range.lowerBound)
     let checkpoint = Checkpoint()
     let operation: MaintenanceProgress.Operation = wasUnclean ? .resync : .scrub
@@ -42,7 +41,7 @@ extension RaidArray {
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
     if isWhole { settle(upTo: done) }
     if let part = options.range, done == part.upperBound { resolve(part) }
-    if report.isComplete, isWhole, !isResumed || !foundForeignWrite {
+    if report.isComplete, isWhole {
       try finishScrub(report, started)
     } else if isWhole {
       try storeProgress(operation, .interrupted, done, range.upperBound, started)
@@ -73,7 +72,8 @@ extension RaidArray {
       }
     }
     var start = 0
-    if !options.startsOver, let progress = members.active.first?.header?.progress,
+    if !options.startsOver, !isForeignWriteFresh,
+      let progress = members.active.first?.header?.progress,
       progress.phase == .interrupted || progress.phase == .running,
       progress.operation == .scrub || progress.operation == .resync, progress.end == end
     {

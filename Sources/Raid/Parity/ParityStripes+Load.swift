@@ -30,20 +30,27 @@ extension ParityStripes {
     let readers = readers(of: band, isExcluded: isExcluded)
     var bad: [BadBlock] = []
     var lostRows: [(row: Int, slots: [Int])] = []
-    var needed = [[Bool]](
-      repeating: [Bool](repeating: false, count: band.rows.count), count: placement.slotCount)
+    // By slot, and in it by row.
+    var needed = [Bool](repeating: false, count: placement.slotCount * band.rows.count)
     for row in band.rows {
       let lost = try plan(row: row, wanted, readers, band, &needed)
       if !lost.isEmpty { lostRows.append((row, lost)) }
     }
     for slot in 0..<placement.slotCount {
       guard let member = readers[slot] else { continue }
-      for run in runs(of: needed[slot]) {
-        let rows = band.rows.lowerBound + run.lowerBound..<band.rows.lowerBound + run.upperBound
-        let part = Band(rows: rows, columns: band.columns, chunkByteCount: band.chunkByteCount)
-        let at = band.chunk(slot, row: rows.lowerBound, band.stride)
-        try read(
-          member, slot: slot, into: &memory, at: at, part.memberRange, bad: &bad)
+      // Rows that follow each other are read in one piece.
+      var row = 0
+      while row < band.rows.count {
+        let first = row
+        while row < band.rows.count, needed[slot * band.rows.count + row] { row += 1 }
+        if row > first {
+          let start = band.memberRange.lowerBound + first * band.columns.count
+          try read(
+            member, slot: slot, into: &memory,
+            at: band.chunk(slot, row: band.rows.lowerBound + first, band.stride),
+            start..<start + (row - first) * band.columns.count, bad: &bad)
+        }
+        row += 1
       }
     }
     for block in bad {
@@ -53,7 +60,9 @@ extension ParityStripes {
       var bytes = memory.buffer.mutableBytes
       let isRecovered = recover(
         row: row, wanted: slots,
-        isKnown: { needed[$0][row - band.rows.lowerBound] && readers[$0] != nil },
+        isKnown: {
+          needed[$0 * band.rows.count + row - band.rows.lowerBound] && readers[$0] != nil
+        },
         column: { band.chunk($0, row: row, band.stride) }, byteCount: band.columns.count,
         in: &bytes)
       guard isRecovered else { throw lost(row: row, readers) }
@@ -70,21 +79,22 @@ extension ParityStripes {
 
   /// Decides which slots of a row to read, and returns those that are wanted and can't be.
   private func plan(
-    row: Int, _ wanted: Wanted, _ readers: [Member?], _ band: Band, _ needed: inout [[Bool]]
+    row: Int, _ wanted: Wanted, _ readers: [Member?], _ band: Band, _ needed: inout [Bool]
   ) throws(RaidError) -> [Int] {
     let pattern = placement.pattern(ofRow: row)
-    let index = row - band.rows.lowerBound
+    let rowIndex = row - band.rows.lowerBound
+    func need(_ slot: Int) { needed[slot * band.rows.count + rowIndex] = true }
     var lost: [Int] = []
     for slot in 0..<placement.slotCount where wanted.includes(slot, in: pattern) {
-      if readers[slot] == nil { lost.append(slot) } else { needed[slot][index] = true }
+      if readers[slot] == nil { lost.append(slot) } else { need(slot) }
     }
     if lost.isEmpty { return [] }
     var unknown = 0
     for slot in pattern.dataSlots {
-      if readers[slot] == nil { unknown += 1 } else { needed[slot][index] = true }
+      if readers[slot] == nil { unknown += 1 } else { need(slot) }
     }
     for slot in pattern.paritySlots where unknown > 0 && readers[slot] != nil {
-      needed[slot][index] = true
+      need(slot)
       unknown -= 1
     }
     guard unknown == 0 else { throw self.lost(row: row, readers) }
@@ -96,20 +106,6 @@ extension ParityStripes {
     let start = row * placement.rowByteCount
     return .lost(
       arrayRange: start..<start + placement.rowByteCount, .missing(slot: missing))
-  }
-
-  private func runs(of flags: [Bool]) -> [Range<Int>] {
-    var runs: [Range<Int>] = []
-    var start: Int?
-    for (index, flag) in flags.enumerated() {
-      if flag, start == nil { start = index }
-      if !flag, let begun = start {
-        runs.append(begun..<index)
-        start = nil
-      }
-    }
-    if let start { runs.append(start..<flags.count) }
-    return runs
   }
 
   /// Reads a range of one member and checks it; blocks that are not good are added to `bad`.

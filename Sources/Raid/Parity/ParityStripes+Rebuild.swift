@@ -82,7 +82,8 @@ extension ParityStripes {
       } catch {
         guard case .lost = error else { throw error }
         let row = offset / placement.chunkByteCount
-        let at = band.chunk(slot, row: row, band.stride)
+        let at =
+          band.chunk(slot, row: row, band.stride)
           + offset - row * placement.chunkByteCount - band.columns.lowerBound
         var bytes = memory.buffer.mutableBytes
         bytes.zero(at..<at + 4096)

@@ -199,7 +199,11 @@ extension ParityStripes {
       var bytes = memory.buffer.mutableBytes
       xor(in: &bytes, at: place, with: difference, byteCount: 4096)
       let isGood = try write(member, memory.buffer.bytes, place, offset, memory.sums)
-      if isGood { member.count { $0.damagedBlocks += 1; $0.repairedBlocks += 1 } }
+      if isGood {
+        member.count {
+          $0.damagedBlocks += 1; $0.repairedBlocks += 1
+        }
+      }
       log.add(
         .wrongData, isGood ? .repaired : .unrepairable, member, slot: slot, at: offset)
     case .parity(let slots):
@@ -219,7 +223,11 @@ extension ParityStripes {
         } else {
           log.add(
             .wrongParity, isGood ? .repaired : .unrepairable, member, slot: slot, at: offset)
-          if isGood { member.count { $0.damagedBlocks += 1; $0.repairedBlocks += 1 } }
+          if isGood {
+            member.count {
+              $0.damagedBlocks += 1; $0.repairedBlocks += 1
+            }
+          }
         }
       }
     }
@@ -271,8 +279,10 @@ extension ParityStripes {
         let ranges = all ? [blocks] : try sums.damagedRanges(in: blocks)
         for range in ranges {
           // The columns hold differences where parity was: read again what the member holds.
-          let bytesRange = range.lowerBound * 4096..<min(
-            range.upperBound * 4096, band.memberRange.upperBound)
+          let bytesRange =
+            range.lowerBound
+            * 4096..<min(
+              range.upperBound * 4096, band.memberRange.upperBound)
           let place = band.column(slot, band.stride)
           var bytes = memory.buffer.mutableBytes
           try member.read(
@@ -294,9 +304,7 @@ extension ParityStripes {
 extension Member {
   /// Whether the range is a hole of which the sums say that it should be zeros.
   func isHole(_ range: Range<Int>) -> Bool {
-    let start = dataOffset + range.lowerBound
-    let extent = device.extent(at: start, limit: dataOffset + range.upperBound)
-    guard extent.isHole, extent.range.upperBound >= dataOffset + range.upperBound else {
+    guard device.isHole(dataOffset + range.lowerBound..<dataOffset + range.upperBound) else {
       return false
     }
     guard let sums else { return true }

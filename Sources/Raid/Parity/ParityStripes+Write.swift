@@ -3,6 +3,7 @@ import BlockStorage
 import ErasureCoding
 import LinuxSystem
 import RaidGeometry
+import Synchronization
 
 extension ParityStripes {
   /// Writes any range of the array, row by row: whole rows in bands, the rest by parts.
@@ -86,10 +87,12 @@ extension ParityStripes {
       try loadBlock(block.lowerBound, into: &merged, at: index * 4096, memory: &memory)
       var bytes = merged.mutableBytes
       bytes.copy(
-        source.sub(place + new.lowerBound - range.lowerBound..<place + new.upperBound - range.lowerBound),
+        source.sub(
+          place + new.lowerBound - range.lowerBound..<place + new.upperBound - range.lowerBound),
         at: index * 4096 + new.lowerBound - block.lowerBound)
       try writePart(of: block, from: merged.bytes, at: index * 4096, memory: &memory)
-      middle = block == first
+      middle =
+        block == first
         ? block.upperBound..<max(block.upperBound, middle.upperBound)
         : middle.lowerBound..<max(middle.lowerBound, block.lowerBound)
     }
@@ -286,7 +289,7 @@ extension ParityStripes {
         with: incoming(column, window), byteCount: window.byteCount)
     }
     let ordered = plan.order.filter { touched.contains($0) }
-    let update = updatePlan(positions: ordered.map { plan.pattern.codePositions[$0] }, livingParity)
+    let update = update(of: ordered.map { plan.pattern.codePositions[$0] }, livingParity)
     let sources = ordered.map { window.column(plan.pattern.dataSlots[$0], stride) }
     let outputs = livingParity.map { window.column(plan.pattern.paritySlots[$0], stride) }
     update.apply(
@@ -315,8 +318,16 @@ extension ParityStripes {
       in: &bytes, sources: sources.span, outputs: outputs.span, byteCount: window.byteCount)
   }
 
-  private func updatePlan(positions: [Int], _ parities: [Int]) -> CodingPlan {
-    code.encoding(positions: positions, parities: parities)
+  /// What parities change by when the data at code positions does. Small writes change one column, and
+  /// these plans are kept.
+  private func update(of positions: [Int], _ parities: [Int]) -> CodingPlan {
+    guard positions.count == 1, parities.count == placement.parityCount else {
+      return code.encoding(positions: positions, parities: parities)
+    }
+    if let plan = updates.withLock({ $0[positions[0]] }) { return plan }
+    let plan = code.encoding(positions: positions, parities: parities)
+    updates.withLock { $0[positions[0]] = plan }
+    return plan
   }
 
   private func store(
@@ -375,7 +386,8 @@ extension Member {
     while done < memberRange.count {
       let piece = min(Self.sparsePiece, memberRange.count - done)
       let blocks = done / 4096..<(done + piece + 4095) / 4096
-      let isZero = scratch[start + blocks.lowerBound] == 0
+      let isZero =
+        scratch[start + blocks.lowerBound] == 0
         && blocks.allSatisfy { scratch[start + $0] == 0 }
       if isZero, trustsSums,
         try sums.areAllZero(first + blocks.lowerBound..<first + blocks.upperBound)

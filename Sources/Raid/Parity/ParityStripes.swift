@@ -35,6 +35,8 @@ final class ParityStripes: Sendable {
   let locks = RangeLock()
   /// Rows below this member offset, or all, may not agree with their parity.
   private let doubtStart: Atomic<Int>
+  /// By code position: how all parities follow one column.
+  let updates = Mutex<[Int: CodingPlan]>([:])
   private let recoveries = Mutex<[RecoveryKey: CodingPlan]>([:])
 
   /// - Parameter doubtStart: from this member offset on, rows may not agree with their parity after a
@@ -142,13 +144,4 @@ final class ParityStripes: Sendable {
       in: &buffer, sources: sources.span, outputs: outputs.span, byteCount: byteCount)
     return true
   }
-}
-
-/// A block of 4 KiB that a member could not give.
-struct BadBlock: Equatable {
-  enum Kind { case unreadable, mismatch }
-  var slot: Int
-  /// Data offset on the member.
-  var offset: Int
-  var kind: Kind
 }

@@ -45,7 +45,8 @@ struct ArrayFinder {
       return try MemberPath(parsing: text)
     } catch {
       throw Failure(
-        .usage, "'\(text)' names no member: what stands behind '@' or '#' is no offset, size or number")
+        .usage,
+        "'\(text)' names no member: what stands behind '@' or '#' is no offset, size or number")
     }
   }
 

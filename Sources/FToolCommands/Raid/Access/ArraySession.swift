@@ -16,7 +16,7 @@ struct ArraySession {
     /// One slot whose member is not there is no surprise: it is what the verb is about.
     var expectsOneMissing = false
     var allowsDoubt = false
-    var readPolicy = Raid.ReadPolicy.roundRobin
+    var readPolicy = ReadPolicy.roundRobin
     var sumsFile: String?
     var wait: Duration?
 
@@ -39,6 +39,10 @@ struct ArraySession {
       for device in members.devices { probes.append(try MemberProbe(device)) }
       let assembly = try Assembly(probes)
       sums = try Self.sumsFile(request, assembly)
+      if let sums, request.use == .write {
+        // Until the array is closed properly, nothing that the file says may be taken for right.
+        try sums.stamp(assembly.reference, isComplete: false)
+      }
       var options = RaidArray.Options()
       options.isWritable = request.use == .write
       options.allowsDegraded =
@@ -59,6 +63,7 @@ struct ArraySession {
     _ request: Request, _ assembly: Assembly
   ) throws(RaidError) -> SumsFile? {
     guard let path = request.sumsFile else { return nil }
+    let file: FileDevice
     do throws(SystemCallError) {
       if !Files.exists(path), request.use == .write {
         let data = (assembly.members.map { Int($0.superblock.dataSizeSectors) }.max() ?? 0) * 512
@@ -66,18 +71,12 @@ struct ArraySession {
           path,
           size: SumsFile.byteCount(slotCount: assembly.holders.count, memberByteCount: data))
       }
-      let file = try FileDevice.open(
+      file = try FileDevice.open(
         path, access: request.use == .write ? .readWrite : .readOnly)
-      return try openSums(file, assembly)
     } catch {
       throw .member(name: path, .gone(error.errno))
     }
-  }
-
-  private static func openSums(
-    _ file: FileDevice, _ assembly: Assembly
-  ) throws(SystemCallError) -> SumsFile? {
-    try? SumsFile(file, for: assembly)
+    return try SumsFile(file, for: assembly)
   }
 
   /// Names the members that were not given by the UUIDs that the others know.
@@ -108,7 +107,8 @@ struct ArraySession {
     }
     if array.foundForeignWrite {
       output.warn(
-        "another system wrote to the array: its sums are stale until 'ftool raid scrub' renews them")
+        "another system wrote to the array: its sums are stale until 'ftool raid scrub' renews them"
+      )
     }
     if array.hasDoubt {
       output.warn(
