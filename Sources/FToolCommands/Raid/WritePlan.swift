@@ -21,8 +21,8 @@ struct WritePlan: Report {
     switch array.shape.placement {
     case .parity(let parity):
       let rows =
-        range.lowerBound / parity.rowByteCount
-        ..< (range.upperBound + parity.rowByteCount - 1) / parity.rowByteCount
+        range.lowerBound / parity.rowByteCount..<(range.upperBound + parity.rowByteCount - 1)
+        / parity.rowByteCount
       memberRange =
         rows.lowerBound * parity.chunkByteCount..<rows.upperBound * parity.chunkByteCount
     case .copies: memberRange = array.shape.level == .mirrored ? range : nil
