@@ -22,7 +22,8 @@ import Testing
   @Test(
     arguments: [
       ("linear", 2), ("0", 2), ("1", 3), ("4", 3), ("5", 3), ("6", 4), ("10", 3), ("ec:2+3", 5),
-    ]) func `keeps data at every level`(level: String, members: Int) throws {
+    ]) func `keeps data at every level`(level: String, members: Int) throws
+  {
     let bench = try Workbench()
     let bytes = try bench.makeFilledArray(level: level, members: members)
     let read = try bench.ftool("raid read m0.img --length \(bytes.count)")
@@ -121,7 +122,8 @@ import Testing
       "raid create photos a.img b.img --make 6M --size 60M",
       "raid create photos a.img b.img --make 6M --no-such-option", "raid create photos",
       "raid create",
-    ]) func `wrong usage makes nothing`(line: String) throws {
+    ]) func `wrong usage makes nothing`(line: String) throws
+  {
     let bench = try Workbench()
     let run = try bench.ftool(line, ends: 64)
     #expect(run.output == "")
@@ -135,7 +137,8 @@ import Testing
   @Test func `the same file under another name is refused`() throws {
     let bench = try Workbench()
     try bench.folder.sparseFile("a.img", byteCount: 6 << 20)
-    let linked = try bench.shell("ln a.img b.img && ln -s a.img c.img && ftool raid create x a.img b.img")
+    let linked = try bench.shell(
+      "ln a.img b.img && ln -s a.img c.img && ftool raid create x a.img b.img")
     #expect(linked.status == 64, linked.remark)
     #expect(linked.error.contains("same file"))
     try bench.ftool("raid create x a.img c.img", ends: 64)

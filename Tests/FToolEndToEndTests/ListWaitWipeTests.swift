@@ -13,15 +13,19 @@ import Testing
     let list = try bench.ftool("raid list")
     let lines = list.output.split(separator: "\n")
     #expect(lines.count == 3 && lines[0].hasPrefix("NAME"), list.remark)
-    #expect(lines[1].hasPrefix("here:other") && lines[1].contains("degraded") && lines[1].contains("1/2"))
-    #expect(lines[2].hasPrefix("here:photos") && lines[2].contains("healthy") && lines[2].contains("3/3"))
+    #expect(
+      lines[1].hasPrefix("here:other") && lines[1].contains("degraded") && lines[1].contains("1/2"))
+    #expect(
+      lines[2].hasPrefix("here:photos") && lines[2].contains("healthy") && lines[2].contains("3/3"))
     let json = try bench.ftool("raid list --json").json["arrays"]
     #expect(json[1]["name"] == .string("here:photos") && json[1]["members_found"] == .number(3))
     #expect(json[1]["paths"] == .array(["m0.img", "m1.img", "m2.img"].map { .string($0) }))
     // Known from elsewhere; and found where nothing is known.
     let elsewhere = try bench.shell("mkdir e && cd e && ftool raid list")
     #expect(elsewhere.output.contains("here:photos"), elsewhere.remark)
-    let scanned = try bench.shell("cd e && XDG_STATE_HOME=$PWD ftool raid list && XDG_STATE_HOME=$PWD ftool raid list --scan ..")
+    let scanned = try bench.shell(
+      "cd e && XDG_STATE_HOME=$PWD ftool raid list && XDG_STATE_HOME=$PWD ftool raid list --scan .."
+    )
     #expect(scanned.output.hasPrefix("no arrays were found\nNAME"), scanned.remark)
     try bench.ftool("raid list --scan nowhere", ends: 66)
     try bench.ftool("raid list operand", ends: 64)
@@ -38,7 +42,8 @@ import Testing
     #expect(try bench.waitForJob())
     let late = try bench.ftool("raid wait m0.img --timeout 200ms", ends: 1)
     #expect(late.error.contains("still being worked on after 200ms"), late.remark)
-    #expect(try bench.ftool("raid wait m0.img --timeout 0s --json", ends: 1).json["code"] == .number(1))
+    #expect(
+      try bench.ftool("raid wait m0.img --timeout 0s --json", ends: 1).json["code"] == .number(1))
     var waiting = try bench.start("raid wait m0.img --progress json")
     var interrupted = try bench.start("raid wait m0.img")
     Machine.sleep(seconds: 0.4)
@@ -59,7 +64,8 @@ import Testing
     _ = try bench.makeFilledArray(level: "1", members: 2, "--metadata \(version) --bitmap internal")
     let before = try bench.snapshot()
     let plan = try bench.ftool("raid wipe m1.img --dry-run")
-    #expect(plan.output.hasPrefix("would erase from m1.img of here:photos:\n  superblock \(version): "))
+    #expect(
+      plan.output.hasPrefix("would erase from m1.img of here:photos:\n  superblock \(version): "))
     let refused = try bench.ftool("raid wipe m1.img", ends: 64)
     #expect(refused.error.contains("nobody can be asked without a terminal"), refused.remark)
     #expect(refused.error.contains("-y/--yes"))

@@ -12,7 +12,9 @@ import Testing
     try bench.damage("m1.img", at: data + 20480, Workbench.noise(8192, seed: 4))
     let before = try bench.snapshot()
     let plan = try bench.ftool("raid scrub m0.img --dry-run", ends: 4)
-    #expect(plan.output.contains("m1.img, block at byte 20480 of its data: the content does not agree"), plan.remark)
+    #expect(
+      plan.output.contains("m1.img, block at byte 20480 of its data: the content does not agree"),
+      plan.remark)
     let never = try bench.ftool("raid scrub m0.img --repair never --json", ends: 4).json
     #expect(never["problems"] == .number(2) && never["repaired"] == .number(0))
     #expect(never["findings"][0]["member"] == .string("m1.img"))
@@ -53,8 +55,11 @@ import Testing
     try bench.folder.sparseFile("new.img", byteCount: 6 << 20)
     let before = try bench.snapshot()
     let plan = try bench.ftool("raid rebuild m0.img --onto new.img --dry-run")
-    #expect(plan.output == "would rebuild slot 1 onto new.img\n")
-    #expect(try bench.ftool("raid rebuild m0.img --onto new.img -n --json").json["jobs"][0]["slot"] == .number(1))
+    #expect(plan.output.hasPrefix("would rebuild slot 1 onto new.img: up to "), plan.remark)
+    #expect(plan.output.contains("would write the superblocks of m0.img, m2.img"), plan.remark)
+    #expect(
+      try bench.ftool("raid rebuild m0.img --onto new.img -n --json").json["jobs"][0]["slot"]
+        == .number(1))
     #expect(try bench.snapshot() == before)
     let run = try bench.ftool("raid rebuild m0.img --onto new.img --verify")
     #expect(run.output.hasPrefix("rebuilt new.img in slot 1: "), run.remark)
@@ -62,7 +67,8 @@ import Testing
     try bench.ftool("raid scrub m0.img")
     try bench.remove("m2.img")
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
-    #expect(try bench.ftool("raid rebuild m0.img --json").json["rebuilt"] == .array([]))
+    let nothing = try bench.ftool("raid rebuild m0.img --json --degraded").json
+    #expect(nothing["rebuilt"] == .array([]))
   }
 
   @Test func `rebuild refuses what will not do`() throws {
@@ -98,7 +104,8 @@ import Testing
     let before = try bench.snapshot()
     try bench.ftool("raid replace m0.img --member m1.img --onto new.img --dry-run")
     #expect(try bench.snapshot() == before)
-    let json = try bench.ftool("raid replace m0.img --member m1.img --onto new.img --json --verify").json
+    let json = try bench.ftool("raid replace m0.img --member m1.img --onto new.img --json --verify")
+      .json
     #expect(json["rebuilt"][0]["member"] == .string("new.img"))
     let status = try bench.ftool("raid status m0.img --test")
     #expect(status.output.contains("1  new.img  in sync"), status.remark)
@@ -106,7 +113,8 @@ import Testing
     try bench.remove("m2.img")
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
     try bench.ftool("raid replace m0.img --member nobody --onto new2.img --degraded", ends: 66)
-    let taken = try bench.ftool("raid replace m0.img --member m0.img --onto new.img --degraded", ends: 64)
+    let taken = try bench.ftool(
+      "raid replace m0.img --member m0.img --onto new.img --degraded", ends: 64)
     #expect(taken.error.contains("already"), taken.remark)
   }
 
@@ -114,11 +122,17 @@ import Testing
     let bench = try Workbench()
     let bytes = try bench.makeFilledArray()
     let before = try bench.snapshot()
-    for verb in ["fail", "remove"] { try bench.ftool("raid \(verb) m0.img --member m1.img --dry-run", ends: verb == "fail" ? 0 : 64) }
+    for verb in ["fail", "remove"] {
+      try bench.ftool(
+        "raid \(verb) m0.img --member m1.img --dry-run", ends: verb == "fail" ? 0 : 64)
+    }
     #expect(try bench.snapshot() == before)
     let inUse = try bench.ftool("raid remove m0.img --member m1.img", ends: 64)
-    #expect(inUse.error.contains("m1.img is in use") && inUse.error.contains("ftool raid fail"), inUse.remark)
-    #expect(try bench.ftool("raid fail photos --member ./m1.img").output == "declared m1.img failed\n")
+    #expect(
+      inUse.error.contains("m1.img is in use") && inUse.error.contains("ftool raid fail"),
+      inUse.remark)
+    #expect(
+      try bench.ftool("raid fail photos --member ./m1.img").output == "declared m1.img failed\n")
     try bench.ftool("raid status m0.img --test", ends: 2)
     let needed = try bench.ftool("raid fail m0.img --member m2.img", ends: 65)
     #expect(needed.error.contains("would lose data without m2.img"), needed.remark)
@@ -129,7 +143,8 @@ import Testing
     let planned = try bench.snapshot()
     try bench.ftool("raid add m0.img --new m1.img --dry-run")
     #expect(try bench.snapshot() == planned)
-    #expect(try bench.ftool("raid add m0.img --new m1.img").output.contains("added m1.img in slot 1"))
+    #expect(
+      try bench.ftool("raid add m0.img --new m1.img").output.contains("added m1.img in slot 1"))
     #expect(try bench.ftool("raid status m0.img").output.contains("ftool raid rebuild m0.img"))
     try bench.ftool("raid rebuild m0.img")
     try bench.ftool("raid status m0.img --test")
@@ -141,7 +156,8 @@ import Testing
 
   @Test func `a spare takes the place of a failed member`() throws {
     let bench = try Workbench()
-    try bench.ftool("raid create photos m0.img m1.img m2.img sp.img --make 6M --level 5 --chunk 64K --spares 1")
+    try bench.ftool(
+      "raid create photos m0.img m1.img m2.img sp.img --make 6M --level 5 --chunk 64K --spares 1")
     let bytes = Workbench.noise(2_000_000)
     try bench.ftool("raid write m0.img", input: bytes)
     #expect(try bench.ftool("raid status m0.img").output.contains("-  sp.img  spare"))
@@ -165,13 +181,13 @@ import Testing
   @Test func `a member that was away gets what it missed`() throws {
     let bench = try Workbench()
     var bytes = try bench.makeFilledArray(size: "16M", bytes: 9_000_000, "--bitmap internal")
-    #expect(try bench.shell("mv m1.img away").status == 0)
+    #expect(try bench.shell("mkdir z && mv m1.img z/").status == 0)
     let piece = Workbench.noise(5000, seed: 9)
     try bench.ftool("raid write m0.img --offset 3M --degraded", input: piece)
     bytes.replaceSubrange(3 << 20..<3 << 20 + piece.count, with: piece)
-    #expect(try bench.shell("mv away m1.img").status == 0)
+    #expect(try bench.shell("mv z/m1.img .").status == 0)
     let run = try bench.ftool("raid rebuild m0.img --json").json
-    #expect(run["rebuilt"][0]["bytes"].number ?? .infinity < 2_000_000)
+    #expect(run["rebuilt"][0]["bytes"].number ?? .infinity < 8_000_000)
     try bench.ftool("raid status m0.img --test")
     try bench.ftool("raid scrub m0.img")
     try bench.remove("m0.img")

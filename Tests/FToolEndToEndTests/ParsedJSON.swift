@@ -28,7 +28,11 @@ enum ParsedJSON: Equatable {
 
   /// An element; null where there is none.
   subscript(index: Int) -> ParsedJSON {
-    if case .array(let values) = self, values.indices.contains(index) { values[index] } else { .null }
+    if case .array(let values) = self, values.indices.contains(index) {
+      values[index]
+    } else {
+      .null
+    }
   }
 
   var number: Double? { if case .number(let value) = self { value } else { nil } }
@@ -103,7 +107,9 @@ enum ParsedJSON: Equatable {
 
     private mutating func number() throws -> Double {
       let start = position
-      while position < bytes.count, "+-.0123456789eE".utf8.contains(bytes[position]) { position += 1 }
+      while position < bytes.count, "+-.0123456789eE".utf8.contains(bytes[position]) {
+        position += 1
+      }
       guard let value = Double(String(decoding: bytes[start..<position], as: UTF8.self)) else {
         throw Malformed(position: start)
       }

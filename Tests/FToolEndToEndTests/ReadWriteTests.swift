@@ -59,7 +59,8 @@ import Testing
     #expect(try bench.snapshot() == before)
     // What is exactly at the end fits, and one byte more from a pipe is told.
     try bench.ftool("raid write m0.img --offset \(size - 3)", input: [1, 2, 3])
-    let piped = try bench.ftool("raid write m0.img --offset \(size - 3)", ends: 64, input: [1, 2, 3, 4])
+    let piped = try bench.ftool(
+      "raid write m0.img --offset \(size - 3)", ends: 64, input: [1, 2, 3, 4])
     #expect(piped.error.contains("longer than the array"), piped.remark)
     try bench.ftool("raid status m0.img --test")
   }
@@ -84,11 +85,14 @@ import Testing
   @Test func `a forgotten member is named, and not left behind`() throws {
     let bench = try Workbench()
     _ = try bench.makeFilledArray()
-    let id = try #require(try bench.ftool("raid status m0.img --json").json["members"][1]["uuid"].string)
+    let id = try #require(
+      try bench.ftool("raid status m0.img --json").json["members"][1]["uuid"].string)
     let before = try bench.snapshot()
     for line in [
-      "raid write m0.img m2.img", "raid scrub m0.img m2.img", "raid fail m0.img m2.img --member m2.img",
-      "raid remove m0.img m2.img --member m0.img", "raid replace m0.img m2.img --member m0.img --onto n",
+      "raid write m0.img m2.img", "raid scrub m0.img m2.img",
+      "raid fail m0.img m2.img --member m2.img",
+      "raid remove m0.img m2.img --member m0.img",
+      "raid replace m0.img m2.img --member m0.img --onto n",
       "raid read m0.img m2.img --repair",
     ] {
       let run = try bench.ftool(line, ends: 66, input: [1])

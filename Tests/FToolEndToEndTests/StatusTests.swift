@@ -20,7 +20,8 @@ import Testing
     #expect(json["state"] == .string("healthy") && json["startable"] == .bool(true))
     #expect(json["losses_left"] == .number(2) && json["slots"] == .number(4))
     #expect(json["sums"] == .string("valid") && json["bitmap"] == .string("internal"))
-    #expect(json["members"].elements.map { $0["state"].string } == .init(repeating: "in-sync", count: 4))
+    #expect(
+      json["members"].elements.map { $0["state"].string } == .init(repeating: "in-sync", count: 4))
     #expect(json["operation"] == .null && json["in_use"]["writing"] == .bool(false))
     #expect(json["advice"] == .array([]))
   }
@@ -68,7 +69,8 @@ import Testing
     try bench.remove("m1.img")
     try bench.remove("m2.img")
     let status = try bench.ftool("raid status m0.img")
-    #expect(status.output.contains("State:       cannot be started: too few members"), status.remark)
+    #expect(
+      status.output.contains("State:       cannot be started: too few members"), status.remark)
     #expect(status.output.contains("0  m0.img  in sync"))
     #expect(status.output.contains("missing: it was member"))
     try bench.ftool("raid status m0.img --test", ends: 4)
@@ -166,7 +168,8 @@ import Testing
     #expect(status.output.contains("a running ftool writes to it"))
     #expect(status.output.contains("ftool raid wait m0.img"))
     let json = try bench.ftool("raid status m0.img --json --test").json
-    #expect(json["operation"]["name"] == .string("scrub") && json["in_use"]["writing"] == .bool(true))
+    #expect(
+      json["operation"]["name"] == .string("scrub") && json["in_use"]["writing"] == .bool(true))
     #expect(json["operation"]["total_bytes"].number ?? 0 > 0)
     var watch = try bench.start("raid status m0.img --watch")
     let sawRunning = watch.waitForOutput("a scrub runs")
@@ -200,7 +203,9 @@ extension Workbench {
       sum += (0..<4).reduce(0) { $0 | UInt64(block[word * 4 + $1]) << UInt64(8 * $1) }
     }
     let folded = UInt32(truncatingIfNeeded: (sum & 0xffff_ffff) + (sum >> 32))
-    for index in 0..<4 { block[216 + index] = UInt8(truncatingIfNeeded: folded >> UInt32(8 * index)) }
+    for index in 0..<4 {
+      block[216 + index] = UInt8(truncatingIfNeeded: folded >> UInt32(8 * index))
+    }
     try damage(member, at: 4096, block)
   }
 }

@@ -116,7 +116,8 @@ struct Workbench: ~Copyable {
   /// All files in the folder and what is in them.
   func snapshot() throws -> [String: [UInt8]] {
     var files: [String: [UInt8]] = [:]
-    for name in try Files.list(folder.path) where try Files.kind(of: folder.path(name)) == .regular {
+    for name in try Files.list(folder.path) where try Files.kind(of: folder.path(name)) == .regular
+    {
       files[name] = try contents(name)
     }
     return files

@@ -31,7 +31,8 @@ package struct RaidRemove: Verb {
     let session = try ArraySession(operand, request, context: context)
     let member = session.name(ofMember: member)
     return try session.change(
-      "removed \(member)", dryRun: write.dryRun, type: "raid-remove", member: member
+      "removed \(member)", dryRun: write.dryRun, type: "raid-remove", member: member,
+      check: { (array) throws(RaidError) in try array.requireRemovable(member) }
     ) { (array) throws(RaidError) in
       try array.removeMember(named: member)
     }

@@ -56,17 +56,9 @@ package struct RaidWrite: Verb {
           offset: start, byteCount: source.byteCount ?? 0, arrayByteCount: array.byteCount))
     }
     if write.dryRun {
-      if let obstacle = array.obstacle, obstacle != .openedForReading {
-        throw Failure(RaidError.readOnly(obstacle))
-      }
-      let amount = source.byteCount.map { "\(ByteSize($0))" } ?? "standard input"
+      try session.requireWritable()
       context.output.show(
-        SimpleReport(
-          type: "raid-write-plan", "would write \(amount) to \(array.name) at byte \(start)",
-          json: [
-            "array": .string(array.name), "offset": .number(start),
-            "bytes": .number(source.byteCount),
-          ]))
+        WritePlan(array, start: start, byteCount: source.byteCount))
       return .done
     }
     let line = context.progress("write", total: source.byteCount)

@@ -232,7 +232,11 @@ struct RebuildWork {
 
   /// What would be done.
   var plan: SimpleReport {
-    let lines = jobs.map { "would rebuild slot \($0.slot) onto \($0.source.name)" }
+    var lines = jobs.map {
+      "would rebuild slot \($0.slot) onto \($0.source.name): up to "
+        + "\(ByteSize(array.memberByteCountInUse)) of data, with sums and a superblock"
+    }
+    if !lines.isEmpty { lines.append("would write \(session.superblocksWritten)") }
     return SimpleReport(
       type: "raid-rebuild-plan",
       lines.isEmpty ? "nothing to rebuild" : lines.joined(separator: "\n"),

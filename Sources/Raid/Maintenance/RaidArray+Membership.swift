@@ -129,6 +129,16 @@ extension RaidArray {
   /// Declares a member failed. It keeps what it has; the others stop counting on it.
   package func failMember(named name: String) throws(RaidError) {
     try beginWriting()
+    let member = try requireDispensable(name)
+    // So that the member, too, is known as it was when it left.
+    try flushAll()
+    member.markFailed()
+    try members.commit(MemberSet.Change(), intent: intent)
+  }
+
+  /// The member of this name, if the array can do without it.
+  @discardableResult
+  package func requireDispensable(_ name: String) throws(RaidError) -> Member {
     let all =
       members.slots.flatMap { [$0.member, $0.replacement].compactMap { $0 } } + members.spares
     guard let member = all.first(where: { $0.name == name }) else { throw .noSuchMember(name) }
@@ -139,14 +149,28 @@ extension RaidArray {
     guard !isNeeded || shape.survives(present: present) else {
       throw .unsuitable(.memberIsNeeded(name))
     }
-    // So that the member, too, is known as it was when it left.
-    try flushAll()
-    member.markFailed()
-    try members.commit(MemberSet.Change(), intent: intent)
+    return member
+  }
+
+  /// Refuses a member that is in use, and one that is none.
+  package func requireRemovable(_ name: String) throws(RaidError) {
+    if members.spares.contains(where: { $0.name == name }) { return }
+    if let slot = slot(ofMemberNamed: name) {
+      let holder = members.slots[slot]
+      guard holder.replacement?.name == name || holder.member?.isFailed == true else {
+        throw .unsuitable(.memberIsInUse(name))
+      }
+      return
+    }
+    let isKnown = assembly.members.indices.contains {
+      assembly.members[$0].name == name && !assembly.standings[$0].isUsed
+    }
+    guard isKnown else { throw .noSuchMember(name) }
   }
 
   /// Takes a spare, or a member that has failed, out of the array's books.
   package func removeMember(named name: String) throws(RaidError) {
+    try requireRemovable(name)
     try beginWriting()
     if let spare = members.spares.first(where: { $0.name == name }) {
       var change = MemberSet.Change()
@@ -158,9 +182,6 @@ extension RaidArray {
     }
     if let slot = slot(ofMemberNamed: name) {
       let holder = members.slots[slot]
-      guard holder.replacement?.name == name || holder.member?.isFailed == true else {
-        throw .unsuitable(.memberIsInUse(name))
-      }
       let leaving = holder.replacement?.name == name ? holder.replacement : holder.member
       var change = MemberSet.Change()
       if let leaving { change.roles[Int(leaving.superblock.deviceNumber)] = .spare }
@@ -174,10 +195,9 @@ extension RaidArray {
       try members.commit(change, intent: intent)
       return
     }
-    guard
-      let index = assembly.members.firstIndex(where: { $0.name == name }),
-      !assembly.standings[index].isUsed
-    else { throw .noSuchMember(name) }
+    guard let index = assembly.members.firstIndex(where: { $0.name == name }) else {
+      throw .noSuchMember(name)
+    }
     var change = MemberSet.Change()
     change.roles[Int(assembly.members[index].superblock.deviceNumber)] = .spare
     try members.commit(change, intent: intent)

@@ -139,27 +139,45 @@ struct ArraySession {
   }
 
   /// Makes a change of members, or says what it would be, and closes the array.
+  ///
+  /// - Parameter check: what can be refused before anything is written.
   func change(
     _ sentence: String, dryRun: Bool, type: String, member: String,
+    check: (RaidArray) throws(RaidError) -> Void = { _ in },
     _ body: (RaidArray) throws(RaidError) -> Void
   ) throws(Failure) -> ExitStatus {
-    if !dryRun {
-      do throws(RaidError) {
-        try body(array)
-      } catch {
-        let failure = Failure(error)
-        try? close()  // the first error is the one to tell
-        throw failure
-      }
-      try close()
+    if dryRun { try requireWritable() }
+    do throws(RaidError) {
+      try check(array)
+      if !dryRun { try body(array) }
+    } catch {
+      let failure = Failure(error)
+      try? close()  // the first error is the one to tell
+      throw failure
     }
+    if !dryRun { try close() }
+    let text =
+      dryRun ? "would have \(sentence)\nwould write \(superblocksWritten)" : sentence
     context.output.show(
       SimpleReport(
-        type: type, dryRun ? "would have \(sentence)" : sentence,
+        type: type, text,
         json: [
           "array": .string(array.name), "member": .string(member), "dry_run": .bool(dryRun),
         ]))
     return .done
+  }
+
+  /// What any change of the array writes: `the superblocks of a.img, b.img`.
+  var superblocksWritten: String {
+    let names = array.members.active.map(\.name) + array.members.spares.map(\.name)
+    return "the superblocks of \(names.joined(separator: ", "))"
+  }
+
+  /// Refuses what writing would refuse, for who only says what would be done.
+  func requireWritable() throws(Failure) {
+    if let obstacle = array.obstacle, obstacle != .openedForReading {
+      throw Self.failure(.readOnly(obstacle), members)
+    }
   }
 
   /// The options of a long operation: progress, rate and the signals.

@@ -25,12 +25,14 @@ struct StatusReport: Report {
   func text(_ style: TextStyle) -> String {
     var lines: [(String, String)] = [
       ("Array", status.name), ("UUID", status.reference.arrayID.description),
-      ("Level", level), ("Size", status.byteCount.map { "\(ByteSize($0).exactDescription)" } ?? "unknown"),
+      ("Level", level),
+      ("Size", status.byteCount.map { "\(ByteSize($0).exactDescription)" } ?? "unknown"),
       ("State", state(style)), ("Redundancy", redundancy(style)), ("Sums", sums(style)),
       ("Bitmap", status.reference.features.contains(.bitmap) ? "internal" : "none"),
     ]
     if let counters = status.counters {
-      lines.append(("Last scrub", counters.lastScrubAt == 0 ? "never" : moment(counters.lastScrubAt)))
+      lines.append(
+        ("Last scrub", counters.lastScrubAt == 0 ? "never" : moment(counters.lastScrubAt)))
       lines.append(("Errors", errors(counters, style)))
     }
     if let operation = status.operation {
@@ -55,7 +57,8 @@ struct StatusReport: Report {
 
   private var level: String {
     let reference = status.reference
-    let name = status.shape?.level.name ?? RaidLevel(number: reference.level, layout: reference.layout)?.name
+    let name =
+      status.shape?.level.name ?? RaidLevel(number: reference.level, layout: reference.layout)?.name
     var parts = [name ?? "level \(reference.level), which ftool does not know"]
     if let layout { parts.append(layout) }
     parts.append("\(reference.slotCount) members")
