@@ -429,6 +429,9 @@ for name in $(of_kind killed); do
   elif [ "${mixed#* }" = 0 ]; then fail "$name" "nothing had been written when it was killed"
   else ok "$name" "every block is old or new (${mixed#* } new)"; fi
   expect "$name" "ftool scrubs it" "0 1" scrub $(paths "$name")
+  expect "$name" "ftool reads it" 0 read $(paths "$name") --offset 40M --length 16M -o "$work/scrubbed" || continue
+  cmp -s "$work/scrubbed" "$shared/$name/torn" && ok "$name" "as the kernel did" || fail "$name" "other content than the kernel read"
+  expect "$name" "status --test says healthy" 0 status --test $(paths "$name")
 done
 
 # ---- 6: the kernel once more: what ftool rebuilt; then it rebuilds members itself -------------------
