@@ -108,7 +108,7 @@ assemble_dirty() { # M...: it was left unclean: the kernel has to resync, with a
     [ $1 -gt 0 ] || { fail "unclean: no dirty region"; return 1; }
     [ $2 -lt 4 ] || [ $1 -lt $2 ] || { fail "unclean: all $2 regions are dirty"; return 1; }
     limit=$(($1 * $3 + 2048))
-    [ $read -ge $(($1 * $3)) ] && [ $read -le $limit ] || { fail "unclean: $1 of $2 regions of $3 KiB are dirty, but $read KiB were read"; return 1; }
+    [ $read -ge $((($1 - 1) * $3)) ] && [ $read -le $limit ] || { fail "unclean: $1 of $2 regions of $3 KiB are dirty, but $read KiB were read"; return 1; }
     say "kernel resyncs $1 of $2 regions of $3 KiB ($read KiB read)"
   else
     [ $read -ge $(attribute component_size) ] || { fail "unclean: only $read KiB were read"; return 1; }
@@ -146,6 +146,17 @@ write() {
   done </host/$name/writes.$1
   sync
   say "kernel writes"
+}
+write_unclean() { # STEP M...: writes, and keeps the members as they are then in /host/NAME/dirty
+  [ $failed = 0 ] || return 1
+  local step=$1 member
+  shift
+  echo 1000 >/sys/block/$md/md/safe_mode_delay
+  write $step || return 1
+  [ "$(attribute array_state)" = active ] || { fail "not active after a write: $(attribute array_state)"; return 1; }
+  for member in "$@"; do dd if=$(loop_of $member) of=/host/$name/dirty/$member bs=1M 2>/dev/null; done
+  sync
+  say "kernel is cut off while it is dirty"
 }
 check() { # [MIB]: of each member only so much
   [ $failed = 0 ] || return 1
