@@ -231,6 +231,18 @@ private final class LoggedArray {
     }
   }
 
+  @Test(arguments: [true, false]) func `is in sync afterwards, if the logs are whole`(
+    isWhole: Bool
+  ) throws {
+    var random = SeededGenerator(seed: 20)
+    let array = LoggedArray(using: &random)
+    array.log(0, at: 0, dataByteCount: 4096, array.partialParity(0, 0..<1, 0..<4096))
+    array.tear(0, 0, 0..<4096)
+    try array.finish()
+    if !isWhole { array.members[1].corrupt(LoggedArray.areaOffset..<LoggedArray.areaOffset + 1) }
+    #expect(try RaidArray.open(array.members).wasUnclean == !isWhole)
+  }
+
   @Test func `leaves alone what has a wrong checksum`() throws {
     var random = SeededGenerator(seed: 14)
     let array = LoggedArray(using: &random)

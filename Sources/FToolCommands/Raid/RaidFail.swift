@@ -30,6 +30,7 @@ package struct RaidFail: Verb {
     request.sumsFile = sums.sumsFile
     request.wait = lock.wait
     let session = try ArraySession(operand, request, context: context)
+    let member = session.name(ofMember: member)
     return try session.change(
       "declared \(member) failed", dryRun: write.dryRun, type: "raid-fail", member: member
     ) { (array) throws(RaidError) in

@@ -60,7 +60,7 @@ package struct RaidRead: Verb {
     request.use = repair ? .write : .read
     request.direct = direct
     request.allowsDegraded = degraded.degraded
-    request.readPolicy = readPolicy.engine
+    request.readPolicy = readPolicy
     request.sumsFile = sums.sumsFile
     request.wait = lock.wait
     let session = try ArraySession(operand, request, context: context)

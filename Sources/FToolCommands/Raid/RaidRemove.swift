@@ -29,6 +29,7 @@ package struct RaidRemove: Verb {
     request.sumsFile = sums.sumsFile
     request.wait = lock.wait
     let session = try ArraySession(operand, request, context: context)
+    let member = session.name(ofMember: member)
     return try session.change(
       "removed \(member)", dryRun: write.dryRun, type: "raid-remove", member: member
     ) { (array) throws(RaidError) in

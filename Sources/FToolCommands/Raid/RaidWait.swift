@@ -33,8 +33,10 @@ package struct RaidWait: Verb {
         return .done
       }
       if let operation = status.operation, operation.isRunning {
-        line = line ?? context.progress(
-          operation.name, total: operation.total, startingAt: operation.done)
+        line =
+          line
+          ?? context.progress(
+            operation.name, total: operation.total, startingAt: operation.done)
         line?.update(done: operation.done)
       }
       try pause(since: start, line, context)

@@ -13,7 +13,8 @@ struct WipeReport: Report {
   func text(_ style: TextStyle) -> String {
     erasures.map { erasure in
       let array = erasure.probe.map { " of \($0.superblock.name)" } ?? ""
-      let head = (isPlan ? "would erase from " : "erased from ") + erasure.device.name + array + ":\n"
+      let head =
+        (isPlan ? "would erase from " : "erased from ") + erasure.device.name + array + ":\n"
       return head
         + erasure.pieces.map {
           "  \($0.name): \(ByteSize($0.range.count)) at byte \($0.range.lowerBound)\n"

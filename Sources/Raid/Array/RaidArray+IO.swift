@@ -17,7 +17,7 @@ extension RaidArray {
     do throws(RaidError) { try requireInside(range) } catch { throw .array(error) }
     try memory.with { (memory) throws(RaidReadFailure<Failure>) in
       var offset = range.lowerBound
-      var pieces: [ParityStripes.Piece] = []
+      var pieces: [BufferPiece] = []
       while offset < range.upperBound {
         do throws(RaidError) {
           try readNext(from: offset, to: range.upperBound, &memory, &pieces)
@@ -43,7 +43,7 @@ extension RaidArray {
   /// Reads what one buffer takes from `offset` on, not past `end`.
   func readNext(
     from offset: Int, to end: Int, _ memory: inout WorkingMemory,
-    _ pieces: inout [ParityStripes.Piece]
+    _ pieces: inout [BufferPiece]
   ) throws(RaidError) {
     guard let segment = segments.first(where: { $0.range.contains(offset) }) else {
       throw .outOfBounds(offset: offset, byteCount: end - offset, arrayByteCount: byteCount)

@@ -266,7 +266,8 @@ extension RaidArray {
     else { return nil }
     var buffer = AlignedBuffer(byteCount: header.byteCountOnDisk)
     var bytes = buffer.mutableBytes
-    guard (try? probe.device.read(into: &bytes, range: 0..<header.byteCountOnDisk, at: start)) != nil
+    guard
+      (try? probe.device.read(into: &bytes, range: 0..<header.byteCountOnDisk, at: start)) != nil
     else { return nil }
     let stored = BitSet(
       count: header.bitCount, bitmap: bytes.bytes, start: MDBitmapHeader.byteCount)

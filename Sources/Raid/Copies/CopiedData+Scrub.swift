@@ -76,7 +76,8 @@ extension CopiedData {
     }
     log.update { $0.checkedByteCount += part.count * copies.count }
     if copies.count > 1 {
-      let isAlike = try makeAlike(copies.map { ($0.place, $0.member) }, part, stride, doubtful, repairs, log, &memory)
+      let isAlike = try makeAlike(
+        copies.map { ($0.place, $0.member) }, part, stride, doubtful, repairs, log, &memory)
       if !isAlike { unsolved = true }
     }
     guard !unsolved, members.isWritable else { return }
@@ -147,7 +148,9 @@ extension CopiedData {
         if doubtful {
           log.update { $0.resyncedBlockCount += 1 }
         } else {
-          member.count { $0.damagedBlocks += 1; $0.repairedBlocks += 1 }
+          member.count {
+            $0.damagedBlocks += 1; $0.repairedBlocks += 1
+          }
           log.add(
             .differingCopy, .repaired, member, slot: place.slot, at: place.offset + block)
         }

@@ -39,9 +39,15 @@ extension RaidArray {
     guard writes else { return report }
     // What was settled must be durable before it is called settled.
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
+<<<<<<< HEAD
     if isWhole { settle(upTo: done) }
     if let part = options.range, done == part.upperBound { resolve(part) }
     if report.isComplete, isWhole {
+=======
+    if isWhole { settle(upTo: done == range.upperBound ? Int.max : done) }
+    if let part = options.range, done == range.upperBound { resolve(part) }
+    if report.isComplete, isWhole, !isResumed || !foundForeignWrite {
+>>>>>>> enginetests
       try finishScrub(report, started)
     } else if isWhole {
       try storeProgress(operation, .interrupted, done, range.upperBound, started)
@@ -72,13 +78,28 @@ extension RaidArray {
       }
     }
     var start = 0
-    if !options.startsOver, !isForeignWriteFresh, let progress = members.active.first?.header?.progress,
+    if !options.startsOver, !isForeignWriteFresh,
+      let progress = members.active.first?.header?.progress,
       progress.phase == .interrupted || progress.phase == .running,
       progress.operation == .scrub || progress.operation == .resync, progress.end == end
     {
       start = min(progress.position, end)
     }
+    // What came into doubt later is not done, nor are sums that somebody else has made stale.
+    if hasDoubt { start = min(start, doubtBegin) }
+    if foundForeignWrite { start = 0 }
     return (start..<end, true)
+  }
+
+  /// Where the first part in doubt begins, in the units of a scrub.
+  private var doubtBegin: Int {
+    let start: Int
+    switch segments[0].data {
+    case .parity(let stripes): start = stripes.doubtStartOffset
+    case .copies(let copies): start = copies.doubtStartOffset
+    }
+    guard let first = intent?.doubtfulRanges.first else { return start }
+    return max(start, first.lowerBound)
   }
 
   private func sweep(

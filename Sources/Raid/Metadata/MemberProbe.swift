@@ -78,7 +78,9 @@ package struct MemberProbe: Sendable {
     }
     guard let header = best else { return (nil, problem) }
     let dataEnd = Int(superblock.dataOffsetSectors + superblock.dataSizeSectors) * 512
-    if header.regions.contains(where: { $0.range.lowerBound < dataEnd && $0.range.upperBound > Int(superblock.dataOffsetSectors) * 512 }) {
+    if header.regions.contains(where: {
+      $0.range.lowerBound < dataEnd && $0.range.upperBound > Int(superblock.dataOffsetSectors) * 512
+    }) {
       // Someone let the data grow over our regions.
       return (nil, .invalid)
     }

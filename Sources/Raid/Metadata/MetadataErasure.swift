@@ -37,7 +37,9 @@ package struct MetadataErasure: Sendable {
     if let probe { pieces += try Self.areas(of: probe) }
     // A copy of our header is told by its mark alone: its superblock may be gone already.
     var ends = [RegionHeader.farOffset(memberByteCount: device.byteCount)]
-    if let size = probe?.header?.memberByteCount { ends.append(RegionHeader.farOffset(memberByteCount: size)) }
+    if let size = probe?.header?.memberByteCount {
+      ends.append(RegionHeader.farOffset(memberByteCount: size))
+    }
     for end in Set(ends).sorted() where end >= 0 && end + 4096 <= device.byteCount {
       if try Self.starts(with: RegionHeader.magic, device, at: end) {
         pieces.append(Piece(name: "header", range: end..<end + 4096))

@@ -44,8 +44,14 @@ extension ParityStripes {
       try intent?.begin(memberRange) { (page, range) throws(RaidError) in
         try members.storeIntent(page, range, isOurs: intent?.isOurs ?? false)
       }
-      try body()
-      intent?.end(memberRange)
+      defer { intent?.end(memberRange) }
+      do {
+        try body()
+      } catch {
+        // Some members may have the bytes and others not.
+        doubt(memberRange)
+        throw error
+      }
     }
   }
 
@@ -87,10 +93,12 @@ extension ParityStripes {
       try loadBlock(block.lowerBound, into: &merged, at: index * 4096, memory: &memory)
       var bytes = merged.mutableBytes
       bytes.copy(
-        source.sub(place + new.lowerBound - range.lowerBound..<place + new.upperBound - range.lowerBound),
+        source.sub(
+          place + new.lowerBound - range.lowerBound..<place + new.upperBound - range.lowerBound),
         at: index * 4096 + new.lowerBound - block.lowerBound)
       try writePart(of: block, from: merged.bytes, at: index * 4096, memory: &memory)
-      middle = block == first
+      middle =
+        block == first
         ? block.upperBound..<max(block.upperBound, middle.upperBound)
         : middle.lowerBound..<max(middle.lowerBound, block.lowerBound)
     }
@@ -198,212 +206,5 @@ extension ParityStripes {
   /// Columns that are coded and summed together: what stays in a core's cache.
   private var stripByteCount: Int {
     max(4096, min(64 << 10, (384 << 10) / placement.slotCount / 4096 * 4096))
-  }
-
-  /// Writes part of one row.
-  ///
-  /// Where the first and the last chunk are not written whole, the row's columns fall into up to three
-  /// windows in each of which the same chunks change; each window is written by itself.
-  ///
-  /// - Parameters:
-  ///   - source: holds the new bytes from `place` on.
-  ///   - range: array bytes within one row; multiples of 4096.
-  func writePart(
-    of range: Range<Int>, from source: RawSpan, at place: Int, memory: inout WorkingMemory
-  ) throws(RaidError) {
-    let chunk = placement.chunkByteCount
-    let row = range.lowerBound / placement.rowByteCount
-    let start = range.lowerBound - row * placement.rowByteCount
-    let end = range.upperBound - row * placement.rowByteCount
-    let limit = Band.columnLimit(
-      bufferByteCount: memory.buffer.byteCount,
-      columnCount: placement.slotCount + placement.dataColumnCount)
-    var column = 0
-    let cuts = [start % chunk, (end - 1) % chunk + 1, chunk].sorted()
-    for cut in cuts where cut > column {
-      let touched = (start / chunk...(end - 1) / chunk).filter { index in
-        index * chunk + column >= start && index * chunk + cut <= end
-      }
-      while column < cut {
-        let next = min(cut, column + limit)
-        if !touched.isEmpty {
-          let window = Band(rows: row..<row + 1, columns: column..<next, chunkByteCount: chunk)
-          var bytes = memory.buffer.mutableBytes
-          for index in touched {
-            let from = place + index * chunk + column - start
-            bytes.copy(
-              source.sub(from..<from + window.byteCount), at: incoming(index, window))
-          }
-          try write(window, touched, memory: &memory)
-        }
-        column = next
-      }
-    }
-  }
-
-  /// Where a data column's new bytes lie in the buffer: behind the columns of all slots.
-  private func incoming(_ column: Int, _ window: Band) -> Int {
-    (placement.slotCount + column) * window.stride
-  }
-
-  /// Writes the data columns `touched` of a window, whose new bytes lie at `incoming`.
-  private func write(
-    _ window: Band, _ touched: [Int], memory: inout WorkingMemory
-  ) throws(RaidError) {
-    let row = window.rows.lowerBound
-    let plan = plan(ofRow: row)
-    let readers = readers(of: window)
-    let untouched = plan.order.filter { !touched.contains($0) }
-    let parity = plan.pattern.paritySlots
-    let canUpdate =
-      touched.allSatisfy { readers[plan.pattern.dataSlots[$0]] != nil }
-      && parity.allSatisfy { readers[$0] != nil || members.slots[$0].writable.isEmpty }
-      && !isDoubtful(window.memberRange)
-    let livingParity = parity.indices.filter { readers[parity[$0]] != nil }
-    let canReconstruct = untouched.allSatisfy { readers[plan.pattern.dataSlots[$0]] != nil }
-    let updateReads = touched.count + livingParity.count
-    if canUpdate, !canReconstruct || updateReads < untouched.count {
-      try updateParity(window, plan, touched, livingParity, memory: &memory)
-    } else {
-      try rebuildParity(window, plan, touched, untouched, memory: &memory)
-    }
-    try store(window, plan, touched, memory: &memory)
-  }
-
-  /// Read-modify-write: parity changes by what the data changes by.
-  private func updateParity(
-    _ window: Band, _ plan: RowPlan, _ touched: [Int], _ livingParity: [Int],
-    memory: inout WorkingMemory
-  ) throws(RaidError) {
-    var wanted = [Bool](repeating: false, count: placement.slotCount)
-    for column in touched { wanted[plan.pattern.dataSlots[column]] = true }
-    for index in livingParity { wanted[plan.pattern.paritySlots[index]] = true }
-    _ = try load(window, .slots(wanted), into: &memory)
-    let stride = window.stride
-    var bytes = memory.buffer.mutableBytes
-    for column in touched {
-      xor(
-        in: &bytes, at: window.column(plan.pattern.dataSlots[column], stride),
-        with: incoming(column, window), byteCount: window.byteCount)
-    }
-    let ordered = plan.order.filter { touched.contains($0) }
-    let update = update(of: ordered.map { plan.pattern.codePositions[$0] }, livingParity)
-    let sources = ordered.map { window.column(plan.pattern.dataSlots[$0], stride) }
-    let outputs = livingParity.map { window.column(plan.pattern.paritySlots[$0], stride) }
-    update.apply(
-      in: &bytes, sources: sources.span, outputs: outputs.span, byteCount: window.byteCount,
-      accumulating: true)
-  }
-
-  /// Reconstruct-write: parity anew from the old and new data of the whole row.
-  private func rebuildParity(
-    _ window: Band, _ plan: RowPlan, _ touched: [Int], _ untouched: [Int],
-    memory: inout WorkingMemory
-  ) throws(RaidError) {
-    if !untouched.isEmpty {
-      var wanted = [Bool](repeating: false, count: placement.slotCount)
-      for column in untouched { wanted[plan.pattern.dataSlots[column]] = true }
-      _ = try load(window, .slots(wanted), into: &memory)
-    }
-    let stride = window.stride
-    let sources = plan.order.map { column in
-      touched.contains(column)
-        ? incoming(column, window) : window.column(plan.pattern.dataSlots[column], stride)
-    }
-    let outputs = plan.pattern.paritySlots.map { window.column($0, stride) }
-    var bytes = memory.buffer.mutableBytes
-    plan.encoding.apply(
-      in: &bytes, sources: sources.span, outputs: outputs.span, byteCount: window.byteCount)
-  }
-
-  /// What parities change by when the data at code positions does. Small writes change one column, and
-  /// these plans are kept.
-  private func update(of positions: [Int], _ parities: [Int]) -> CodingPlan {
-    guard positions.count == 1, parities.count == placement.parityCount else {
-      return code.encoding(positions: positions, parities: parities)
-    }
-    if let plan = updates.withLock({ $0[positions[0]] }) { return plan }
-    let plan = code.encoding(positions: positions, parities: parities)
-    updates.withLock { $0[positions[0]] = plan }
-    return plan
-  }
-
-  private func store(
-    _ window: Band, _ plan: RowPlan, _ touched: [Int], memory: inout WorkingMemory
-  ) throws(RaidError) {
-    let slots = members.slots
-    for column in touched {
-      try store(
-        slots[plan.pattern.dataSlots[column]], from: incoming(column, window), window, &memory)
-    }
-    for slot in plan.pattern.paritySlots {
-      try store(slots[slot], from: window.column(slot, window.stride), window, &memory)
-    }
-  }
-
-  private func store(
-    _ slot: MemberSet.Slot, from place: Int, _ window: Band, _ memory: inout WorkingMemory
-  ) throws(RaidError) {
-    let sums = memory.sums
-    for member in slot.writable {
-      do {
-        try member.write(
-          memory.buffer.bytes, range: place..<place + window.byteCount,
-          at: window.memberRange.lowerBound, sums: sums)
-      } catch {
-        try members.fail(member, error)
-      }
-    }
-  }
-}
-
-extension Member {
-  /// Pieces of zeros at least so long are not written where zeros are already.
-  private static let sparsePiece = 64 << 10
-
-  /// Writes a range whose sums are known. Where new and old content are zeros nothing is written, so
-  /// that sparse members stay sparse.
-  ///
-  /// - Parameters:
-  ///   - place: where the bytes start in `buffer`.
-  ///   - memberRange: data offsets.
-  ///   - start: the first sum's place in `sums`.
-  func writeSummed(
-    _ buffer: RawSpan, at place: Int, _ memberRange: Range<Int>, sums scratch: [UInt32],
-    from start: Int
-  ) throws(DeviceError) {
-    guard let sums else {
-      try device.write(
-        buffer, range: place..<place + memberRange.count, at: dataOffset + memberRange.lowerBound)
-      return
-    }
-    let first = memberRange.lowerBound / 4096
-    let count = (memberRange.count + 4095) / 4096
-    var pending = 0  // bytes of the range from here on are not written yet
-    var done = 0
-    while done < memberRange.count {
-      let piece = min(Self.sparsePiece, memberRange.count - done)
-      let blocks = done / 4096..<(done + piece + 4095) / 4096
-      let isZero = scratch[start + blocks.lowerBound] == 0
-        && blocks.allSatisfy { scratch[start + $0] == 0 }
-      if isZero, trustsSums,
-        try sums.areAllZero(first + blocks.lowerBound..<first + blocks.upperBound)
-      {
-        try writePending(buffer, place, memberRange, pending..<done)
-        pending = done + piece
-      }
-      done += piece
-    }
-    try writePending(buffer, place, memberRange, pending..<memberRange.count)
-    try sums.record(scratch, from: start, count: count, firstBlock: first)
-  }
-
-  private func writePending(
-    _ buffer: RawSpan, _ place: Int, _ memberRange: Range<Int>, _ part: Range<Int>
-  ) throws(DeviceError) {
-    guard !part.isEmpty else { return }
-    try device.write(
-      buffer, range: place + part.lowerBound..<place + part.upperBound,
-      at: dataOffset + memberRange.lowerBound + part.lowerBound)
   }
 }

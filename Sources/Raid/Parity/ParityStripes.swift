@@ -75,6 +75,12 @@ final class ParityStripes: Sendable {
     return false
   }
 
+  /// A write to this range of member data was cut off.
+  func doubt(_ memberRange: Range<Int>) {
+    intent?.doubt(memberRange)
+    doubtStart.min(memberRange.lowerBound, ordering: .acquiringAndReleasing)
+  }
+
   /// A resync has come so far.
   func settleDoubt(upTo memberOffset: Int) {
     if doubtStart.load(ordering: .acquiring) < memberOffset {
@@ -144,13 +150,4 @@ final class ParityStripes: Sendable {
       in: &buffer, sources: sources.span, outputs: outputs.span, byteCount: byteCount)
     return true
   }
-}
-
-/// A block of 4 KiB that a member could not give.
-struct BadBlock: Equatable {
-  enum Kind { case unreadable, mismatch }
-  var slot: Int
-  /// Data offset on the member.
-  var offset: Int
-  var kind: Kind
 }

@@ -16,7 +16,7 @@ struct ArraySession {
     /// One slot whose member is not there is no surprise: it is what the verb is about.
     var expectsOneMissing = false
     var allowsDoubt = false
-    var readPolicy = Raid.ReadPolicy.roundRobin
+    var readPolicy = ReadPolicy.roundRobin
     var sumsFile: String?
     var wait: Duration?
 
@@ -107,7 +107,8 @@ struct ArraySession {
     }
     if array.foundForeignWrite {
       output.warn(
-        "another system wrote to the array: its sums are stale until 'ftool raid scrub' renews them")
+        "another system wrote to the array: its sums are stale until 'ftool raid scrub' renews them"
+      )
     }
     if array.hasDoubt {
       output.warn(

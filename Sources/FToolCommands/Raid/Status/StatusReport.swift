@@ -34,7 +34,9 @@ struct StatusReport: Report {
       lines.append(("Errors", errors(counters, style)))
     }
     if let operation = status.operation {
-      let word = operation.isRunning ? "runs" : style.warning("was interrupted")
+      let word =
+        operation.isRunning
+        ? "runs" : style.warning(operation.done == 0 ? "has not begun" : "was interrupted")
       lines.append(("Progress", "a \(operation.name) \(word): \(operation.measures)"))
     }
     if let use { lines.append(("In use", use)) }
