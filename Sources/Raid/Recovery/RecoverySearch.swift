@@ -241,7 +241,7 @@ struct RecoverySearch {
     let share = Self.continuityShare * weight
     let isGood = found.linkMean > 0.2
     candidate.note(
-      .continuity, max(-150, min(150, share)),
+      .continuity, max(-1000, min(1000, share)),
       found.linkCount == 0
         ? "content goes on along the members"
         : isGood
@@ -300,10 +300,13 @@ struct RecoverySearch {
         if !isFar, let known = byPhase[phase] {
           founds = known
         } else {
-          var search = tables.sums(terms, firstRow: firstRow)
+          let far = Int(layout >> 8 & 0xff)
+          var search = tables.sums(
+            terms, firstRow: firstRow,
+            rowCount: isFar ? (sizes.first ?? 0) / chunk / far : .max)
           if isFar {
             search = search.addFar(
-              farTable(choice.offset, chunk, Int(layout >> 8 & 0xff), sizes[0]), terms.farPairs)
+              farTable(choice.offset, chunk, far, sizes[0]), terms.farPairs)
           }
           if level == .mirroredStripes, layout & 0x1ff00 == 0x100 {
             search.setGroups(of: Int(layout & 0xff))
@@ -330,7 +333,7 @@ struct RecoverySearch {
   private func noteRedundancy(_ candidate: inout RecoveryCandidate, _ found: OrderSearch.Found) {
     switch candidate.shape.level {
     case .mirroredStripes where found.other != 0:
-      let weight = max(-80, min(80, found.other / 2))
+      let weight = max(-200, min(80, found.other / 2))
       candidate.note(
         .copies, weight,
         weight > 0 ? "chunks that are to be copies are equal" : "chunks that are to be copies differ")
@@ -363,7 +366,7 @@ struct RecoverySearch {
         guard let a = book.sketch(i, at: mark, usesSum: false) else { continue }
         for j in 0..<n {
           guard let b = book.sketch(j, at: mark + stride * chunk, usesSum: false) else { continue }
-          table[i * n + j] += a.identity == b.identity ? (a.isZero ? 0 : 4) : -3
+          table[i * n + j] += a.identity == b.identity ? (a.isZero ? 0 : 4) : -12
         }
       }
     }
