@@ -16,7 +16,7 @@ extension CopiedData {
         try members.storeIntent(page, pages, isOurs: intent?.isOurs ?? false)
       }
       defer { intent?.end(range) }
-      do {
+      do throws(RaidError) {
         try write(range, from: source, at: place, memory: &memory)
       } catch {
         // Some members may have the bytes and others not.

@@ -77,7 +77,7 @@ final class WriteIntent: Sendable {
         }
       }
       guard let fresh else { return }
-      do {
+      do throws(RaidError) {
         try Self.write(state, bits: fresh, store)
       } catch {
         // The next write has to try again. The count stays, so that nothing is cleared.

@@ -45,7 +45,7 @@ extension ParityStripes {
         try members.storeIntent(page, range, isOurs: intent?.isOurs ?? false)
       }
       defer { intent?.end(memberRange) }
-      do {
+      do throws(RaidError) {
         try body()
       } catch {
         // Some members may have the bytes and others not.
