@@ -86,7 +86,7 @@ extension CopiedData {
         copies.map { ($0.place, $0.member) }, silent, part, stride, doubtful, repairs, log, &memory)
       if !isAlike { unsolved = true }
     }
-    guard !unsolved, members.isWritable else { return }
+    guard !unsolved, repairs else { return }
     for (index, copy) in copies.enumerated() where !copy.member.isFailed {
       try renewSums(copy.member, copy.whole, at: index * stride, doubtful, log, &memory)
     }
@@ -142,7 +142,8 @@ extension CopiedData {
       }
       for index in wrong {
         let (place, member, start) = copies[index]
-        guard repairs || doubtful && members.isWritable else {
+        guard repairs else {
+          if doubtful { continue }
           log.add(.differingCopy, .left, member, slot: place.slot, at: place.offset + block)
           continue
         }

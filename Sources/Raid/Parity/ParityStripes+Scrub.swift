@@ -65,7 +65,7 @@ extension ParityStripes {
       try checkParity(
         row, band, readers, isDoubtful, unsolved: &unsolved, repairs: repairs, log, &memory)
     }
-    try renewSums(band, readers, isDoubtful, unsolved, log, &memory)
+    if repairs { try renewSums(band, readers, isDoubtful, unsolved, log, &memory) }
   }
 
   /// Whether all members have a hole here, and their sums say zero.
