@@ -41,7 +41,7 @@ extension ParityStripes {
   private func scrubHolding(
     _ band: Band, repairs: Bool, log: ScrubLog, memory: inout WorkingMemory
   ) throws(RaidError) {
-    let readers = readers(of: band)
+    var readers = readers(of: band)
     let present = readers.compactMap { $0 }
     if isKnownZero(band, present) {
       log.update { $0.skippedByteCount += band.byteCount * present.count }
@@ -55,12 +55,17 @@ extension ParityStripes {
       try read(
         member, slot: slot, into: &memory, at: band.column(slot, band.stride), band.memberRange,
         bad: &bad)
+      if member.isFailed {
+        readers[slot] = nil
+        continue
+      }
       for block in bad {
         let isSolved = try scrub(block, in: band, member, repairs, log, &memory)
         if !isSolved { unsolved.insert(block.offset) }
       }
     }
     log.update { $0.checkedByteCount += band.byteCount * present.count }
+    for slot in readers.indices where readers[slot]?.isFailed == true { readers[slot] = nil }
     for row in band.rows {
       try checkParity(
         row, band, readers, isDoubtful, unsolved: &unsolved, repairs: repairs, log, &memory)
