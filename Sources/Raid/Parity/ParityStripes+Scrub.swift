@@ -115,9 +115,18 @@ extension ParityStripes {
   ) throws(RaidError) {
     let plan = plan(ofRow: row)
     let pattern = plan.pattern
-    guard pattern.dataSlots.allSatisfy({ readers[$0] != nil }) else { return }
     let parities = pattern.paritySlots.indices.filter { readers[pattern.paritySlots[$0]] != nil }
-    guard !parities.isEmpty else { return }
+    let missing = pattern.dataSlots.filter { readers[$0] == nil }
+    // What is missing follows from the first parities; more of them must agree with it.
+    guard parities.count > missing.count else { return }
+    if !missing.isEmpty {
+      var bytes = memory.buffer.mutableBytes
+      let isRecovered = recover(
+        row: row, wanted: missing, isKnown: { readers[$0] != nil },
+        column: { band.chunk($0, row: row, band.stride) }, byteCount: band.columns.count,
+        in: &bytes)
+      guard isRecovered else { return }
+    }
     let sources = plan.order.map { band.chunk(pattern.dataSlots[$0], row: row, band.stride) }
     let outputs = parities.map { band.chunk(pattern.paritySlots[$0], row: row, band.stride) }
     let encoding =
@@ -174,6 +183,7 @@ extension ParityStripes {
       return (try? sums.storedSum(ofBlock: offset / 4096)) != .some(nil)
     }
     if hasSums { return .parity(slots) }
+    guard plan.pattern.dataSlots.allSatisfy({ readers[$0] != nil }) else { return nil }
     guard let p = parities.firstIndex(of: 0), let q = parities.firstIndex(of: 1) else { return nil }
     switch locateError(
       in: bytes, pSyndrome: outputs[p] + block, qSyndrome: outputs[q] + block, byteCount: 4096)
