@@ -271,6 +271,18 @@ extension ParityStripes {
     }
   }
 
+  /// The parts of a range of blocks between those that start at these offsets.
+  private func without(_ offsets: Set<Int>, _ blocks: Range<Int>) -> [Range<Int>] {
+    var parts: [Range<Int>] = []
+    var start = blocks.lowerBound
+    for offset in offsets.sorted() where blocks.contains(offset / 4096) {
+      if start < offset / 4096 { parts.append(start..<offset / 4096) }
+      start = offset / 4096 + 1
+    }
+    if start < blocks.upperBound { parts.append(start..<blocks.upperBound) }
+    return parts
+  }
+
   /// Gives anew the sums that are stale, damaged or in doubt, of everything that agrees.
   private func renewSums(
     _ band: Band, _ readers: [Member?], _ isDoubtful: Bool, _ unsolved: Set<Int>, _ log: ScrubLog,
@@ -283,12 +295,14 @@ extension ParityStripes {
       let blocks = band.memberRange.lowerBound / 4096..<(band.memberRange.upperBound + 4095) / 4096
       do throws(DeviceError) {
         let all = isDoubtful || !member.trustsSums
-        let ranges = all ? [blocks] : try sums.damagedRanges(in: blocks)
-        for range in ranges {
+        let wanted = all ? [blocks] : try sums.damagedRanges(in: blocks)
+        // What nobody could put right is not called right.
+        for range in wanted.flatMap({ without(unsolved, $0) }) {
           // The columns hold differences where parity was: read again what the member holds.
           let bytesRange = range.lowerBound * 4096..<min(
             range.upperBound * 4096, band.memberRange.upperBound)
           let place = band.column(slot, band.stride)
+            + bytesRange.lowerBound - band.memberRange.lowerBound
           var bytes = memory.buffer.mutableBytes
           try member.read(
             into: &bytes, range: place..<place + bytesRange.count, at: bytesRange.lowerBound)
