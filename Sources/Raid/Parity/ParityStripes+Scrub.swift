@@ -176,13 +176,20 @@ extension ParityStripes {
     let slots = differing.map { plan.pattern.paritySlots[$0] }
     // In doubt, data stands and parity follows it; with believed sums, the data is known to be right.
     if isDoubtful { return .parity(slots) }
-    let hasSums = plan.pattern.dataSlots.allSatisfy { slot in
+    func hasSum(_ slot: Int) -> Bool {
       guard let member = readers[slot], member.trustsSums, let sums = member.sums else {
         return false
       }
-      return (try? sums.storedSum(ofBlock: offset / 4096)) != .some(nil)
+      return ((try? sums.storedSum(ofBlock: offset / 4096)) ?? nil) != nil
     }
-    if hasSums { return .parity(slots) }
+    let unvouched = plan.pattern.dataSlots.filter { !hasSum($0) }
+    if unvouched.isEmpty { return .parity(slots) }
+    if unvouched.count == 1, readers[unvouched[0]] != nil,
+      let p = parities.firstIndex(of: 0), hasSum(plan.pattern.paritySlots[0])
+    {
+      // All others are right: it is the one whose sum can't be read.
+      return .data(slot: unvouched[0], difference: outputs[p] + block)
+    }
     guard plan.pattern.dataSlots.allSatisfy({ readers[$0] != nil }) else { return nil }
     guard let p = parities.firstIndex(of: 0), let q = parities.firstIndex(of: 1) else { return nil }
     switch locateError(
