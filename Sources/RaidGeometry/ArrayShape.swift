@@ -66,7 +66,7 @@ package struct ArrayShape: Sendable, Equatable {
       try Self.checkChunk(chunkByteCount)
       let rotation = try Self.rotation(level, layout)
       let parityCount = level.parityCount
-      guard slotCount > parityCount, slotCount >= level.minimumSlotCount, slotCount <= 256 else {
+      guard slotCount > parityCount, slotCount >= level.minimumSlotCount, slotCount <= 255 else {
         throw .slotCount(slotCount)
       }
       let parity = ParityPlacement(
@@ -84,7 +84,7 @@ package struct ArrayShape: Sendable, Equatable {
     case .mirrored: slotCount - 1
     case .dedicatedParity, .singleParity, .doubleParity, .erasureCoded: level.parityCount
     case .mirroredStripes:
-      if case .copies(let copies) = placement { copies.copyCount - 1 } else { 0 }
+      if case .copies(let copies) = placement { copies.distinctCopyCount - 1 } else { 0 }
     }
   }
 

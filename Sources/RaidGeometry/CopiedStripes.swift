@@ -14,6 +14,9 @@ package struct CopiedStripes: Sendable, Equatable {
   let stride: Int
 
   package var copyCount: Int { nearCount * farCount }
+  /// On how many members the copies of a chunk are at the least: fewer than there are copies where these
+  /// go round in sets that are too small for them (the old variant of far sets).
+  package var distinctCopyCount: Int { farSetSize >= copyCount ? copyCount : nearCount }
   package var byteCount: Int { chunkCount * chunkByteCount }
 
   /// - Parameter layout: the superblock's word: near in bits 0-7, far in 8-15, offset in bit 16, the

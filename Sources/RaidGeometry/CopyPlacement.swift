@@ -25,6 +25,8 @@ package struct CopyPlacement: Sendable, Equatable {
   package let byteCount: Int
   /// The most copies that any byte has.
   package let copyCount: Int
+  /// On how many members each byte is at the least.
+  package let distinctCopyCount: Int
 
   /// Members one after the other.
   package init(concatenating memberByteCounts: [Int]) {
@@ -34,6 +36,7 @@ package struct CopyPlacement: Sendable, Equatable {
     slotCount = memberByteCounts.count
     byteCount = starts.last!
     copyCount = 1
+    distinctCopyCount = 1
   }
 
   init(zones: [StripeZone], slotCount: Int, byteCount: Int) {
@@ -41,6 +44,7 @@ package struct CopyPlacement: Sendable, Equatable {
     self.slotCount = slotCount
     self.byteCount = byteCount
     copyCount = 1
+    distinctCopyCount = 1
   }
 
   /// The same bytes on every member.
@@ -49,6 +53,7 @@ package struct CopyPlacement: Sendable, Equatable {
     self.slotCount = slotCount
     self.byteCount = byteCount
     copyCount = slotCount
+    distinctCopyCount = slotCount
   }
 
   package init(_ stripes: CopiedStripes) {
@@ -56,6 +61,7 @@ package struct CopyPlacement: Sendable, Equatable {
     slotCount = stripes.slotCount
     byteCount = stripes.byteCount
     copyCount = stripes.copyCount
+    distinctCopyCount = stripes.distinctCopyCount
   }
 
   /// Finds the copies of the array byte at `offset`, puts their places into `places` in place of what
@@ -76,7 +82,8 @@ package struct CopyPlacement: Sendable, Equatable {
       return starts[low + 1] - offset
     case .zones(let zones):
       let zone = zones.last { $0.arrayStart <= offset }!
-      return zone.locate(offset, into: &places)
+      // A chunk that is no power of two leaves an end that belongs to nobody.
+      return min(zone.locate(offset, into: &places), byteCount - offset)
     case .mirrored:
       for slot in 0..<slotCount { places.append(Place(slot: slot, offset: offset)) }
       return byteCount - offset
@@ -101,7 +108,10 @@ package struct CopyPlacement: Sendable, Equatable {
             && $0.slots.contains(place.slot)
         })
       else { return nil }
-      return zone.arrayRange(at: place, limit: limit)
+      guard let range = zone.arrayRange(at: place, limit: limit), range.offset < byteCount else {
+        return nil
+      }
+      return (range.offset, min(range.byteCount, byteCount - range.offset))
     case .mirrored:
       guard place.offset < byteCount else { return nil }
       return (place.offset, min(limit, byteCount - place.offset))

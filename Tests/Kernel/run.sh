@@ -16,6 +16,7 @@ keep=0
 pattern=${1:-.}
 
 cache=$("$here/setup.sh") || { status=$?; [ $status = 77 ] && exit 0; exit $status; }
+FTOOL=$(realpath -m "$FTOOL")
 [ -x "$FTOOL" ] || { echo "no $FTOOL: build it first (swift build -c release)" >&2; exit 1; }
 work=$(mktemp -d "${TMPDIR:-/tmp}/check-kernel.XXXXXX")
 [ $keep = 1 ] && echo "in $work"
@@ -92,8 +93,36 @@ killed-raid6-bm | 6  | 1.0 | internal | 5
 killed-raid10   | 10 | 1.2 | none     | 4
 TABLE
 
+# Left unclean by the kernel: name | level | metadata | bitmap | MiB of each member | who settles it
+read -r -d '' dirtied_cases <<'TABLE'
+dirtied-raid1    | 1  | 1.0 | none     | 8,8         | ftool
+dirtied-raid1-bm | 1  | 1.2 | internal | 12,12       | kernel
+dirtied-raid5    | 5  | 1.1 | none     | 8,8,8       | kernel
+dirtied-raid5-bm | 5  | 1.2 | internal | 12,12,12    | ftool
+dirtied-raid6-bm | 6  | 1.0 | internal | 8,8,8,8     | kernel
+dirtied-raid10   | 10 | 1.2 | none     | 8,8,8,8     | ftool
+TABLE
+
+# Members come and go: name | level | metadata | bitmap | MiB of the members, of a spare and of a new one | ends
+# the rebuild that ftool is stopped in
+read -r -d '' moved_cases <<'TABLE'
+moved-raid1     | 1  | 1.2 | internal | 16,16,16,17          | ftool
+moved-raid5     | 5  | 1.2 | none     | 16,16,16,16,16       | kernel
+moved-raid5-bm  | 5  | 1.1 | internal | 16,16,16,16,18       | ftool
+moved-raid6     | 6  | 1.0 | internal | 16,16,16,16,16,17    | kernel
+moved-raid10    | 10 | 1.2 | none     | 16,16,16,16,16,16    | kernel
+TABLE
+
+# What mdadm had begun, and ftool ends: an array of Tests/Golden | what is done to it
+read -r -d '' begun_cases <<'TABLE'
+raid5-3-rebuilding    | rebuild m0 m2 m3
+raid5-3-replacing     | rebuild m0 m1 m2 m3
+raid5-3-failed        | rebuild m0 m1 m2 --member m1
+raid1-2-bitmap-failed | rebuild m0 m1
+TABLE
+
 # ---- words ------------------------------------------------------------------------------------------
-declare -A level layout metadata bitmap chunk sums sizes lost kind options bad complete
+declare -A level layout metadata bitmap chunk sums sizes lost kind options settler bad complete
 names=()
 passed=0 failed=0
 ok() { passed=$((passed + 1)); echo "ok   $(title "$1") $2"; }
@@ -109,6 +138,9 @@ paths() { local m; for m in $(members "$1"); do echo "$shared/$1/$m"; done; }
 is_lost() { case " ${lost[$1]} " in *" ${2#m} "*) return 0 ;; esac; return 1; }
 left_members() { local m; for m in $(members "$1"); do is_lost "$1" "$m" || echo "$m"; done; }
 left_paths() { local m; for m in $(left_members "$1"); do echo "$shared/$1/$m"; done; }
+# Of the arrays whose members change: those it begins with, the last of them the spare; the one that comes.
+first_paths() { if [ "${kind[$1]}" = moved ]; then paths "$1" | sed '$d'; else paths "$1"; fi; }
+newest() { paths "$1" | tail -1; }
 redundant() { case ${level[$1]} in linear | 0) return 1 ;; esac; }
 of_kind() { local name; for name in ${names[@]+"${names[@]}"}; do [ "${kind[$name]}" = "$1" ] && alive "$name" && echo "$name"; done; }
 hash_of() { sha256sum | cut -d' ' -f1; }
@@ -194,12 +226,22 @@ ftool_writes() {  # NAME STEP WHAT MEMBER...
   expect_writes "$name" "$step"
   ok "$name" "$what"
 }
+tear() {  # NAME MEMBER OFFSET: other bytes in the member's block of the stripe that has an array offset
+  local name=$1 member=$shared/$1/$2 data columns count at
+  data=$("$FTOOL" raid examine "$member" --json 2>"$work/stderr" | tr ',{' '\n\n' | sed -n 's/.*"data_offset"[^0-9]*\([0-9]*\).*/\1/p' | head -1)
+  [ -n "$data" ] || { fail "$name" "no data offset"; return 1; }
+  count=$(members "$name" | wc -l)
+  case ${level[$name]} in 1) columns=1 ;; 5) columns=$((count - 1)) ;; 6) columns=$((count - 2)) ;; *) columns=$((count / 2)) ;; esac
+  if [ "${level[$name]}" = 1 ]; then at=$3; else at=$(($3 / (columns * 524288) * 524288 + $3 % 524288)); fi
+  at=$((at / 4096 * 4096))
+  head -c 4096 "$pool" | dd of="$member" bs=4096 oflag=seek_bytes seek=$((data + at)) conv=notrunc status=none
+}
 kernel_will_write() { plan_writes "$1" "$2" "$(stat -c %s "$(expected "$1")")"; expect_writes "$1" "$2"; }
 
 boot() {  # NAME-OF-THE-BOOT: runs the plan $work/plan, passes on what it found
   local line word name what status
   { cat "$here/guest.sh" "$work/plan"; echo finish; } >"$work/script"
-  "$here/vm.sh" -d "$shared" -t 240 -l "$work/console.$1" "$work/script" >"$work/$1" 2>&1
+  "$here/vm.sh" -d "$shared" -t 600 -l "$work/console.$1" "$work/script" >"$work/$1" 2>&1
   status=$?
   while IFS= read -r line; do
     word=${line%% *}
@@ -246,6 +288,25 @@ while IFS= read -r row; do
   sizes[$name]=$(printf "$size,%.0s" $(seq "$(field "$row" 5)") | sed 's/,$//')
   add "$name" killed
 done <<<"$killed_cases"
+while IFS= read -r row; do
+  name=$(field "$row" 1)
+  grep -Eq "$pattern" <<<"$name" || continue
+  level[$name]=$(field "$row" 2) metadata[$name]=$(field "$row" 3) bitmap[$name]=$(field "$row" 4)
+  sizes[$name]=$(field "$row" 5) settler[$name]=$(field "$row" 6)
+  layout[$name]=default sums[$name]=crc32c lost[$name]=
+  add "$name" "$(sed 's/-.*//' <<<"$name")"
+done <<<"$dirtied_cases
+$moved_cases"
+while IFS= read -r row; do
+  name=$(field "$row" 1)
+  grep -Eq "$pattern" <<<"$name" || continue
+  archive=$here/../Golden/arrays/$name.tar.zst
+  [ -e "$archive" ] && command -v zstd >/dev/null || continue
+  zstd -qdc "$archive" | tar -xC "$shared" || exit 1
+  for member in "$shared/$name"/m*.img; do mv "$member" "${member%.img}"; done
+  level[$name]=golden layout[$name]=mdadm metadata[$name]= sums[$name]=none lost[$name]= options[$name]=$(field "$row" 2)
+  add "$name" begun
+done <<<"$begun_cases"
 for name in watched-raid5 watched-raid1; do
   grep -Eq "$pattern" <<<"$name" || continue
   layout[$name]=default sums[$name]=crc32c lost[$name]=
@@ -261,21 +322,26 @@ if grep -Eq "$pattern" <<<ec-3+2; then
 fi
 
 # ---- 1: ftool makes and writes them -----------------------------------------------------------------
-for name in $(of_kind ours) $(of_kind watched) $(of_kind killed) $(of_kind ec); do
+for name in $(of_kind ours) $(of_kind watched) $(of_kind killed) $(of_kind dirtied) $(of_kind moved) $(of_kind ec); do
   make_files "$name"
-  arguments=(create "$name" $(paths "$name") --level "${level[$name]}" --metadata "${metadata[$name]}" --sums "${sums[$name]}" --yes)
+  arguments=(create "$name" $(first_paths "$name") --level "${level[$name]}" --metadata "${metadata[$name]}" --sums "${sums[$name]}" --yes)
   case ${layout[$name]} in - | default) ;; *) arguments+=(--layout "${layout[$name]}") ;; esac
   case ${chunk[$name]:--} in -) ;; *) arguments+=(--chunk "${chunk[$name]}") ;; esac
   [ "${bitmap[$name]:-none}" = none ] || arguments+=(--bitmap internal)
+  [ "${kind[$name]}" = moved ] && arguments+=(--spares 1)
   expect "$name" "ftool creates it" 0 "${arguments[@]}" || continue
   if [ "${kind[$name]}" = killed ]; then continue; fi
-  size=$("$FTOOL" raid read $(paths "$name") 2>"$work/stderr" | wc -c)
+  size=$("$FTOOL" raid read $(first_paths "$name") 2>"$work/stderr" | wc -c)
   ran="\$ ftool raid read"
   [ "$size" -gt 1000000 ] || { fail "$name" "reads $size bytes" "$(report)"; continue; }
   piece "$size" 12345 >"$(expected "$name")"
-  expect "$name" "ftool writes all of it" 0 write $(paths "$name") -i "$(expected "$name")"
-  reads "$name" "ftool reads it" $(paths "$name")
-  [ "${kind[$name]}" = ec ] || examined "$name" ""
+  expect "$name" "ftool writes all of it" 0 write $(first_paths "$name") -i "$(expected "$name")"
+  reads "$name" "ftool reads it" $(first_paths "$name")
+  case ${kind[$name]} in
+    ec) ;;
+    moved) expect "$name" "ftool replaces m1" 0 replace $(first_paths "$name") --member "$shared/$name/m1" --onto "$(newest "$name")" ;;
+    *) examined "$name" "" ;;
+  esac
 done
 
 # ---- 2: the kernel takes them over ------------------------------------------------------------------
@@ -307,6 +373,31 @@ for name in $(of_kind foreign); do
   plan create "$(members "$name" | wc -l)" --metadata="${metadata[$name]}" "${options[$name]}"
   plan 'head -c $(($(cat /sys/block/md0/size) * 512)) /host/pool >/dev/md0; sync'
   plan 'echo $(($(cat /sys/block/md0/size) * 512)) >/host/$name/size'
+  plan check
+  plan leave
+done
+for name in $(of_kind dirtied); do
+  kernel_will_write "$name" 2
+  mkdir "$shared/$name/dirty"
+  plan array "$name"
+  plan assemble $(members "$name")
+  plan write_unclean 2 $(members "$name")
+  plan content "$(expected_hash "$name")"
+  plan leave
+done
+for name in $(of_kind moved); do
+  # m1 has left; the last but one is the spare.
+  others=$(members "$name" | sed '/^m1$/d')
+  spare=$(members "$name" | tail -2 | head -1)
+  plan array "$name"
+  plan assemble $(grep -vx "$spare" <<<"$others")
+  plan content "$(expected_hash "$name")"
+  plan check
+  plan leave
+  plan assemble_with -- $others
+  plan expect "'the kernel drops m0'" mdadm /dev/md0 --fail "\$(loop_of m0)" --remove "\$(loop_of m0)"
+  plan recovered "'the kernel takes the spare'"
+  plan content "$(expected_hash "$name")"
   plan check
   plan leave
 done
@@ -358,6 +449,66 @@ for name in $(of_kind foreign); do
   redundant "$name" && expect "$name" "ftool finds no fault" 0 scrub $(paths "$name")
   examined "$name" " after ftool wrote"
 done
+for name in $(of_kind dirtied); do
+  mv "$shared/$name"/dirty/m* "$shared/$name/"
+  # As if the power had failed between two members: a block of the first has not arrived.
+  offset=$(head -1 "$shared/$name/writes.2" | cut -d' ' -f1)
+  tear "$name" m0 "$offset" || continue
+  expect "$name" "status --test says that it is not all right" "2 4" status --test $(paths "$name")
+  ran="\$ ftool raid read"
+  "$FTOOL" raid read $(paths "$name") 2>"$work/stderr" >"$work/unclean" || { fail "$name" "cannot be read" "$(report)"; continue; }
+  wrong=$(cmp -l "$work/unclean" "$(expected "$name")" | wc -l)
+  if [ "$wrong" -le 4096 ]; then ok "$name" "ftool reads it unclean"; else fail "$name" "$wrong bytes are wrong" "$(report)"; continue; fi
+  cp "$work/unclean" "$(expected "$name")"
+  ftool_writes "$name" 3 "ftool writes it unclean" $(paths "$name")
+  if [ "${settler[$name]}" = ftool ]; then
+    expect "$name" "ftool settles what is in doubt" "0 1" scrub $(paths "$name")
+    expect "$name" "status --test says healthy" 0 status --test $(paths "$name")
+    expect "$name" "ftool finds no fault" 0 scrub $(paths "$name")
+    # What stands is one of the two contents of the torn block.
+    "$FTOOL" raid read $(paths "$name") 2>"$work/stderr" >"$work/settled"
+    wrong=$(cmp -l "$work/settled" "$(expected "$name")" | wc -l)
+    if [ "$wrong" -le 4096 ]; then ok "$name" "and changes nothing else"; else fail "$name" "settling changed $wrong bytes"; continue; fi
+    cp "$work/settled" "$(expected "$name")"
+  fi
+done
+for name in $(of_kind moved); do
+  here_now=$(paths "$name" | sed '/\/m[01]$/d')
+  last=$(newest "$name")
+  reads "$name" "ftool reads it, a stale and a replaced member beside the others" $(paths "$name")
+  expect "$name" "status --test says healthy" 0 status --test $here_now
+  expect "$name" "ftool scrubs and renews the sums" "0 1" scrub $here_now
+  sums_are "$name" valid $here_now
+  expect "$name" "ftool fails a member" 0 fail $here_now --member "$last"
+  expect "$name" "status --test says degraded" 2 status --test $here_now
+  expect "$name" "ftool removes it" 0 remove $here_now --member "$last"
+  others=$(grep -vx "$last" <<<"$here_now")
+  ftool_writes "$name" 3 "ftool writes degraded" $others
+  expect "$name" "ftool adds another one" 0 add $others --new "$shared/$name/m1" --force
+  alive "$name" || continue
+  ran="\$ ftool raid rebuild --rate 2M"
+  "$FTOOL" raid rebuild $others "$shared/$name/m1" --rate 2M >"$work/stdout" 2>"$work/stderr" &
+  rebuilder=$!
+  sleep 2
+  kill -TERM $rebuilder
+  wait $rebuilder
+  status=$?
+  if [ $status = 143 ]; then ok "$name" "ftool's rebuild is interrupted"; else fail "$name" "an interrupted rebuild: exit $status" "$(report)"; continue; fi
+  reads "$name" "ftool reads it half rebuilt" $others "$shared/$name/m1"
+  ftool_writes "$name" 4 "ftool writes it half rebuilt" $others "$shared/$name/m1"
+  if [ "${settler[$name]}" = ftool ]; then
+    expect "$name" "ftool goes on" 0 rebuild $others "$shared/$name/m1"
+    expect "$name" "ftool finds no fault" 0 scrub $others "$shared/$name/m1"
+  fi
+done
+for name in $(of_kind begun); do
+  content=$(awk -v name="$name" '$1 == name { print $3; exit }' "$here/../Golden/expectations.tsv")
+  cd "$shared/$name" || exit 1
+  expect "$name" "ftool ends what mdadm began" 0 ${options[$name]} --yes
+  "$FTOOL" raid read $(grep -o 'm[0-9]' <<<"${options[$name]}" | sort -u) >"$(expected "$name")" 2>"$work/stderr"
+  cd "$work" || exit 1
+  if [ "$(expected_hash "$name")" = "$content" ]; then ok "$name" "ftool reads it"; else fail "$name" "the content is wrong" "$(report)"; fi
+done
 for name in $(of_kind killed); do
   # 12 MiB are on their way when it is killed: no more input comes, so it cannot have ended.
   mkfifo "$work/fifo.$name"
@@ -390,6 +541,35 @@ done
 for name in $(of_kind foreign); do
   plan array "$name"
   plan assemble $(members "$name")
+  plan content "$(expected_hash "$name")"
+  plan check
+  plan leave
+done
+for name in $(of_kind dirtied); do
+  plan array "$name"
+  [ "${settler[$name]}" = ftool ] || { plan assemble_dirty $(members "$name"); plan check; plan leave; }
+  plan assemble $(members "$name")
+  [ "${settler[$name]}" = ftool ] && plan content "$(expected_hash "$name")"
+  plan check
+  plan leave
+done
+for name in $(of_kind moved); do
+  here_now=$(members "$name" | sed '/^m0$/d; $d')
+  plan array "$name"
+  if [ "${settler[$name]}" = ftool ]; then
+    plan assemble $here_now
+  else
+    plan assemble_with --run -- $here_now
+    plan recovered "'the kernel ends the rebuild'"
+  fi
+  plan content "$(expected_hash "$name")"
+  plan check
+  plan leave
+done
+for name in $(of_kind begun); do
+  used=$(case $name in raid5-3-rebuilding | raid5-3-replacing) echo m0 m2 m3 ;; raid5-3-failed) echo m0 m1 m2 ;; *) echo m0 m1 ;; esac)
+  plan array "$name"
+  plan assemble $used
   plan content "$(expected_hash "$name")"
   plan check
   plan leave
@@ -429,6 +609,9 @@ for name in $(of_kind killed); do
   elif [ "${mixed#* }" = 0 ]; then fail "$name" "nothing had been written when it was killed"
   else ok "$name" "every block is old or new (${mixed#* } new)"; fi
   expect "$name" "ftool scrubs it" "0 1" scrub $(paths "$name")
+  expect "$name" "ftool reads it" 0 read $(paths "$name") --offset 40M --length 16M -o "$work/scrubbed" || continue
+  cmp -s "$work/scrubbed" "$shared/$name/torn" && ok "$name" "as the kernel did" || fail "$name" "other content than the kernel read"
+  expect "$name" "status --test says healthy" 0 status --test $(paths "$name")
 done
 
 # ---- 6: the kernel once more: what ftool rebuilt; then it rebuilds members itself -------------------

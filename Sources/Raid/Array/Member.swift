@@ -81,6 +81,9 @@ package final class Member: Sendable {
     state.withLock { $0.superblock.correctedReadErrors &+= 1 }
   }
 
+  /// Whether its header on the device lags behind.
+  var hasNews: Bool { state.withLock { $0.headerChanged } }
+
   /// Counts what reading found.
   func count(_ change: (inout IntegrityCounters) -> Void) {
     state.withLock { state in

@@ -34,6 +34,12 @@ extension MemberSet {
   func commit(
     _ change: Change, intent: WriteIntent?
   ) throws(RaidError) {
+    try updating.withLock { (_) throws(RaidError) in
+      try commitHolding(change, intent: intent)
+    }
+  }
+
+  private func commitHolding(_ change: Change, intent: WriteIntent?) throws(RaidError) {
     while true {
       let failuresBefore = state.withLock { $0.failures.count }
       try commitOnce(change, intent: intent)

@@ -35,6 +35,8 @@ package final class MemberSet: Sendable {
 
   package let slotCount: Int
   let state: Mutex<State>
+  /// Held while superblocks are written: two updates at once would mix their markers and events.
+  let updating = Mutex(())
   /// How many slots may be empty.
   let survives: @Sendable ([Bool]) -> Bool
   package let isWritable: Bool

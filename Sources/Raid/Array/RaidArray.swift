@@ -122,12 +122,11 @@ extension RaidArray {
   func beginWriting() throws(RaidError) {
     if let obstacle { throw .readOnly(obstacle) }
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
+      precondition(lifecycle != .closed, "a closed array is not written to")
       guard lifecycle == .idle else { return }
       var change = MemberSet.Change()
-      if shape.redundancy > 0 {
-        // As the kernel does: while writes go on nothing of the array is called in sync.
-        change.resyncOffsetSectors = 0
-      }
+      // Wherever a resync stands: what is written from now on may be anywhere.
+      if shape.redundancy > 0 { change.resyncOffsetSectors = 0 }
       if foundForeignWrite { change.sumsAreStale = true }
       try members.commit(change, intent: intent)
       lifecycle = .writing
@@ -141,8 +140,10 @@ extension RaidArray {
     let isNeeded = members.state.withLock { $0.hasUnrecordedFailure }
     guard isNeeded else { return }
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
-      try members.commit(MemberSet.Change(), intent: intent)
-      if lifecycle == .idle { lifecycle = .writing }
+      var change = MemberSet.Change()
+      // With our marker the superblocks would otherwise vouch for sums that somebody else made stale.
+      if lifecycle == .idle, foundForeignWrite { change.sumsAreStale = true }
+      try members.commit(change, intent: intent)
     }
   }
 
@@ -165,9 +166,17 @@ extension RaidArray {
   /// changes nothing.
   package func close() throws(RaidError) {
     try flushAll()
+    try recordFailures()
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       guard lifecycle == .writing else {
         lifecycle = .closed
+        if members.active.contains(where: \.hasNews) {
+          // Reads have repaired blocks, and counted them.
+          try members.onEach(members.active) { (member) throws(DeviceError) in
+            _ = try member.storeFarHeader()
+            try member.flush()
+          }
+        }
         return
       }
       if isTorn.load(ordering: .acquiring) {

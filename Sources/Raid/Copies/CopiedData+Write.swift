@@ -15,8 +15,14 @@ extension CopiedData {
       try intent?.begin(range) { (page, pages) throws(RaidError) in
         try members.storeIntent(page, pages, isOurs: intent?.isOurs ?? false)
       }
-      try write(range, from: source, at: place, memory: &memory)
-      intent?.end(range)
+      defer { intent?.end(range) }
+      do throws(RaidError) {
+        try write(range, from: source, at: place, memory: &memory)
+      } catch {
+        // Some members may have the bytes and others not.
+        doubt(range)
+        throw error
+      }
     }
   }
 
@@ -119,34 +125,6 @@ extension CopiedData {
       try restore(
         BadBlock(slot: run.slot, offset: block, kind: kind), end: block + count, place: place,
         memory: &memory)
-    }
-  }
-}
-
-extension Member {
-  /// Computes the sums of new data and writes both; zeros over zeros are not written.
-  func writeFresh(
-    _ buffer: RawSpan, range: Range<Int>, at offset: Int, sums scratch: SumScratch
-  ) throws(DeviceError) {
-    guard let sums else {
-      try device.write(buffer, range: range, at: dataOffset + offset)
-      return
-    }
-    // A piece at a time, so that it is still in the cache when it is written.
-    let piece = 256 << 10
-    var done = 0
-    try scratch.with(count: (piece + 4095) / 4096) { (fresh) throws(DeviceError) in
-      while done < range.count {
-        let count = min(piece, range.count - done)
-        let from = range.lowerBound + done
-        var span = fresh.mutableSpan
-        blockSums(
-          of: buffer, range: from..<from + count, firstBlock: UInt64((offset + done) / 4096),
-          prefixRegister: sums.prefixRegister, into: &span, at: 0)
-        try writeSummed(
-          buffer, at: from, offset + done..<offset + done + count, sums: fresh, from: 0)
-        done += count
-      }
     }
   }
 }

@@ -43,6 +43,12 @@ final class CopiedData: Sendable {
     return false
   }
 
+  /// A write to this array range was cut off.
+  func doubt(_ range: Range<Int>) {
+    intent?.doubt(range)
+    doubtStart.min(range.lowerBound, ordering: .acquiringAndReleasing)
+  }
+
   /// A resync has come so far.
   func settleDoubt(upTo offset: Int) {
     if doubtStart.load(ordering: .acquiring) < offset {

@@ -26,11 +26,11 @@ extension RaidArray {
       throw .unsuitable(.slotIsInUse(slot))
     }
     guard shape.redundancy > 0 else { throw .unsuitable(.noRedundancy) }
-    let marked = probe.flatMap { missedRanges($0, slot: slot) }
+    let knowsWhatItMissed = probe.map { missesOnlyWhatIsMarked($0, slot: slot) } ?? false
     let number = deviceNumber(for: probe)
     let new = try newMember(device, slot: slot, number: number, probe: probe)
     let member: Member
-    if marked != nil, let probe {
+    if knowsWhatItMissed, let probe {
       member = try Self.member(probe, slot: slot, false, true, nil)
     } else {
       try prepare(new)
@@ -38,6 +38,8 @@ extension RaidArray {
     }
     member.setValid(upTo: 0)
     members.state.withLock { state in state.slots[slot].member = member }
+    // Only now: a write that began before the member was in its slot has marked its range already.
+    let marked = knowsWhatItMissed ? intent?.markedRanges : nil
     try announce(member, number: number, slot: slot, isReplacement: false)
     return marked
   }
@@ -97,7 +99,10 @@ extension RaidArray {
   /// Moves a spare into a slot that nobody in sync has, ready to be rebuilt.
   package func promoteSpare(named name: String?, toSlot slot: Int) throws(RaidError) {
     try beginWriting()
-    let found = members.spares.first { name == nil || $0.name == name }
+    if let member = members.slots[slot].member, !member.isFailed, member.isInSync {
+      throw .unsuitable(.slotIsInUse(slot))
+    }
+    let found = members.spares.first { !$0.isFailed && (name == nil || $0.name == name) }
     guard let spare = found else {
       throw .noSuchMember(name ?? "spare")
     }
@@ -200,19 +205,23 @@ extension RaidArray {
 
   // MARK: The steps
 
-  /// What a member that was away has missed, if that is known.
-  private func missedRanges(_ probe: MemberProbe, slot: Int) -> [Range<Int>]? {
+  /// Whether a member that was away has missed no more than what the bitmap has marked.
+  private func missesOnlyWhatIsMarked(_ probe: MemberProbe, slot: Int) -> Bool {
     guard let intent, shape.level != .mirroredStripes, !hasDoubt,
       !intent.isOurs || !foundForeignWrite,
       probe.superblock.role == .slot(slot),
       probe.superblock.events >= intent.eventsCleared,
       !probe.superblock.features.contains(.recoveryOffset),
+      // One that called others failed has been written to without them.
+      members.active.allSatisfy({
+        probe.superblock.role(ofDevice: Int($0.superblock.deviceNumber)) != .faulty
+      }),
       probe.superblock.dataSizeSectors >= assembly.reference.sizeSectors,
       probe.superblock.creationTime == assembly.reference.creationTime,
       // Its own sums are of use only if nobody wrote to it on its own.
       (probe.header == nil) == !hasSums, !hasSums || probe.isLastWrittenByUs
-    else { return nil }
-    return intent.markedRanges
+    else { return false }
+    return true
   }
 
   /// Whether the members keep sums.

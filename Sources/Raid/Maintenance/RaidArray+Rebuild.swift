@@ -3,6 +3,7 @@ import LinuxSystem
 import MDFormat
 import RaidGeometry
 import Synchronization
+import SystemPackage
 
 extension RaidArray {
   /// How much of a member the array uses, in bytes.
@@ -25,6 +26,7 @@ extension RaidArray {
     guard let target = isReplacement ? holder.replacement : holder.member else {
       throw .noSuchMember("slot \(slot)")
     }
+    guard !target.isInSync else { throw .unsuitable(.slotIsInUse(slot)) }
     try beginWriting()
     let end = memberByteCountInUse
     let start = target.validByteCount == Int.max ? 0 : min(target.validByteCount, end)
@@ -38,7 +40,7 @@ extension RaidArray {
     for range in todo {
       position = try Sweep.run(
         over: range, workers: options.workers, memory: memory,
-        partEnd: { self.rebuildPartEnd($0) },
+        partEnd: { self.rebuildPartEnd($0, onto: target, of: slot) },
         advance: { (done) throws(RaidError) -> Bool in
           if ranges == nil { target.setValid(upTo: done) }
           if checkpoint.isDue {
@@ -50,6 +52,7 @@ extension RaidArray {
         },
         step: { (part, memory) throws(RaidError) in
           options.rate?.pass(part.count)
+          try self.requireUsable(target)
           let gone = try self.rebuild(
             slot, onto: target, part, readsOwn: isReplacement, memory: &memory)
           if !gone.isEmpty { lost.withLock { $0.append(contentsOf: gone) } }
@@ -69,9 +72,9 @@ extension RaidArray {
       rebuiltByteCount: rebuilt.withLock { $0 }, lostBlocks: lostBlocks)
   }
 
-  private func rebuildPartEnd(_ offset: Int) -> Int {
+  private func rebuildPartEnd(_ offset: Int, onto target: Member, of slot: Int) -> Int {
     switch segments[0].data {
-    case .parity(let stripes): stripes.rebuildPartEnd(offset)
+    case .parity(let stripes): stripes.rebuildPartEnd(offset, onto: target, of: slot)
     case .copies: offset + (1 << 20)
     }
   }
@@ -88,10 +91,20 @@ extension RaidArray {
     }
   }
 
+  /// Somebody else's write may have failed the member that is being filled.
+  private func requireUsable(_ target: Member) throws(RaidError) {
+    guard target.isFailed else { return }
+    let cause = members.state.withLock { state in
+      state.failures.first { $0.member === target }?.cause
+    }
+    throw .member(name: target.name, cause ?? .gone(.noSuchAddressOrDevice))
+  }
+
   /// Writes down how far a member is in sync.
   private func storeRecovery(
     of target: Member, _ done: Int, isFinal: Bool
   ) throws(RaidError) {
+    try requireUsable(target)
     do throws(DeviceError) {
       try target.flush()
     } catch {

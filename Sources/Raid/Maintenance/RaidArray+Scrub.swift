@@ -2,6 +2,7 @@ import BlockStorage
 import LinuxSystem
 import MDFormat
 import RaidGeometry
+import Synchronization
 
 extension RaidArray {
   /// What a scrub is asked for.
@@ -26,6 +27,8 @@ extension RaidArray {
     let (range, isWhole) = scrubWork(options)
     let started = MaintenanceStart(at: range.lowerBound)
     let checkpoint = Checkpoint()
+    // A write that is cut off while the scrub runs may lie where it has been already.
+    let wasTorn = writes && isTorn.exchange(false, ordering: .acquiringAndReleasing)
     let operation: MaintenanceProgress.Operation = wasUnclean ? .resync : .scrub
     let done = try sweep(range, options, log) { (done) throws(RaidError) in
       guard writes, isWhole, checkpoint.isDue else { return }
@@ -39,8 +42,12 @@ extension RaidArray {
     guard writes else { return report }
     // What was settled must be durable before it is called settled.
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
-    if isWhole { settle(upTo: done) }
-    if let part = options.range, done == part.upperBound { resolve(part) }
+    let isTornSince = isTorn.load(ordering: .acquiring)
+    if isWhole, !isTornSince { settle(upTo: done == range.upperBound ? Int.max : done) }
+    if wasTorn, !isWhole || !report.isComplete || report.unrepairedCount > 0 {
+      isTorn.store(true, ordering: .releasing)
+    }
+    if let part = options.range, done == range.upperBound { resolve(part) }
     if report.isComplete, isWhole {
       try finishScrub(report, started)
     } else if isWhole {
@@ -79,7 +86,21 @@ extension RaidArray {
     {
       start = min(progress.position, end)
     }
+    // What came into doubt later is not done, nor are sums that somebody else has made stale.
+    if hasDoubt { start = min(start, doubtBegin) }
+    if foundForeignWrite { start = 0 }
     return (start..<end, true)
+  }
+
+  /// Where the first part in doubt begins, in the units of a scrub.
+  private var doubtBegin: Int {
+    let start: Int
+    switch segments[0].data {
+    case .parity(let stripes): start = stripes.doubtStartOffset
+    case .copies(let copies): start = copies.doubtStartOffset
+    }
+    guard let first = intent?.doubtfulRanges.first else { return start }
+    return max(start, first.lowerBound)
   }
 
   private func sweep(

@@ -84,8 +84,15 @@ final class WriteIntent: Sendable {
         let ahead = fresh.lowerBound + Self.aheadByteCount / granularity
         fresh = fresh.lowerBound..<max(fresh.upperBound, min(bitCount, ahead))
       }
+      let before = state.stored
       for bit in fresh { state.stored.insert(bit) }
-      try Self.write(state, bits: fresh, store)
+      do throws(RaidError) {
+        try Self.write(state, bits: fresh, store)
+      } catch {
+        // The next write has to try again. The count stays, so that nothing is cleared.
+        state.stored = before
+        throw error
+      }
     }
   }
 
@@ -125,6 +132,14 @@ final class WriteIntent: Sendable {
       {
         state.doubtful.remove(end)
       }
+    }
+  }
+
+  /// A write to the range, whose bits are set, was cut off.
+  func doubt(_ range: Range<Int>) {
+    let bits = bits(of: range)
+    state.withLock { state in
+      for bit in bits { state.doubtful.insert(bit) }
     }
   }
 

@@ -4,12 +4,22 @@ import LinuxSystem
 import RaidGeometry
 
 extension ParityStripes {
-  /// Where the part of a rebuild that starts at a member offset ends: one band.
-  func rebuildPartEnd(_ offset: Int) -> Int {
+  /// Where the part of a rebuild that starts at a member offset ends: one band, or a large hole.
+  func rebuildPartEnd(_ offset: Int, onto target: Member, of slot: Int) -> Int {
+    let hole = endOfHole(offset, onto: target, of: slot)
+    if hole > offset { return hole }
     let limit = Band.columnLimit(
       bufferByteCount: WorkingMemory.byteCount(slotCount: placement.slotCount),
       columnCount: placement.slotCount)
     return placement.band(atMemberOffset: offset, columnLimit: limit).memberRange.upperBound
+  }
+
+  private func endOfHole(_ offset: Int, onto target: Member, of slot: Int) -> Int {
+    let end = endOfHole(from: offset, isExcluded: { $0 == slot })
+    guard end > offset else { return offset }
+    let own = target.endOfHole(in: offset..<end)
+    return own - offset < 8 << 20
+      ? offset : own / placement.chunkByteCount * placement.chunkByteCount
   }
 
   /// Computes what a slot holds in a part of the array and writes it to a member.
@@ -21,20 +31,25 @@ extension ParityStripes {
     _ slot: Int, onto target: Member, _ memberRange: Range<Int>, readsOwn: Bool,
     memory: inout WorkingMemory
   ) throws(RaidError) -> [Int] {
-    let row = memberRange.lowerBound / placement.chunkByteCount
-    let isOneRow = memberRange.upperBound <= (row + 1) * placement.chunkByteCount
-    let start = memberRange.lowerBound - row * placement.chunkByteCount
-    let band =
-      isOneRow
-      ? Band(
-        rows: row..<row + 1, columns: start..<start + memberRange.count,
-        chunkByteCount: placement.chunkByteCount)
-      : Band(
-        rows: row..<memberRange.upperBound / placement.chunkByteCount,
-        columns: 0..<placement.chunkByteCount, chunkByteCount: placement.chunkByteCount)
-    return try locks.withLock(band.rows, exclusive: true) { () throws(RaidError) -> [Int] in
-      try rebuildHolding(slot, onto: target, band, readsOwn: readsOwn, memory: &memory)
+    let limit = Band.columnLimit(
+      bufferByteCount: memory.buffer.byteCount, columnCount: placement.slotCount)
+    var lost: [Int] = []
+    var offset = memberRange.lowerBound
+    while offset < memberRange.upperBound {
+      let hole = min(endOfHole(offset, onto: target, of: slot), memberRange.upperBound)
+      if hole > offset {
+        offset = hole
+        continue
+      }
+      // What a bitmap has marked may begin and end inside a row.
+      let band = placement.band(
+        atMemberOffset: offset, columnLimit: min(limit, memberRange.upperBound - offset))
+      lost += try locks.withLock(band.rows, exclusive: true) { () throws(RaidError) -> [Int] in
+        try rebuildHolding(slot, onto: target, band, readsOwn: readsOwn, memory: &memory)
+      }
+      offset = band.memberRange.upperBound
     }
+    return lost
   }
 
   private func rebuildHolding(
@@ -76,15 +91,18 @@ extension ParityStripes {
     for offset in Swift.stride(
       from: band.memberRange.lowerBound, to: band.memberRange.upperBound, by: 4096)
     {
+      let row = offset / placement.chunkByteCount
+      let at = band.chunk(slot, row: row, band.stride)
+        + offset - row * placement.chunkByteCount - band.columns.lowerBound
       do throws(RaidError) {
-        try restore(
-          BadBlock(slot: slot, offset: offset, kind: .unreadable), in: band, memory: &memory)
+        var bad = [BadBlock(slot: slot, offset: offset, kind: .unreadable)]
+        if readsOwn, let own = members.slots[slot].reader(of: offset..<offset + 4096) {
+          bad = []
+          try read(own, slot: slot, into: &memory, at: at, offset..<offset + 4096, bad: &bad)
+        }
+        for block in bad { try restore(block, in: band, memory: &memory) }
       } catch {
         guard case .lost = error else { throw error }
-        let row = offset / placement.chunkByteCount
-        let at =
-          band.chunk(slot, row: row, band.stride)
-          + offset - row * placement.chunkByteCount - band.columns.lowerBound
         var bytes = memory.buffer.mutableBytes
         bytes.zero(at..<at + 4096)
         lost.append(offset)

@@ -61,7 +61,10 @@ extension ParityStripes {
     let isRecovered = recover(
       row: row, wanted: [block.slot], isKnown: { isKnown[$0] }, column: { $0 * 4096 },
       byteCount: 4096, in: &bytes)
-    guard let member = slots[block.slot].member ?? slots[block.slot].replacement else {
+    // A member that is still being built has sums that say nothing yet.
+    guard let member = [slots[block.slot].member, slots[block.slot].replacement]
+      .compactMap({ $0 }).first(where: { $0.validByteCount >= range.upperBound })
+    else {
       if isRecovered { return .recovered }
       throw lost(block, slots, isKnown)
     }
@@ -69,7 +72,8 @@ extension ParityStripes {
       let disagrees = disagreesWithItsSum(
         bytes.bytes, range: block.slot * 4096..<block.slot * 4096 + 4096, block, member,
         sums)
-      if !disagrees || isDoubtful(range) { return .recovered }
+      // In doubt it may be the sum that is old, or the parity: nothing says which.
+      if !disagrees { return .recovered }
       throw lost(block, slots, isKnown)
     }
     if isRecovered {

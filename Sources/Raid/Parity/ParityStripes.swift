@@ -75,6 +75,12 @@ final class ParityStripes: Sendable {
     return false
   }
 
+  /// A write to this range of member data was cut off.
+  func doubt(_ memberRange: Range<Int>) {
+    intent?.doubt(memberRange)
+    doubtStart.min(memberRange.lowerBound, ordering: .acquiringAndReleasing)
+  }
+
   /// A resync has come so far.
   func settleDoubt(upTo memberOffset: Int) {
     if doubtStart.load(ordering: .acquiring) < memberOffset {

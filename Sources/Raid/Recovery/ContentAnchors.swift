@@ -134,7 +134,7 @@ struct ContentAnchors {
     if raw.integer(at: place + 96, as: UInt32.self) & 0x80 != 0 {
       blocks |= Int(raw.integer(at: place + 336, as: UInt32.self) & 0xffff) << 32
     }
-    guard blocks > 0, blocks < 1 << 48, group * blocksPerGroup < blocks else { return }
+    guard blocks > 0, blocks < 1 << 44, group * blocksPerGroup < blocks else { return }
     let stated = group == 0 ? 1024 : (first + group * blocksPerGroup) * block
     add("ext", true, blocks * block, Anchor(member: member, offset: at, stated: stated))
   }
@@ -170,7 +170,8 @@ struct ContentAnchors {
   private mutating func note(
     _ xfs: XFSShape, _ headers: [(Int, Int, Int)], _ inodes: [(Int, Int, UInt64)]
   ) {
-    for (member, at, number) in headers where number <= xfs.byteCount / xfs.blockByteCount {
+    let groupLimit = xfs.byteCount / xfs.blockByteCount / xfs.groupBlocks
+    for (member, at, number) in headers where number <= groupLimit {
       let stated = number * xfs.groupBlocks * xfs.blockByteCount + xfs.sectorByteCount
       add("XFS", true, xfs.byteCount, Anchor(member: member, offset: at, stated: stated))
     }
@@ -179,6 +180,7 @@ struct ContentAnchors {
       let index = number & (1 << xfs.inodesPerBlockLog - 1)
       let block = number >> xfs.inodesPerBlockLog & (1 << xfs.groupBlocksLog - 1)
       let group = number >> (xfs.inodesPerBlockLog + xfs.groupBlocksLog)
+      guard group <= groupLimit, block < xfs.groupBlocks else { continue }
       let stated =
         (group * xfs.groupBlocks + block) * xfs.blockByteCount + index * xfs.inodeByteCount
       if stated < xfs.byteCount {

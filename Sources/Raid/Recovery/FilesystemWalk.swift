@@ -38,7 +38,7 @@ struct ExtWalk {
     blockCount = word(4) | (is64 ? word(336) << 32 : 0)
     guard firstBlock <= 1, blocksPerGroup > 0, blocksPerGroup <= 8 * 65536, inodesPerGroup > 0,
       inodeByteCount >= 128, inodeByteCount <= 4096, descriptorByteCount <= 1024,
-      blockCount > 0, blockCount < 1 << 48
+      blockCount > 0, blockCount < 1 << 44
     else { return nil }
     groupCount = (blockCount - firstBlock + blocksPerGroup - 1) / blocksPerGroup
     identity = Array(superblock[104..<120])

@@ -123,46 +123,57 @@ struct LinearRelation {
     return true
   }
 
-  /// The orders of the members for which this is the relation of these slots. None when several slots
-  /// have one coefficient: then it says too little.
+  /// The orders of the members for which this is the relation of these slots; none when there are too many
+  /// of them because it says too little.
   func orders(_ expected: [UInt8], absentSlot: Int, absentMember: Int) -> [[Int]] {
     let slots = expected.indices.filter { $0 != absentSlot }
-    guard slots.allSatisfy({ expected[$0] != 0 }), Set(slots.map { expected[$0] }).count == slots.count
+    let members = coefficients.indices.filter { coefficients[$0] != 0 }
+    guard slots.allSatisfy({ expected[$0] != 0 }), members.count + silent.count == slots.count,
+      let known = members.first
     else { return [] }
     var orders: [[Int]] = []
-    let members = coefficients.indices.filter { coefficients[$0] != 0 }
-    guard members.count + silent.count == slots.count, let known = members.first else { return [] }
-    for anchor in slots {
-      let factor = GaloisField.multiply(
-        expected[anchor], GaloisField.inverse(coefficients[known]))
+    for value in Set(slots.map { expected[$0] }).sorted() {
+      let factor = GaloisField.multiply(value, GaloisField.inverse(coefficients[known]))
       var order = [Int?](repeating: nil, count: expected.count)
       order[absentSlot] = absentMember
-      var isWhole = true
-      for member in members {
-        let value = GaloisField.multiply(coefficients[member], factor)
-        guard let slot = slots.first(where: { expected[$0] == value }) else {
-          isWhole = false
-          break
-        }
-        order[slot] = member
-      }
-      if isWhole { Self.fill(order, with: silent, into: &orders) }
+      let wanted = members.map { ($0, GaloisField.multiply(coefficients[$0], factor)) }
+      Self.place(wanted[...], expected, silent, &order, into: &orders)
+      if orders.count > Self.orderLimit { return [] }
     }
     return orders
   }
 
-  /// All ways to put the others into the empty slots.
-  private static func fill(_ order: [Int?], with others: [Int], into orders: inout [[Int]]) {
+  private static let orderLimit = 48
+
+  /// All ways to put members into slots of their coefficients, and the silent ones into what is left.
+  private static func place(
+    _ wanted: ArraySlice<(Int, UInt8)>, _ expected: [UInt8], _ silent: [Int],
+    _ order: inout [Int?], into orders: inout [[Int]]
+  ) {
+    if orders.count > orderLimit { return }
+    guard let (member, value) = wanted.first else {
+      return fill(&order, with: silent, into: &orders)
+    }
+    for slot in order.indices where order[slot] == nil && expected[slot] == value {
+      order[slot] = member
+      place(wanted.dropFirst(), expected, silent, &order, into: &orders)
+      order[slot] = nil
+    }
+  }
+
+  private static func fill(
+    _ order: inout [Int?], with others: [Int], into orders: inout [[Int]]
+  ) {
     guard let slot = order.firstIndex(of: nil) else {
       orders.append(order.compactMap(\.self))
       return
     }
     for (index, member) in others.enumerated() {
-      var next = order
-      next[slot] = member
+      order[slot] = member
       var left = others
       left.remove(at: index)
-      fill(next, with: left, into: &orders)
+      fill(&order, with: left, into: &orders)
+      order[slot] = nil
     }
   }
 }

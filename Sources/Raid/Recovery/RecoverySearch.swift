@@ -95,6 +95,7 @@ struct RecoverySearch {
       notes.append(
         "the sum of all members but \(images.devices[outsider]?.name ?? "") is zero everywhere: "
           + "that one may be of another array, a spare, or a fixed second parity")
+      if n >= 4 { try addFixedSecondParity(outsider) }
     }
     let absentCount = n - images.present.count
     if absentCount == 1 || isWhole && census.sumsToZeroOften {
@@ -109,7 +110,7 @@ struct RecoverySearch {
   // MARK: Candidates level by level
 
   private var chunks: [Int] {
-    if let chunk = request.chunkByteCount { return [chunk] }
+    if let chunk = request.chunkByteCount { return chunk >= 4096 && chunk % 512 == 0 ? [chunk] : [] }
     return (12...24).map { 1 << $0 }.filter { $0 * 2 <= images.smallestByteCount }
   }
 
@@ -241,7 +242,7 @@ struct RecoverySearch {
     let share = Self.continuityShare * weight
     let isGood = found.linkMean > 0.2
     candidate.note(
-      .continuity, max(-150, min(150, share)),
+      .continuity, max(-1000, min(1000, share)),
       found.linkCount == 0
         ? "content goes on along the members"
         : isGood
@@ -300,10 +301,13 @@ struct RecoverySearch {
         if !isFar, let known = byPhase[phase] {
           founds = known
         } else {
-          var search = tables.sums(terms, firstRow: firstRow)
+          let far = Int(layout >> 8 & 0xff)
+          var search = tables.sums(
+            terms, firstRow: firstRow,
+            rowCount: isFar ? (sizes.first ?? 0) / chunk / far : .max)
           if isFar {
             search = search.addFar(
-              farTable(choice.offset, chunk, Int(layout >> 8 & 0xff), sizes[0]), terms.farPairs)
+              farTable(choice.offset, chunk, far, sizes[0]), terms.farPairs)
           }
           if level == .mirroredStripes, layout & 0x1ff00 == 0x100 {
             search.setGroups(of: Int(layout & 0xff))
@@ -330,7 +334,7 @@ struct RecoverySearch {
   private func noteRedundancy(_ candidate: inout RecoveryCandidate, _ found: OrderSearch.Found) {
     switch candidate.shape.level {
     case .mirroredStripes where found.other != 0:
-      let weight = max(-80, min(80, found.other / 2))
+      let weight = max(-200, min(80, found.other / 2))
       candidate.note(
         .copies, weight,
         weight > 0 ? "chunks that are to be copies are equal" : "chunks that are to be copies differ")
@@ -363,7 +367,7 @@ struct RecoverySearch {
         guard let a = book.sketch(i, at: mark, usesSum: false) else { continue }
         for j in 0..<n {
           guard let b = book.sketch(j, at: mark + stride * chunk, usesSum: false) else { continue }
-          table[i * n + j] += a.identity == b.identity ? (a.isZero ? 0 : 4) : -3
+          table[i * n + j] += a.identity == b.identity ? (a.isZero ? 0 : 4) : -12
         }
       }
     }
@@ -435,6 +439,19 @@ struct RecoverySearch {
     }
   }
 
+  /// Levels with Q on the last slot: all others are like a RAID 5.
+  private mutating func addFixedSecondParity(_ member: Int) throws(RaidError) {
+    guard fixed.allSatisfy({ $0 == nil }) else { return }
+    fixed[images.count - 1] = member
+    let first = candidates.count
+    try addRows(.doubleParity, layouts: [18, 16, 17, 19, 5], usesSum: false)
+    for index in candidates.indices.dropFirst(first) {
+      candidates[index].note(
+        .parity, 40, "the sum of all members but the last is zero nearly everywhere")
+    }
+    fixed[images.count - 1] = nil
+  }
+
   private func match(
     _ relations: [LinearRelation], _ expected: [[UInt8]], _ chunk: Int, _ offset: Int,
     _ absentSlot: Int, _ absentMember: Int
@@ -475,13 +492,12 @@ struct RecoverySearch {
       return
     }
     if let tables {
-      let search = tables.sums(
-        LayoutTerms(made.shape), firstRow: (choice.offset - tables.base) / chunk)
-      let links = search.evaluate(hit.order)
+      // Parity tells all but the order of data within a row: of that, and nothing else, this is a sign.
+      let links = tables.sums(
+        LayoutTerms(made.shape), firstRow: (choice.offset - tables.base) / chunk
+      ).evaluate(hit.order)
       noteContinuity(
-        &made, links,
-        try edgeLevels(usesSum: false).weight(
-          chunkByteCount: chunk, dataOffset: choice.offset, linkMean: links.carefulMean))
+        &made, links, max(-160, min(160, links.linkMean * Double(links.linkCount) / 2)))
     }
     made.note(
       .parity, min(150, 4 * Double(hit.count)) - 12 * Double(hit.total - hit.count),
@@ -553,7 +569,7 @@ struct RecoverySearch {
       walk(&candidates[index])
     }
     candidates.sort { $0.score > $1.score }
-    for index in candidates.indices.prefix(12) where isParity(candidates[index].shape) {
+    for index in candidates.indices.prefix(48) where isParity(candidates[index].shape) {
       try images.checkStop()
       checkParity(&candidates[index])
     }

@@ -71,7 +71,7 @@ struct RowTables {
             follows[place] = Float(book.continuity.weight(tail.tail, head.head))
           }
           if compares, let a = heads[0][i], let b = heads[delta][j], !(i == j && delta == 0) {
-            equals[place] = a.identity == b.identity ? (a.isZero ? 0 : 4) : -3
+            equals[place] = a.identity == b.identity ? (a.isZero ? 0 : 4) : -12
           }
         }
       }
@@ -87,14 +87,16 @@ struct RowTables {
   }
 
   /// The tables of a layout whose row 0 is row `firstRow` of these, summed over the rows of each class.
-  func sums(_ terms: LayoutTerms, firstRow: Int) -> OrderSearch {
+  ///
+  /// - Parameter rowCount: only so many rows from `firstRow` on, where more are laid out otherwise.
+  func sums(_ terms: LayoutTerms, firstRow: Int, rowCount: Int = .max) -> OrderSearch {
     let n = memberCount
     let cells = LayoutTerms.rowDeltaCount * n * n
     var follows = [Float](repeating: 0, count: terms.period * cells)
     var equals = follows
     var zeros = [Float](repeating: 0, count: terms.period * n)
     var rowCounts = [Int](repeating: 0, count: terms.period)
-    for (index, row) in rows.enumerated() {
+    for (index, row) in rows.enumerated() where rowCount == .max || row - firstRow < rowCount {
       let rowClass = ((row - firstRow) % terms.period + terms.period) % terms.period
       rowCounts[rowClass] += 1
       for cell in 0..<cells { follows[rowClass * cells + cell] += self.follows[index][cell] }

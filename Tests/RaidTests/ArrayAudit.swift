@@ -1,0 +1,261 @@
+import BinaryCodec
+import BlockStorage
+import FToolTestSupport
+import LinuxSystem
+import MDFormat
+import RaidGeometry
+import Testing
+
+@testable import Raid
+
+/// Looks at the raw bytes of the members of an array that is closed and whole, and finds what is wrong:
+/// with its own arithmetic, bit by bit where need be, and nothing of the engine's.
+struct ArrayAudit {
+  let bench: ArrayBench
+  private let images: [[UInt8]]
+  private let superblocks: [MDSuperblock]
+  private let geometry: SlowGeometry
+  private(set) var violations: [String] = []
+
+  /// - Parameter slots: which of them are in sync; nil for all.
+  static func violations(_ bench: ArrayBench, inSync: Set<Int>? = nil, isClean: Bool = true) throws
+    -> [String]
+  {
+    var audit = try ArrayAudit(bench)
+    let slots = inSync ?? Set(bench.devices.indices)
+    audit.checkSuperblocks(slots, isClean)
+    audit.checkData(slots)
+    audit.checkParity(slots)
+    try audit.checkSums(slots)
+    return audit.violations
+  }
+
+  private init(_ bench: ArrayBench) throws {
+    self.bench = bench
+    images = bench.devices.map(\.contents)
+    superblocks = try bench.devices.indices.map { try bench.superblock($0) }
+    geometry = bench.geometry
+  }
+
+  private mutating func checkSuperblocks(_ slots: Set<Int>, _ isClean: Bool) {
+    let events = Set(slots.map { superblocks[$0].events })
+    if events.count != 1 { violations.append("events differ: \(events)") }
+    for slot in slots {
+      let superblock = superblocks[slot]
+      if superblock.role != .slot(slot) {
+        violations.append("slot \(slot) says \(superblock.role)")
+      }
+      if superblock.roles != superblocks[slots.min()!].roles {
+        violations.append("roles differ on slot \(slot)")
+      }
+      if isClean != superblock.isClean {
+        violations.append("slot \(slot): resync offset \(superblock.resyncOffsetSectors)")
+      }
+      if superblock.features.contains(.recoveryOffset) {
+        violations.append("slot \(slot) still has a recovery offset")
+      }
+      if let probe = try? MemberProbe(bench.devices[slot]), bench.recipe.hasSums {
+        if probe.header == nil { violations.append("slot \(slot) has no header") }
+        if !probe.isLastWrittenByUs { violations.append("slot \(slot) has a foreign marker") }
+        if probe.header?.slot != UInt32(slot) {
+          violations.append("slot \(slot)'s header is another's")
+        }
+      }
+    }
+    checkBitmap(slots, isClean)
+  }
+
+  private mutating func checkBitmap(_ slots: Set<Int>, _ isClean: Bool) {
+    guard slots.count == bench.devices.count, isClean else { return }
+    for slot in slots {
+      let start: Int
+      if bench.recipe.hasBitmap {
+        start =
+          (Int(superblocks[slot].superOffsetSectors) + Int(superblocks[slot].bitmapOffsetSectors))
+          * 512
+      } else {
+        guard let header = try? MemberProbe(bench.devices[slot]).header,
+          let region = header.range(of: .intent)
+        else { continue }
+        start = region.lowerBound
+      }
+      let bytes = Array(images[slot][start..<start + 4096])
+      guard let header = try? MDBitmapHeader(decoding: bytes.rawBytes) else {
+        violations.append("slot \(slot)'s bitmap does not decode")
+        continue
+      }
+      if header.events < superblocks[slot].events {
+        violations.append("slot \(slot)'s bitmap is behind")
+      }
+      if header.setBitCount(in: bytes.rawBytes) != 0 {
+        violations.append("slot \(slot) has \(header.setBitCount(in: bytes.rawBytes)) bits set")
+      }
+    }
+  }
+
+  private func dataStart(_ slot: Int) -> Int { Int(superblocks[slot].dataOffsetSectors) * 512 }
+
+  private mutating func checkData(_ slots: Set<Int>) {
+    let model = bench.model
+    if model.count != geometry.byteCount {
+      violations.append("the array has \(model.count) bytes, not \(geometry.byteCount)")
+      return
+    }
+    let step = geometry.level == -1 ? 512 : 4096
+    var offset = 0
+    while offset < model.count {
+      let count = min(step, model.count - offset)
+      for place in geometry.places(of: offset) where slots.contains(place.slot) {
+        let at = dataStart(place.slot) + place.offset
+        if model[offset..<offset + count] != images[place.slot][at..<at + count] {
+          violations.append("array byte \(offset) differs on slot \(place.slot) at \(place.offset)")
+          if violations.count > 20 { return }
+        }
+      }
+      offset += count
+    }
+  }
+
+  private mutating func checkParity(_ slots: Set<Int>) {
+    guard geometry.parityCount > 0, slots.count == geometry.slotCount else { return }
+    for row in 0..<geometry.rowCount {
+      let roles = geometry.roles(ofRow: row)
+      for parity in 0..<geometry.parityCount {
+        var sum = [UInt8](repeating: 0, count: geometry.chunk)
+        var stored: ArraySlice<UInt8> = []
+        var place = 0
+        for (slot, role) in roles.enumerated() {
+          let start = dataStart(slot) + row * geometry.chunk
+          let bytes = images[slot][start..<start + geometry.chunk]
+          switch role {
+          case .parity(let index):
+            if index == parity {
+              stored = bytes
+              place = slot
+            }
+          case .data(_, let exponent):
+            SlowCode.add(bytes, times: SlowCode.coefficient(parity, exponent), to: &sum)
+          }
+        }
+        if !stored.elementsEqual(sum) {
+          violations.append("parity \(parity) of row \(row) on slot \(place) is wrong")
+          if violations.count > 20 { return }
+        }
+      }
+    }
+  }
+
+  private mutating func checkSums(_ slots: Set<Int>) throws {
+    guard bench.recipe.hasSums else { return }
+    for slot in slots {
+      let region = try #require(try bench.header(slot).range(of: .sums))
+      let dataByteCount = Int(superblocks[slot].dataSizeSectors) * 512
+      let used = bench.sizes[slot]
+      let prefix = SlowCode.register(
+        bytes(of: superblocks[slot].arrayID) + littleEndian(UInt32(slot)))
+      var block = 0
+      while block * 4096 < used {
+        let page = region.lowerBound + block / 1016 * 4096
+        let head = images[slot][page..<page + 32]
+        if images[slot][page..<page + 4096].contains(where: { $0 != 0 }), block % 1016 == 0 {
+          if Array(head.prefix(4)) != Array("SUMS".utf8) {
+            violations.append("slot \(slot): no magic in the sums of block \(block)")
+          }
+          let sum = ~SlowCode.register(images[slot][page + 8..<page + 4096], from: prefix)
+          if Array(head[page + 4..<page + 8]) != littleEndian(sum) {
+            violations.append("slot \(slot): the sums of block \(block) have a wrong sum")
+          }
+        }
+        let start = dataStart(slot) + block * 4096
+        let end = min(start + 4096, dataStart(slot) + max(dataByteCount, used))
+        let expected = SlowCode.blockSum(
+          images[slot][start..<end], number: block, prefix: prefix)
+        let at = page + 32 + block % 1016 * 4
+        if Array(images[slot][at..<at + 4]) != littleEndian(expected) {
+          violations.append("slot \(slot): the sum of block \(block) is wrong")
+          if violations.count > 20 { return }
+        }
+        block += 1
+      }
+    }
+  }
+
+  private func bytes(of identifier: Identifier) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: 16)
+    bytes.withMutableRawBytes { identifier.store(in: &$0, at: 0) }
+    return bytes
+  }
+
+  private func littleEndian(_ value: UInt32) -> [UInt8] {
+    (0..<4).map { UInt8(truncatingIfNeeded: value >> UInt32(8 * $0)) }
+  }
+}
+
+/// GF(2^8) and CRC-32C as their definitions say.
+enum SlowCode {
+  private static let products: [[UInt8]] = (0..<256).map { a in
+    (0..<256).map { b in multiplied(UInt8(a), UInt8(b)) }
+  }
+
+  private static func multiplied(_ a: UInt8, _ b: UInt8) -> UInt8 {
+    var (a, b, product) = (UInt16(a), b, UInt16(0))
+    while b != 0 {
+      if b & 1 != 0 { product ^= a }
+      a <<= 1
+      if a & 0x100 != 0 { a ^= 0x11d }
+      b >>= 1
+    }
+    return UInt8(product)
+  }
+
+  private static func power(_ exponent: Int) -> UInt8 {
+    var value: UInt8 = 1
+    for _ in 0..<((exponent % 255 + 255) % 255) { value = multiplied(value, 2) }
+    return value
+  }
+
+  private static func inverse(_ value: UInt8) -> UInt8 {
+    (1...255).map { UInt8($0) }.first { multiplied($0, value) == 1 }!
+  }
+
+  static func coefficient(_ parity: Int, _ exponent: Int) -> UInt8 {
+    switch parity {
+    case 0: return 1
+    case 1: return power(exponent)
+    default:
+      let x = power(parity - 256)
+      return multiplied(x ^ 1, inverse(x ^ power(-exponent)))
+    }
+  }
+
+  static func add(_ bytes: ArraySlice<UInt8>, times factor: UInt8, to sum: inout [UInt8]) {
+    let table = products[Int(factor)]
+    bytes.withUnsafeBufferPointer { bytes in
+      table.withUnsafeBufferPointer { table in
+        sum.withUnsafeMutableBufferPointer { sum in
+          for index in sum.indices { sum[index] ^= table[Int(bytes[index])] }
+        }
+      }
+    }
+  }
+
+  private static let table: [UInt32] = (0..<256).map { byte in
+    (0..<8).reduce(UInt32(byte)) { sum, _ in sum & 1 != 0 ? sum >> 1 ^ 0x82f6_3b78 : sum >> 1 }
+  }
+
+  static func register(_ bytes: some Sequence<UInt8>, from start: UInt32 = .max) -> UInt32 {
+    var register = start
+    table.withUnsafeBufferPointer { table in
+      for byte in bytes { register = table[Int((register ^ UInt32(byte)) & 255)] ^ register >> 8 }
+    }
+    return register
+  }
+
+  static func blockSum(_ bytes: ArraySlice<UInt8>, number: Int, prefix: UInt32) -> UInt32 {
+    if bytes.allSatisfy({ $0 == 0 }) { return 0 }
+    let numbered = register(
+      (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }, from: prefix)
+    let padding = [UInt8](repeating: 0, count: 4096 - bytes.count)
+    return max(1, ~register(padding, from: register(bytes, from: numbered)))
+  }
+}

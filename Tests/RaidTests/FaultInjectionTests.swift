@@ -1,0 +1,281 @@
+import BlockStorage
+import FToolTestSupport
+import LinuxSystem
+import MDFormat
+import RaidGeometry
+import SystemPackage
+import Testing
+
+@testable import Raid
+
+/// Every operation with a member that goes wrong at each of its inputs and outputs in turn.
+@Suite struct FaultInjectionTests {
+  /// What is done to the array while the fault comes.
+  enum Work: String, CaseIterable, Sendable {
+    case wholeWrite, partWrite, unalignedWrite, read, degradedRead, degradedWrite, scrub, rebuild
+    case replace, addSpare, failMember, removeMember
+  }
+
+  struct Case: Sendable, CustomTestStringConvertible {
+    var recipe: ArrayRecipe
+    var work: Work
+    var testDescription: String { "\(work.rawValue), \(recipe.testDescription)" }
+  }
+
+  static let small: [ArrayRecipe] = [
+    ArrayRecipe.mirror, .raid1, .raid5, .raid6, .raid10,
+    .raid5.with {
+      $0.hasBitmap = true
+      $0.version = .v1_0
+    },
+    .triple,
+  ].map { recipe in
+    recipe.with {
+      $0.dataByteCount = 64 << 10
+      if $0.chunk > 0 { $0.chunk = 4096 }
+    }
+  }
+
+  static let cases = small.flatMap { recipe in Work.allCases.map { Case(recipe: recipe, work: $0) } }
+
+  static let loud: [FaultyDevice.Effect] = [
+    .fail(.unreadable(offset: 0, errno: .ioError)),
+    .fail(.unwritable(offset: 0, errno: .ioError)),
+    .fail(.full(offset: 0)),
+    .fail(.flushFailed(.ioError)),
+    .fail(.gone(.noSuchAddressOrDevice)),
+    .fail(.truncated(offset: 0)),
+    .tear(after: 512, .unwritable(offset: 0, errno: .ioError)),
+    .tear(after: 2560, .gone(.noSuchAddressOrDevice)),
+    .vanish,
+  ]
+
+  static let silent: [FaultyDevice.Effect] = [
+    .ignore, .flip(byte: 40, mask: 4), .misdirect(by: 8192), .misdirect(by: -4096),
+  ]
+
+  @Test(arguments: cases) func `a failing member costs nothing that was acknowledged`(
+    _ one: Case
+  ) throws {
+    try FaultSweep(one, effects: Self.loud, places: 40).run()
+  }
+
+  @Test(arguments: cases) func `a lying member is found out`(_ one: Case) throws {
+    try FaultSweep(one, effects: Self.silent, places: 40).run()
+  }
+}
+
+/// One operation on one array, again and again, each time with another fault.
+struct FaultSweep {
+  typealias Work = FaultInjectionTests.Work
+
+  private let one: FaultInjectionTests.Case
+  private let effects: [FaultyDevice.Effect]
+  private let places: Int
+  private let original: ArrayBench
+
+  /// - Parameter places: at how many of the operations at most, spread over all of them.
+  init(
+    _ one: FaultInjectionTests.Case, effects: [FaultyDevice.Effect], places: Int
+  ) throws {
+    self.one = one
+    self.effects = effects
+    self.places = places
+    original = try ArrayBench(one.recipe)
+    try original.fill(seed: 11)
+  }
+
+  func run() throws {
+    for slot in [0, 1] {
+      let count = try attempt(slot, nil)
+      let step = max(1, count / places)
+      for number in stride(from: 0, to: count, by: step) {
+        for effect in effects {
+          _ = try attempt(slot, .init(.operation(number, of: nil), effect))
+        }
+      }
+    }
+  }
+
+  /// Does the work with one fault, then looks at what is left; returns how many operations there were.
+  private func attempt(_ slot: Int, _ fault: FaultyDevice.Fault?) throws -> Int {
+    let bench = original.copy()
+    let story: Comment = "\(one.testDescription), slot \(slot), \(String(describing: fault))"
+    let faulty = FaultyDevice(bench.devices[slot], plan: fault.map { [$0] } ?? [])
+    let target = bench.devices[slot]
+    bench.wrap = { device -> any BlockDevice in
+      if device === target { return faulty }
+      return device
+    }
+    var trial = Trial(bench: bench, faultySlot: slot)
+    do {
+      try trial.perform(one.work)
+      if fault == nil { #expect(faulty.operationCount() > 0) }
+    } catch {
+      #expect(fault != nil, "\(error) without a fault; \(story)")
+      #expect(error is RaidError || error is DeviceError, story)
+    }
+    let count = faulty.operationCount()
+    faulty.heal()
+    bench.wrap = { $0 }
+    do {
+      try trial.settle(story)
+    } catch {
+      Issue.record("\(error); \(story)")
+    }
+    return count
+  }
+}
+
+/// What was tried on an array, and what may be in it now.
+private struct Trial {
+  let bench: ArrayBench
+  let faultySlot: Int
+  /// Bytes that were being written and not acknowledged: old or new.
+  private var pending: (offset: Int, bytes: [UInt8])?
+  /// Devices beside those in slots.
+  private var others: [MemoryDevice] = []
+
+  init(bench: ArrayBench, faultySlot: Int) {
+    self.bench = bench
+    self.faultySlot = faultySlot
+  }
+
+  /// A slot that is not the faulty one.
+  private var elsewhere: Int { faultySlot == 2 % bench.recipe.slotCount ? 1 : bench.recipe.slotCount - 1 }
+
+  mutating func perform(_ work: FaultInjectionTests.Work) throws {
+    switch work {
+    case .wholeWrite: try write(0, bench.model.count / 4096 * 4096, missing: [])
+    case .partWrite: try write(4096, 12288, missing: [])
+    case .unalignedWrite: try write(5000, 9000, missing: [])
+    case .degradedWrite: try write(5000, 9000, missing: [elsewhere])
+    case .read: try read(missing: [])
+    case .degradedRead: try read(missing: [elsewhere])
+    case .scrub:
+      let array = try bench.open()
+      let report = try array.scrub(oneWorker())
+      _ = report
+      try array.close()
+    case .rebuild:
+      let slot = elsewhere
+      let new = bench.fresh(garbage: 5)
+      others.append(new)
+      let array = try bench.open(without: [slot])
+      let ranges = try array.admit(new, toSlot: slot)
+      _ = try array.rebuild(slot: slot, ranges: ranges, oneWorker().sweep)
+      try array.close()
+    case .replace:
+      let slot = elsewhere
+      let new = bench.fresh(garbage: 5)
+      others.append(new)
+      let array = try bench.open()
+      try array.admitReplacement(new, forSlot: slot)
+      let report = try array.rebuild(slot: slot, isReplacement: true, oneWorker().sweep)
+      if report.isComplete, report.lostBlocks.isEmpty { try array.finishReplacing(slot: slot) }
+      try array.close()
+    case .addSpare:
+      let new = bench.fresh()
+      others.append(new)
+      let array = try bench.open()
+      try array.addSpare(new)
+      try array.close()
+    case .failMember:
+      let array = try bench.open()
+      try array.failMember(named: bench.devices[elsewhere].name)
+      try array.close()
+    case .removeMember:
+      let array = try bench.open()
+      try array.failMember(named: bench.devices[elsewhere].name)
+      try array.removeMember(named: bench.devices[elsewhere].name)
+      try array.close()
+    }
+  }
+
+  private func oneWorker() -> RaidArray.ScrubOptions {
+    var options = RaidArray.ScrubOptions()
+    options.sweep.workers = 1
+    return options
+  }
+
+  private mutating func write(_ offset: Int, _ count: Int, missing: Set<Int>) throws {
+    let array = try bench.open(without: missing)
+    var random = SeededGenerator(seed: 77)
+    let bytes = random.bytes(count)
+    pending = (offset, bytes)
+    try array.write(bytes, at: offset)
+    try array.flush()
+    bench.model.replaceSubrange(offset..<offset + count, with: bytes)
+    pending = nil
+    try array.close()
+  }
+
+  private func read(missing: Set<Int>) throws {
+    let array = try bench.open(without: missing)
+    for offset in stride(from: 0, to: bench.model.count, by: 20000) {
+      let range = offset..<min(bench.model.count, offset + 20000)
+      #expect(try array.bytes(range) == Array(bench.model[range]))
+    }
+    try array.close()
+  }
+
+  /// With all devices healed: the content is what it should be, and the array can be made whole.
+  mutating func settle(_ story: Comment) throws {
+    var given: [any BlockDevice] = []
+    for device in bench.devices + others where (try? MemberProbe(device)) != nil {
+      given.append(device)
+    }
+    var options = RaidArray.Options()
+    options.isWritable = true
+    options.allowsDegraded = true
+    options.allowsDoubt = true
+    let array = try RaidArray.open(given, options: options)
+    try compare(array, story)
+    let report = try array.scrub(oneWorker())
+    #expect(report.findings.allSatisfy { $0.outcome == .repaired }, "\(report.findings); \(story)")
+    try fillSlots(array)
+    try compare(array, story)
+    try array.close()
+    let violations = try ArrayAudit.violations(bench)
+    #expect(violations == [], "\(violations); \(story)")
+  }
+
+  private mutating func compare(_ array: RaidArray, _ story: Comment) throws {
+    let contents = try array.bytes(0..<array.byteCount)
+    if let pending {
+      // Block by block, either is right; later looks must find the same.
+      for start in stride(from: pending.offset, to: pending.offset + pending.bytes.count, by: 1) {
+        let new = pending.bytes[start - pending.offset]
+        #expect(contents[start] == bench.model[start] || contents[start] == new, story)
+        if contents[start] != bench.model[start], contents[start] != new { break }
+        bench.model[start] = contents[start]
+      }
+      self.pending = nil
+    }
+    if contents != bench.model {
+      let at = zip(contents, bench.model).enumerated().first { $0.element.0 != $0.element.1 }?.offset
+      Issue.record("content differs at \(at ?? -1); \(story)")
+      bench.model = contents
+    }
+  }
+
+  /// Every slot gets a member, and the bench knows which.
+  private mutating func fillSlots(_ array: RaidArray) throws {
+    for (slot, holder) in array.members.slots.enumerated() {
+      if let replacement = holder.replacement, holder.member?.isInSync == true {
+        try array.removeMember(named: replacement.name)
+      }
+      if let member = holder.member, !member.isFailed {
+        if !member.isInSync { _ = try array.rebuild(slot: slot, oneWorker().sweep) }
+      } else {
+        if let replacement = holder.replacement { try array.removeMember(named: replacement.name) }
+        let new = bench.fresh()
+        others.append(new)
+        let ranges = try array.admit(new, toSlot: slot)
+        _ = try array.rebuild(slot: slot, ranges: ranges, oneWorker().sweep)
+      }
+      let name = array.members.slots[slot].member?.name
+      bench.devices[slot] = (bench.devices + others).first { $0.name == name }!
+    }
+  }
+}

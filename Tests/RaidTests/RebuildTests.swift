@@ -1,0 +1,227 @@
+import BlockStorage
+import FToolTestSupport
+import LinuxSystem
+import MDFormat
+import RaidGeometry
+import SystemPackage
+import Testing
+
+@testable import Raid
+
+@Suite struct RebuildTests {
+  static let recipes = ArrayRecipe.redundant
+
+  @Test(arguments: recipes) func `a new member may hold anything`(_ recipe: ArrayRecipe) throws {
+    let bench = try ArrayBench(recipe)
+    // Half of it zeros, half of it not.
+    let array = try bench.open(without: [0])
+    var random = SeededGenerator(seed: 1)
+    try bench.write(random.bytes(20000), at: 4096, to: array)
+    bench.devices[0] = bench.fresh(garbage: 9)
+    let ranges = try array.admit(bench.devices[0], toSlot: 0)
+    #expect(try array.rebuild(slot: 0, ranges: ranges, SweepOptions()).isComplete)
+    try array.close()
+    #expect(try ArrayAudit.violations(bench) == [])
+  }
+
+  @Test(arguments: recipes) func `a spare may hold anything`(_ recipe: ArrayRecipe) throws {
+    let bench = try ArrayBench(recipe)
+    let array = try bench.open()
+    let spare = bench.fresh(garbage: 10)
+    try array.addSpare(spare)
+    try array.failMember(named: bench.devices[1].name)
+    try array.promoteSpare(named: nil, toSlot: 1)
+    bench.devices[1] = spare
+    #expect(try array.rebuild(slot: 1, SweepOptions()).isComplete)
+    try array.close()
+    #expect(try ArrayAudit.violations(bench) == [])
+  }
+
+  @Test(arguments: recipes) func `zeros are written over what a new member held`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    let bench = try ArrayBench(recipe)
+    let array = try bench.open(without: [0])
+    bench.devices[0] = bench.fresh(garbage: 9)
+    let ranges = try array.admit(bench.devices[0], toSlot: 0)
+    // Before the rebuild has come so far.
+    try bench.write([UInt8](repeating: 0, count: array.byteCount), at: 0, to: array)
+    #expect(try array.rebuild(slot: 0, ranges: ranges, SweepOptions()).isComplete)
+    try array.close()
+    #expect(try ArrayAudit.violations(bench) == [])
+  }
+
+  @Test(arguments: [true, false]) func `one bad block of another member costs one block`(
+    _ hasSums: Bool
+  ) throws {
+    let bench = try ArrayBench(ArrayRecipe.raid5.with { $0.hasSums = hasSums })
+    try bench.fill(seed: 2)
+    let bad = try bench.dataOffset(3) + 40960
+    let faulty = FaultyDevice(
+      bench.devices[3],
+      plan: [
+        .init(
+          .touching(bad..<bad + 1, by: .read), .fail(.unreadable(offset: bad, errno: .ioError)))
+      ])
+    let damaged = bench.devices[3]
+    bench.wrap = { device -> any BlockDevice in
+      if device === damaged { return faulty }
+      return device
+    }
+    let array = try bench.open(without: [0])
+    bench.devices[0] = bench.fresh()
+    let ranges = try array.admit(bench.devices[0], toSlot: 0)
+    let report = try array.rebuild(slot: 0, ranges: ranges, SweepOptions())
+    #expect(report.lostBlocks == [40960])
+    #expect(array.failures.isEmpty)
+    let end = try bench.dataOffset(0) + 40960
+    let original = try ArrayBench(ArrayRecipe.raid5.with { $0.hasSums = hasSums })
+    try original.fill(seed: 2)
+    #expect(
+      try bench.devices[0].bytes(try bench.dataOffset(0)..<end)
+        == original.devices[0].bytes(try original.dataOffset(0)..<end))
+  }
+
+  @Test func `a replacement takes what only its own member has`() throws {
+    let bench = try ArrayBench(.raid5)
+    try bench.fill(seed: 3)
+    // Slot 2 is gone, so that slot 1 itself is the only source of what it holds.
+    let bad = try bench.dataOffset(1) + 16384
+    bench.devices[1].corrupt(bad..<bad + 10)
+    let array = try bench.open(without: [2])
+    let new = bench.fresh(garbage: 4)
+    try array.admitReplacement(new, forSlot: 1)
+    let report = try array.rebuild(slot: 1, isReplacement: true, SweepOptions())
+    #expect(report.lostBlocks == [16384])
+  }
+
+  @Test(arguments: ArrayRecipe.redundant) func `a member that comes back gets what it missed`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    for chunk in [4096, 32768, 131072] {
+      let bench = try ArrayBench(
+        recipe.with {
+          if $0.chunk > 0 { $0.chunk = chunk }
+          $0.dataByteCount = 1 << 20
+          $0.hasBitmap = true
+        })
+      try bench.fill(seed: 5)
+      var array = try bench.open()
+      var random = SeededGenerator(seed: 6)
+      try array.failMember(named: bench.devices[1].name)
+      for _ in 0..<3 {
+        let offset = Int.random(in: 0..<array.byteCount - 70000, using: &random)
+        try bench.write(random.bytes(70000), at: offset, to: array)
+      }
+      try array.close()
+      array = try bench.open(without: [1])
+      let ranges = try array.admit(
+        bench.devices[1], toSlot: 1, knownAs: try MemberProbe(bench.devices[1]))
+      if recipe.level != .mirroredStripes { #expect(ranges != nil, "\(recipe.testDescription)") }
+      let report = try array.rebuild(slot: 1, ranges: ranges, SweepOptions())
+      if ranges != nil { #expect(report.rebuiltByteCount < 1 << 20) }
+      #expect(report.isComplete)
+      try array.close()
+      let violations = try ArrayAudit.violations(bench)
+      #expect(violations == [], "chunk \(chunk), \(recipe.testDescription)")
+    }
+  }
+
+  @Test func `a mirror that went its own way gets everything`() throws {
+    let bench = try ArrayBench(
+      ArrayRecipe.mirror.with {
+        $0.dataByteCount = 1 << 20
+        $0.hasBitmap = true
+      })
+    try bench.fill(seed: 7)
+    var random = SeededGenerator(seed: 8)
+    var array = try bench.open(without: [0])
+    try array.write(random.bytes(5000), at: 900_000)
+    try array.close()
+    array = try bench.open(without: [1])
+    try bench.write(random.bytes(5000), at: 100_000, to: array)
+    try bench.write(random.bytes(5000), at: 100_000, to: array)
+    try array.close()
+    array = try bench.open(without: [1])
+    try bench.write(random.bytes(5000), at: 100_000, to: array)
+    let ranges = try array.admit(
+      bench.devices[1], toSlot: 1, knownAs: try MemberProbe(bench.devices[1]))
+    _ = try array.rebuild(slot: 1, ranges: ranges, SweepOptions())
+    try array.close()
+    #expect(try ArrayAudit.violations(bench) == [])
+  }
+
+  @Test(arguments: recipes) func `a target that fails is no success`(_ recipe: ArrayRecipe) throws {
+    let bench = try ArrayBench(recipe)
+    try bench.fill(seed: 9)
+    let array = try bench.open(without: [0])
+    let new = bench.fresh()
+    let faulty = FaultyDevice(new)
+    let ranges = try array.admit(faulty, toSlot: 0)
+    faulty.plan(.init(.fromOperation(faulty.operationCount(), of: nil), .vanish))
+    // A user's write fails it, not the rebuild.
+    let bytes = SeededGenerator.bytes(seed: 3, 8192)
+    try bench.write(bytes, at: 0, to: array)
+    try bench.write(bytes, at: array.byteCount - 8192, to: array)
+    #expect(throws: RaidError.self) {
+      let report = try array.rebuild(slot: 0, ranges: ranges, SweepOptions())
+      if !report.isComplete { throw RaidError.interrupted }
+    }
+    try array.close()
+    #expect(try bench.contents(bench.open(writable: false, without: [0])) == bench.model)
+  }
+
+  @Test func `a member in sync is not rebuilt`() throws {
+    let bench = try ArrayBench(.raid5)
+    let array = try bench.open()
+    #expect(throws: RaidError.unsuitable(.slotIsInUse(1))) {
+      try array.rebuild(slot: 1, SweepOptions())
+    }
+    let spare = bench.fresh()
+    try array.addSpare(spare)
+    #expect(throws: RaidError.unsuitable(.slotIsInUse(1))) {
+      try array.promoteSpare(named: nil, toSlot: 1)
+    }
+    #expect(array.members.spares.count == 1)
+    #expect(throws: RaidError.unsuitable(.slotIsInUse(2))) {
+      try array.admit(bench.fresh(), toSlot: 2)
+    }
+    try array.close()
+  }
+
+  @Test(arguments: recipes) func `goes on where it was stopped`(_ recipe: ArrayRecipe) throws {
+    let bench = try ArrayBench(recipe.with { $0.dataByteCount = 8 << 20 })
+    var array = try bench.open()
+    var random = SeededGenerator(seed: 10)
+    for offset in stride(from: 0, to: array.byteCount - 9000, by: array.byteCount / 9) {
+      try bench.write(random.bytes(9000), at: offset, to: array)
+    }
+    try array.close()
+    array = try bench.open(without: [0])
+    bench.devices[0] = bench.fresh(garbage: 3)
+    _ = try array.admit(bench.devices[0], toSlot: 0)
+    var options = SweepOptions()
+    options.workers = 1
+    options.progress = { done, end in done < end / 3 }
+    let report = try array.rebuild(slot: 0, options)
+    #expect(!report.isComplete)
+    try array.close()
+    #expect(try bench.superblock(0).features.contains(.recoveryOffset))
+    array = try bench.open()
+    #expect(array.degradedSlots == [0])
+    let valid = try #require(array.members.slots[0].member).validByteCount
+    #expect(valid == report.position && valid > 0)
+    let rest = try array.rebuild(slot: 0, SweepOptions())
+    #expect(rest.isComplete && rest.rebuiltByteCount < report.end)
+    try array.close()
+    #expect(try bench.contents(bench.open(writable: false)) == bench.model)
+    #expect(try bench.open(writable: false).degradedSlots == [])
+  }
+}
+
+extension SeededGenerator {
+  static func bytes(seed: UInt64, _ count: Int) -> [UInt8] {
+    var random = SeededGenerator(seed: seed)
+    return random.bytes(count)
+  }
+}
