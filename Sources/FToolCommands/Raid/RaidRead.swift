@@ -2,6 +2,7 @@ import ArgumentParser
 import BlockStorage
 import LinuxSystem
 import Raid
+import SystemPackage
 
 /// `ftool raid read`: copies bytes out of an array.
 package struct RaidRead: Verb {
@@ -74,22 +75,30 @@ package struct RaidRead: Verb {
     let range = start..<start + (length ?? array.byteCount - start)
     let line = context.progress("read", total: range.count)
     let options = session.sweep(line, rate: nil)
-    let done: Int
+    var done = 0
+    var isRefused = false
     do throws(TransferError) {
       done = try copy(array, range, options)
     } catch {
       line.clear()
-      if array.options.isWritable { try session.close() }
-      throw Failure(error)
+      // A reader that has seen enough (head, tar) is no failure, as for every other command.
+      if case .other(let cause) = error, cause.errno == .brokenPipe {
+        isRefused = true
+      } else {
+        if array.options.isWritable { try session.close() }
+        try context.stop.check()
+        throw Failure(error)
+      }
     }
     line.finish()
     try session.close()
-    if done < range.count { try context.stop.check() }
+    if done < range.count, !isRefused { try context.stop.check() }
     context.output.show(
       SimpleReport(
         type: "raid-read", "",
         json: [
-          "array": .string(array.name), "offset": .number(start), "bytes": .number(done),
+          "array": .string(array.name), "offset": .number(start),
+          "bytes": isRefused ? .null : .number(done), "complete": .bool(!isRefused),
           "blocks_restored": .number(array.blocksRestored),
         ]))
     return .done
