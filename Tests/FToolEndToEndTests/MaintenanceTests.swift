@@ -13,7 +13,7 @@ import Testing
     let before = try bench.snapshot()
     let plan = try bench.ftool("raid scrub m0.img --dry-run", ends: 4)
     #expect(
-      plan.output.contains("m1.img, block at byte 20480 of its data: the content does not agree"),
+      plan.output.contains("m1.img, bytes 20480 to 28672 of its data: the content does not agree"),
       plan.remark)
     let never = try bench.ftool("raid scrub m0.img --repair never --json", ends: 4).json
     #expect(never["problems"] == .number(2) && never["repaired"] == .number(0))

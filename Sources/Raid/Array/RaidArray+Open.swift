@@ -32,7 +32,8 @@ extension RaidArray {
     let hasForeignWrite = Self.hasForeignWrite(assembly, countsKnown: true)
     let slotsFor = { (usesNewOffset: Bool) throws(RaidError) -> ([MemberSet.Slot], [Member]) in
       try Self.slots(
-        assembly, usesNewOffset: usesNewOffset, trustsSums: !hasForeignWrite, sumsFile)
+        assembly, usesNewOffset: usesNewOffset, trustsSums: !hasForeignWrite, sumsFile,
+        shapes.new == nil ? shapes.old : nil)
     }
     let (slots, spares) = try slotsFor(false)
     let members = Self.memberSet(slots, spares, shapes.old, options)
@@ -119,18 +120,19 @@ extension RaidArray {
   }
 
   private static func slots(
-    _ assembly: Assembly, usesNewOffset: Bool, trustsSums: Bool, _ sumsFile: SumsFile?
+    _ assembly: Assembly, usesNewOffset: Bool, trustsSums: Bool, _ sumsFile: SumsFile?,
+    _ shape: ArrayShape?
   ) throws(RaidError) -> ([MemberSet.Slot], [Member]) {
     var slots: [MemberSet.Slot] = []
     for (slot, holder) in assembly.holders.enumerated() {
       var made = MemberSet.Slot()
       if let index = holder.member {
         made.member = try member(
-          assembly.members[index], slot: slot, usesNewOffset, trustsSums, sumsFile)
+          assembly.members[index], slot: slot, usesNewOffset, trustsSums, sumsFile, shape: shape)
       }
       if let index = holder.replacement {
         made.replacement = try member(
-          assembly.members[index], slot: slot, usesNewOffset, trustsSums, nil)
+          assembly.members[index], slot: slot, usesNewOffset, trustsSums, nil, shape: shape)
       }
       slots.append(made)
     }
@@ -144,7 +146,7 @@ extension RaidArray {
   /// Makes a member of what was found.
   static func member(
     _ probe: MemberProbe, slot: Int?, _ usesNewOffset: Bool, _ trustsSums: Bool,
-    _ sumsFile: SumsFile?
+    _ sumsFile: SumsFile?, shape: ArrayShape? = nil
   ) throws(RaidError) -> Member {
     let superblock = probe.superblock
     let offsetSectors =
@@ -161,8 +163,8 @@ extension RaidArray {
         sums = BlockSums(
           device: probe.device, region: region,
           dataByteCount: Int(superblock.dataSizeSectors) * 512, arrayID: superblock.arrayID,
-          slot: UInt32(slot),
-          pageLimit: max(4, 2048 / max(1, superblock.slotCount)))
+          slot: UInt32(slot), pageLimit: max(4, 2048 / max(1, superblock.slotCount)),
+          isUsed: { block in shape?.uses(slot: slot, at: block * 4096) ?? true })
       }
     }
     return Member(
@@ -290,6 +292,15 @@ extension RaidArray {
 }
 
 extension ArrayShape {
+  /// Whether the array keeps anything at this data offset of a slot's member.
+  func uses(slot: Int, at offset: Int) -> Bool {
+    switch placement {
+    case .parity(let rows): offset < rows.rowCount * rows.chunkByteCount
+    case .copies(let copies):
+      copies.arrayRange(at: .init(slot: slot, offset: offset), limit: 4096) != nil
+    }
+  }
+
   /// Whether all data is there when just these slots can be read.
   package func survives(present: [Bool]) -> Bool {
     let missing = present.prefix(slotCount).count { !$0 }

@@ -57,6 +57,8 @@ extension CopiedData {
       return
     }
     var unsolved = false
+    // Blocks that a copy has nothing to say about; offsets in the part.
+    var silent = [Set<Int>](repeating: [], count: copies.count)
     for (index, copy) in copies.enumerated() {
       var bad: [BadBlock] = []
       var bytes = memory.buffer.mutableBytes
@@ -66,21 +68,25 @@ extension CopiedData {
           bad: &bad)
       } catch {
         try members.fail(copy.member, error)
+        silent[index] = Set(Swift.stride(from: 0, to: part.count, by: 4096))
         continue
       }
       for block in bad {
         let isSolved = try scrub(
           block, copy.member, copy.whole, at: index * stride, repairs, log, &memory)
-        if !isSolved { unsolved = true }
+        if !isSolved {
+          unsolved = true
+          silent[index].insert(block.offset - copy.place.offset)
+        }
       }
     }
     log.update { $0.checkedByteCount += part.count * copies.count }
     if copies.count > 1 {
       let isAlike = try makeAlike(
-        copies.map { ($0.place, $0.member) }, part, stride, doubtful, repairs, log, &memory)
+        copies.map { ($0.place, $0.member) }, silent, part, stride, doubtful, repairs, log, &memory)
       if !isAlike { unsolved = true }
     }
-    guard !unsolved, members.isWritable else { return }
+    guard !unsolved, repairs else { return }
     for (index, copy) in copies.enumerated() where !copy.member.isFailed {
       try renewSums(copy.member, copy.whole, at: index * stride, doubtful, log, &memory)
     }
@@ -116,14 +122,18 @@ extension CopiedData {
 
   /// Compares the copies block by block, and writes the right one over those that differ.
   private func makeAlike(
-    _ copies: [(place: CopyPlacement.Place, member: Member)], _ part: Range<Int>, _ stride: Int,
-    _ doubtful: Bool, _ repairs: Bool, _ log: ScrubLog, _ memory: inout WorkingMemory
+    _ copies: [(place: CopyPlacement.Place, member: Member)], _ silent: [Set<Int>],
+    _ part: Range<Int>, _ stride: Int, _ doubtful: Bool, _ repairs: Bool, _ log: ScrubLog, _ memory: inout WorkingMemory
   ) throws(RaidError) -> Bool {
     var isAlike = true
     // Only linear has blocks that do not start on a multiple of 4096, and linear has no copies.
     for block in Swift.stride(from: 0, to: part.count, by: 4096) {
       let count = min(4096, part.count - block)
-      let places = copies.indices.map { $0 * stride + block }
+      let copies = copies.indices.filter { !silent[$0].contains(block) }.map {
+        (place: copies[$0].place, member: copies[$0].member, start: $0 * stride + block)
+      }
+      if copies.count < 2 { continue }
+      let places = copies.map(\.start)
       guard let (right, wrong) = judge(memory.buffer.bytes, places, count, doubtful) else {
         log.add(
           .differingCopy, .cannotBeKnown, nil, slot: nil, at: copies[0].place.offset + block)
@@ -131,12 +141,13 @@ extension CopiedData {
         continue
       }
       for index in wrong {
-        let (place, member) = copies[index]
-        guard repairs || doubtful && members.isWritable else {
+        let (place, member, start) = copies[index]
+        guard repairs else {
+          if doubtful { continue }
           log.add(.differingCopy, .left, member, slot: place.slot, at: place.offset + block)
           continue
         }
-        let from = right * stride + block
+        let from = places[right]
         do throws(DeviceError) {
           try member.write(
             memory.buffer.bytes, range: from..<from + count, at: place.offset + block,
@@ -155,7 +166,7 @@ extension CopiedData {
             .differingCopy, .repaired, member, slot: place.slot, at: place.offset + block)
         }
         var target = memory.buffer.mutableBytes
-        target.copyWithin(from: from..<from + count, to: index * stride + block)
+        target.copyWithin(from: from..<from + count, to: start)
       }
     }
     return isAlike

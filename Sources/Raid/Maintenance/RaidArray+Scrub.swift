@@ -2,6 +2,7 @@ import BlockStorage
 import LinuxSystem
 import MDFormat
 import RaidGeometry
+import Synchronization
 
 extension RaidArray {
   /// What a scrub is asked for.
@@ -26,6 +27,8 @@ extension RaidArray {
     let (range, isWhole) = scrubWork(options)
     let started = MaintenanceStart(at: range.lowerBound)
     let checkpoint = Checkpoint()
+    // A write that is cut off while the scrub runs may lie where it has been already.
+    let wasTorn = writes && isTorn.exchange(false, ordering: .acquiringAndReleasing)
     let operation: MaintenanceProgress.Operation = wasUnclean ? .resync : .scrub
     let done = try sweep(range, options, log) { (done) throws(RaidError) in
       guard writes, isWhole, checkpoint.isDue else { return }
@@ -39,7 +42,11 @@ extension RaidArray {
     guard writes else { return report }
     // What was settled must be durable before it is called settled.
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
-    if isWhole { settle(upTo: done == range.upperBound ? Int.max : done) }
+    let isTornSince = isTorn.load(ordering: .acquiring)
+    if isWhole, !isTornSince { settle(upTo: done == range.upperBound ? Int.max : done) }
+    if wasTorn, !isWhole || !report.isComplete || report.unrepairedCount > 0 {
+      isTorn.store(true, ordering: .releasing)
+    }
     if let part = options.range, done == range.upperBound { resolve(part) }
     if report.isComplete, isWhole {
       try finishScrub(report, started)

@@ -67,6 +67,8 @@ final class BlockSums: Sendable {
   private let pageLimit: Int
   /// Blocks of data that have sums.
   private let blockCount: Int
+  /// Whether the array ever writes a block.
+  private let isUsed: @Sendable (Int) -> Bool
   /// The register of CRC-32C after the array's UUID and the slot.
   let prefixRegister: UInt32
 
@@ -74,11 +76,13 @@ final class BlockSums: Sendable {
   ///   - region: bytes of `device`.
   ///   - dataByteCount: what the region has sums for.
   ///   - pageLimit: how many blocks of sums to keep in memory.
+  ///   - isUsed: whether a block of data belongs to the array; others are never given a sum.
   init(
     device: any BlockDevice, region: Range<Int>, dataByteCount: Int, arrayID: Identifier,
-    slot: UInt32, pageLimit: Int = 64
+    slot: UInt32, pageLimit: Int = 64, isUsed: @escaping @Sendable (Int) -> Bool = { _ in true }
   ) {
     self.device = device
+    self.isUsed = isUsed
     self.region = region
     blockCount = (dataByteCount + Self.blockByteCount - 1) / Self.blockByteCount
     self.pageLimit = max(2, pageLimit)
@@ -121,7 +125,13 @@ final class BlockSums: Sendable {
       if page.isDamaged {
         page.renewed.formUnion(inPage..<inPage + run)
         let pageStart = (first + offset) / Self.sumsPerBlock * Self.sumsPerBlock
-        page.isDamaged = page.renewed.count < min(Self.sumsPerBlock, blockCount - pageStart)
+        page.isDamaged = (pageStart..<min(pageStart + Self.sumsPerBlock, blockCount)).contains {
+          !page.renewed.contains($0 - pageStart) && isUsed($0)
+        }
+        // What no block of the array stands for says nothing from now on.
+        if !page.isDamaged {
+          for index in page.sums.indices where !page.renewed.contains(index) { page.sums[index] = 0 }
+        }
       }
       return nil
     }

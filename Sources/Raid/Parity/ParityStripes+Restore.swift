@@ -72,7 +72,8 @@ extension ParityStripes {
       let disagrees = disagreesWithItsSum(
         bytes.bytes, range: block.slot * 4096..<block.slot * 4096 + 4096, block, member,
         sums)
-      if !disagrees || isDoubtful(range) { return .recovered }
+      // In doubt it may be the sum that is old, or the parity: nothing says which.
+      if !disagrees { return .recovered }
       throw lost(block, slots, isKnown)
     }
     if isRecovered {

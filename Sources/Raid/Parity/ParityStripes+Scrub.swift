@@ -62,7 +62,7 @@ extension ParityStripes {
   private func scrubHolding(
     _ band: Band, repairs: Bool, log: ScrubLog, memory: inout WorkingMemory
   ) throws(RaidError) {
-    let readers = readers(of: band)
+    var readers = readers(of: band)
     let present = readers.compactMap { $0 }
     if isKnownZero(band, present) {
       log.update { $0.skippedByteCount += band.byteCount * present.count }
@@ -76,17 +76,22 @@ extension ParityStripes {
       try read(
         member, slot: slot, into: &memory, at: band.column(slot, band.stride), band.memberRange,
         bad: &bad)
+      if member.isFailed {
+        readers[slot] = nil
+        continue
+      }
       for block in bad {
         let isSolved = try scrub(block, in: band, member, repairs, log, &memory)
         if !isSolved { unsolved.insert(block.offset) }
       }
     }
     log.update { $0.checkedByteCount += band.byteCount * present.count }
+    for slot in readers.indices where readers[slot]?.isFailed == true { readers[slot] = nil }
     for row in band.rows {
       try checkParity(
         row, band, readers, isDoubtful, unsolved: &unsolved, repairs: repairs, log, &memory)
     }
-    try renewSums(band, readers, isDoubtful, unsolved, log, &memory)
+    if repairs { try renewSums(band, readers, isDoubtful, unsolved, log, &memory) }
   }
 
   /// Whether all members have a hole here, and their sums say zero.
@@ -131,9 +136,18 @@ extension ParityStripes {
   ) throws(RaidError) {
     let plan = plan(ofRow: row)
     let pattern = plan.pattern
-    guard pattern.dataSlots.allSatisfy({ readers[$0] != nil }) else { return }
     let parities = pattern.paritySlots.indices.filter { readers[pattern.paritySlots[$0]] != nil }
-    guard !parities.isEmpty else { return }
+    let missing = pattern.dataSlots.filter { readers[$0] == nil }
+    // What is missing follows from the first parities; more of them must agree with it.
+    guard parities.count > missing.count else { return }
+    if !missing.isEmpty {
+      var bytes = memory.buffer.mutableBytes
+      let isRecovered = recover(
+        row: row, wanted: missing, isKnown: { readers[$0] != nil },
+        column: { band.chunk($0, row: row, band.stride) }, byteCount: band.columns.count,
+        in: &bytes)
+      guard isRecovered else { return }
+    }
     let sources = plan.order.map { band.chunk(pattern.dataSlots[$0], row: row, band.stride) }
     let outputs = parities.map { band.chunk(pattern.paritySlots[$0], row: row, band.stride) }
     let encoding =
@@ -183,13 +197,21 @@ extension ParityStripes {
     let slots = differing.map { plan.pattern.paritySlots[$0] }
     // In doubt, data stands and parity follows it; with believed sums, the data is known to be right.
     if isDoubtful { return .parity(slots) }
-    let hasSums = plan.pattern.dataSlots.allSatisfy { slot in
+    func hasSum(_ slot: Int) -> Bool {
       guard let member = readers[slot], member.trustsSums, let sums = member.sums else {
         return false
       }
-      return (try? sums.storedSum(ofBlock: offset / 4096)) != .some(nil)
+      return ((try? sums.storedSum(ofBlock: offset / 4096)) ?? nil) != nil
     }
-    if hasSums { return .parity(slots) }
+    let unvouched = plan.pattern.dataSlots.filter { !hasSum($0) }
+    if unvouched.isEmpty { return .parity(slots) }
+    if unvouched.count == 1, readers[unvouched[0]] != nil,
+      let p = parities.firstIndex(of: 0), hasSum(plan.pattern.paritySlots[0])
+    {
+      // All others are right: it is the one whose sum can't be read.
+      return .data(slot: unvouched[0], difference: outputs[p] + block)
+    }
+    guard plan.pattern.dataSlots.allSatisfy({ readers[$0] != nil }) else { return nil }
     guard let p = parities.firstIndex(of: 0), let q = parities.firstIndex(of: 1) else { return nil }
     switch locateError(
       in: bytes, pSyndrome: outputs[p] + block, qSyndrome: outputs[q] + block, byteCount: 4096)
@@ -285,6 +307,18 @@ extension ParityStripes {
     }
   }
 
+  /// The parts of a range of blocks between those that start at these offsets.
+  private func without(_ offsets: Set<Int>, _ blocks: Range<Int>) -> [Range<Int>] {
+    var parts: [Range<Int>] = []
+    var start = blocks.lowerBound
+    for offset in offsets.sorted() where blocks.contains(offset / 4096) {
+      if start < offset / 4096 { parts.append(start..<offset / 4096) }
+      start = offset / 4096 + 1
+    }
+    if start < blocks.upperBound { parts.append(start..<blocks.upperBound) }
+    return parts
+  }
+
   /// Gives anew the sums that are stale, damaged or in doubt, of everything that agrees.
   private func renewSums(
     _ band: Band, _ readers: [Member?], _ isDoubtful: Bool, _ unsolved: Set<Int>, _ log: ScrubLog,
@@ -297,14 +331,16 @@ extension ParityStripes {
       let blocks = band.memberRange.lowerBound / 4096..<(band.memberRange.upperBound + 4095) / 4096
       do throws(DeviceError) {
         let all = isDoubtful || !member.trustsSums
-        let ranges = all ? [blocks] : try sums.damagedRanges(in: blocks)
-        for range in ranges {
+        let wanted = all ? [blocks] : try sums.damagedRanges(in: blocks)
+        // What nobody could put right is not called right.
+        for range in wanted.flatMap({ without(unsolved, $0) }) {
           // The columns hold differences where parity was: read again what the member holds.
           let bytesRange =
             range.lowerBound
             * 4096..<min(
               range.upperBound * 4096, band.memberRange.upperBound)
           let place = band.column(slot, band.stride)
+            + bytesRange.lowerBound - band.memberRange.lowerBound
           var bytes = memory.buffer.mutableBytes
           try member.read(
             into: &bytes, range: place..<place + bytesRange.count, at: bytesRange.lowerBound)
