@@ -113,6 +113,25 @@ moved-raid6     | 6  | 1.0 | internal | 16,16,16,16,16,17    | kernel
 moved-raid10    | 10 | 1.2 | none     | 16,16,16,16,16,16    | kernel
 TABLE
 
+# ftool writes without a member that the kernel then takes back by the bitmap: name | level | metadata | MiB
+read -r -d '' away_cases <<'TABLE'
+away-raid1  | 1  | 1.2 | 16,16
+away-raid5  | 5  | 1.0 | 16,16,16
+away-raid6  | 6  | 1.1 | 16,16,16,16,16
+away-raid10 | 10 | 1.2 | 16,16,16,16
+TABLE
+
+# mdadm reaches into the places where ftool keeps its own: name | level | metadata | MiB of each member | --size | mdadm's
+# options. The partial parity log of 1.0 falls onto sums here.
+read -r -d '' grown_cases <<'TABLE'
+grown-bitmap     | 5 | 1.2 | 24,24,24    |       | --bitmap=internal
+grown-bitmap-1.0 | 5 | 1.0 | 24,24,24    |       | --bitmap=internal
+grown-ppl-1.0    | 5 | 1.0 | 24,24,24    | 8176K | --consistency-policy=ppl
+grown-size       | 6 | 1.2 | 24,24,24,24 | 8M    | --size=max
+grown-size-1.0   | 1 | 1.0 | 24,24       | 8M    | --size=max
+grown-members    | 5 | 1.2 | 24,24,24,24 |       | --raid-devices=4
+TABLE
+
 # What mdadm had begun, and ftool ends: an array of Tests/Golden | what is done to it
 read -r -d '' begun_cases <<'TABLE'
 raid5-3-rebuilding    | rebuild m0 m2 m3
@@ -122,7 +141,7 @@ raid1-2-bitmap-failed | rebuild m0 m1
 TABLE
 
 # ---- words ------------------------------------------------------------------------------------------
-declare -A level layout metadata bitmap chunk sums sizes lost kind options settler bad complete
+declare -A level layout metadata bitmap chunk sums sizes lost kind options limit settler bad complete
 names=()
 passed=0 failed=0
 ok() { passed=$((passed + 1)); echo "ok   $(title "$1") $2"; }
@@ -139,7 +158,7 @@ is_lost() { case " ${lost[$1]} " in *" ${2#m} "*) return 0 ;; esac; return 1; }
 left_members() { local m; for m in $(members "$1"); do is_lost "$1" "$m" || echo "$m"; done; }
 left_paths() { local m; for m in $(left_members "$1"); do echo "$shared/$1/$m"; done; }
 # Of the arrays whose members change: those it begins with, the last of them the spare; the one that comes.
-first_paths() { if [ "${kind[$1]}" = moved ]; then paths "$1" | sed '$d'; else paths "$1"; fi; }
+first_paths() { if [ "${kind[$1]}" = moved ] || [ "$1" = grown-members ]; then paths "$1" | sed '$d'; else paths "$1"; fi; }
 newest() { paths "$1" | tail -1; }
 redundant() { case ${level[$1]} in linear | 0) return 1 ;; esac; }
 of_kind() { local name; for name in ${names[@]+"${names[@]}"}; do [ "${kind[$name]}" = "$1" ] && alive "$name" && echo "$name"; done; }
@@ -300,6 +319,19 @@ $moved_cases"
 while IFS= read -r row; do
   name=$(field "$row" 1)
   grep -Eq "$pattern" <<<"$name" || continue
+  level[$name]=$(field "$row" 2) metadata[$name]=$(field "$row" 3) sizes[$name]=$(field "$row" 4)
+  limit[$name]=$(field "$row" 5) options[$name]=$(field "$row" 6)
+  layout[$name]=default sums[$name]=crc32c lost[$name]=
+  kind[$name]=${name%%-*}
+  [ "${kind[$name]}" = away ] && bitmap[$name]=internal
+  [ "${kind[$name]}" = grown ] && chunk[$name]=64K
+  [ "${level[$name]}" = 1 ] && chunk[$name]=-
+  add "$name" "${kind[$name]}"
+done <<<"$away_cases
+$grown_cases"
+while IFS= read -r row; do
+  name=$(field "$row" 1)
+  grep -Eq "$pattern" <<<"$name" || continue
   archive=$here/../Golden/arrays/$name.tar.zst
   [ -e "$archive" ] && command -v zstd >/dev/null || continue
   zstd -qdc "$archive" | tar -xC "$shared" || exit 1
@@ -322,13 +354,14 @@ if grep -Eq "$pattern" <<<ec-3+2; then
 fi
 
 # ---- 1: ftool makes and writes them -----------------------------------------------------------------
-for name in $(of_kind ours) $(of_kind watched) $(of_kind killed) $(of_kind dirtied) $(of_kind moved) $(of_kind ec); do
+for name in $(of_kind ours) $(of_kind watched) $(of_kind killed) $(of_kind dirtied) $(of_kind moved) $(of_kind away) $(of_kind grown) $(of_kind ec); do
   make_files "$name"
   arguments=(create "$name" $(first_paths "$name") --level "${level[$name]}" --metadata "${metadata[$name]}" --sums "${sums[$name]}" --yes)
   case ${layout[$name]} in - | default) ;; *) arguments+=(--layout "${layout[$name]}") ;; esac
   case ${chunk[$name]:--} in -) ;; *) arguments+=(--chunk "${chunk[$name]}") ;; esac
   [ "${bitmap[$name]:-none}" = none ] || arguments+=(--bitmap internal)
   [ "${kind[$name]}" = moved ] && arguments+=(--spares 1)
+  [ -z "${limit[$name]:-}" ] || arguments+=(--size "${limit[$name]}")
   expect "$name" "ftool creates it" 0 "${arguments[@]}" || continue
   if [ "${kind[$name]}" = killed ]; then continue; fi
   size=$("$FTOOL" raid read $(first_paths "$name") 2>"$work/stderr" | wc -c)
@@ -339,6 +372,7 @@ for name in $(of_kind ours) $(of_kind watched) $(of_kind killed) $(of_kind dirti
   reads "$name" "ftool reads it" $(first_paths "$name")
   case ${kind[$name]} in
     ec) ;;
+    away | grown) ;;
     moved) expect "$name" "ftool replaces m1" 0 replace $(first_paths "$name") --member "$shared/$name/m1" --onto "$(newest "$name")" ;;
     *) examined "$name" "" ;;
   esac
@@ -399,6 +433,15 @@ for name in $(of_kind moved); do
   plan recovered "'the kernel takes the spare'"
   plan content "$(expected_hash "$name")"
   plan check
+  plan leave
+done
+for name in $(of_kind grown); do
+  plan array "$name"
+  plan assemble $(first_paths "$name" | sed 's|.*/||')
+  [ $name = grown-members ] && plan attach m3 && plan expect "'mdadm adds a member'" mdadm /dev/md0 --add "\$(loop_of m3)"
+  plan expect "'mdadm grows it'" mdadm --grow /dev/md0 "${options[$name]}"
+  plan recovered "'and is done'"
+  plan 'dd if=/dev/md0 of=/host/$name/content bs=1M 2>/dev/null'
   plan leave
 done
 for name in $(of_kind ec); do
@@ -501,6 +544,28 @@ for name in $(of_kind moved); do
     expect "$name" "ftool finds no fault" 0 scrub $others "$shared/$name/m1"
   fi
 done
+for name in $(of_kind away); do
+  ftool_writes "$name" 3 "ftool writes without m1" --degraded $(paths "$name" | sed '/m1$/d')
+done
+for name in $(of_kind grown); do
+  # What it held it still holds; what came with the size is what the kernel saw there.
+  if cmp -s -n "$(stat -c %s "$(expected "$name")")" "$(expected "$name")" "$shared/$name/content"; then ok "$name" "the kernel kept the content"
+  else fail "$name" "the kernel has other content"; continue; fi
+  mv "$shared/$name/content" "$(expected "$name")"
+  reads "$name" "ftool reads it" $(paths "$name")
+  reads "$name" "ftool reads it without m0" $(paths "$name" | sed '/m0$/d')
+  examined "$name" " after mdadm grew it"
+  case $name in
+    grown-ppl*)
+      expect "$name" "ftool does not write past a partial parity log" 78 write $(paths "$name") -i "$(expected "$name")"
+      continue ;;
+  esac
+  expect "$name" "ftool scrubs it" "0 1" scrub $(paths "$name")
+  ftool_writes "$name" 3 "ftool writes it" $(paths "$name")
+  reads "$name" "ftool reads it again" $(paths "$name")
+  expect "$name" "ftool finds no fault" 0 scrub $(paths "$name")
+  examined "$name" " after ftool wrote"
+done
 for name in $(of_kind begun); do
   content=$(awk -v name="$name" '$1 == name { print $3; exit }' "$here/../Golden/expectations.tsv")
   cd "$shared/$name" || exit 1
@@ -566,6 +631,25 @@ for name in $(of_kind moved); do
   plan check
   plan leave
 done
+for name in $(of_kind away); do
+  plan array "$name"
+  plan assemble_degraded $(members "$name" | sed '/^m1$/d')
+  plan content "$(expected_hash "$name")"
+  plan attach m1
+  plan expect "'the kernel takes m1 back by the bitmap'" mdadm /dev/md0 --re-add "\$(loop_of m1)"
+  plan recovered "'the kernel has rebuilt it'"
+  plan content "$(expected_hash "$name")"
+  plan check
+  plan leave
+done
+for name in $(of_kind grown); do
+  plan array "$name"
+  plan assemble $(members "$name")
+  plan content "$(expected_hash "$name")"
+  plan check
+  case $name in grown-ppl*) plan expect "'mdadm takes the log away'" mdadm --grow /dev/md0 --consistency-policy=resync ;; esac
+  plan leave
+done
 for name in $(of_kind begun); do
   used=$(case $name in raid5-3-rebuilding | raid5-3-replacing) echo m0 m2 m3 ;; raid5-3-failed) echo m0 m1 m2 ;; *) echo m0 m1 ;; esac)
   plan array "$name"
@@ -598,6 +682,13 @@ for name in $(of_kind ours); do
   expect "$name" "status --test says healthy" 0 status --test $(paths "$name")
   expect "$name" "ftool finds no fault" 0 scrub $(paths "$name")
   examined "$name" " after rebuilding"
+done
+for name in $(of_kind grown); do
+  case $name in grown-ppl*) ;; *) continue ;; esac
+  expect "$name" "ftool scrubs it" "0 1" scrub $(paths "$name")
+  ftool_writes "$name" 3 "ftool writes it" $(paths "$name")
+  reads "$name" "ftool reads it again" $(paths "$name")
+  expect "$name" "ftool finds no fault" 0 scrub $(paths "$name")
 done
 # After the kernel's resync every block is the old one (zeros) or the new one, never a mixture.
 for name in $(of_kind killed); do

@@ -83,7 +83,7 @@ extension RaidExamineFinding {
         Self.line(
           "Internal Bitmap", "\(superblock.bitmapOffsetSectors) sectors from superblock"))
     } else if !superblock.features.isDisjoint(with: .anyPartialParityLog) {
-      let offset = UInt16(bitPattern: superblock.partialParityOffsetSectors)
+      let offset = superblock.partialParityOffsetSectors
       lines.append(
         Self.line(
           "PPL",

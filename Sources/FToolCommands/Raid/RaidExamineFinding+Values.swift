@@ -76,7 +76,7 @@ extension RaidExamineFinding {
   private var intentOffset: Int {
     if superblock.features.contains(.bitmap) { return Int(superblock.bitmapOffsetSectors) }
     guard !superblock.features.isDisjoint(with: .anyPartialParityLog) else { return 0 }
-    return Int(UInt16(bitPattern: superblock.partialParityOffsetSectors))
+    return Int(superblock.partialParityOffsetSectors)
   }
 
   private var intentSectors: Int {

@@ -142,9 +142,11 @@ package struct ArrayCreation: Sendable {
       layout: request.layout, chunkSectors: UInt32(request.chunkByteCount / 512),
       slotCount: shape.slotCount, maxDevices: roles)
     superblock.name = request.name
-    let now = Machine.now()
-    superblock.creationTime = now.seconds | UInt64(now.microseconds) << 40
-    superblock.updateSeconds = now.seconds
+    // Whole seconds, as mdadm's: the kernel takes all 64 bits for seconds, tells of the year 2106 then, and
+    // refuses mdadm's changes of the array's size.
+    let seconds = Machine.now().seconds
+    superblock.creationTime = seconds
+    superblock.updateSeconds = seconds
     superblock.sizeSectors = request.level.usesWholeMembers ? 0 : UInt64(size / 512)
     if request.level == .striped { superblock.features.insert(.raid0Layout) }
     if case .erasureCoded = request.level { superblock.features.insert(.erasureCoded) }
