@@ -25,7 +25,8 @@ import Testing
     let before = devices.map(\.contents)
     let result = try LayoutRecovery.search(given)
     let best = try #require(result.candidates.first, "\(test)")
-    let found = "\(best.shape.level.name) \(best.shape.layout) \(best.shape.chunkByteCount) \(best.order)"
+    let found =
+      "\(best.shape.level.name) \(best.shape.layout) \(best.shape.chunkByteCount) \(best.order)"
     #expect(result.isDecided, "\(test): \(found) \(best.evidence)")
     let read = try sample.content(of: best, given)
     #expect(read.count == content.count && read == content, "\(test): \(found)")
@@ -113,7 +114,8 @@ import Testing
     let (devices, _) = sample.shuffled(seed: 1)
     let result = try LayoutRecovery.search(devices, request: request)
     let best = try #require(result.candidates.first)
-    #expect(result.isDecided && result.candidates.allSatisfy { $0.shape.chunkByteCount == 64 << 10 })
+    #expect(
+      result.isDecided && result.candidates.allSatisfy { $0.shape.chunkByteCount == 64 << 10 })
     #expect(try sample.content(of: best, devices) == content)
   }
 

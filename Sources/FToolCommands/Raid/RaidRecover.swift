@@ -41,13 +41,15 @@ package struct RaidRecover: Verb {
 
   @Option(
     name: .long,
-    help: ArgumentHelp("How much of each member the array uses, if it is known.", valueName: "size"),
+    help: ArgumentHelp(
+      "How much of each member the array uses, if it is known.", valueName: "size"),
     transform: parsePositiveSize)
   package var size: Int?
 
   @Option(
     name: .long,
-    help: ArgumentHelp("How many members the array has, if some are not given.", valueName: "count"))
+    help: ArgumentHelp("How many members the array has, if some are not given.", valueName: "count")
+  )
   package var memberCount: Int?
 
   @Flag(name: .long, help: "Do not believe superblocks, nor what is left of them.")

@@ -30,7 +30,8 @@ struct RecoveryReport: Report {
     }
     var text = table.text(style)
     guard let best = result.candidates.first else { return text }
-    text += "\n" + style.strong(result.isDecided ? "Why the first:" : "What speaks for the first:") + "\n"
+    text +=
+      "\n" + style.strong(result.isDecided ? "Why the first:" : "What speaks for the first:") + "\n"
     for evidence in best.evidence where evidence.weight != 0 {
       text += "  \(evidence.weight > 0 ? "+" : "-") \(evidence.text)\n"
     }
@@ -93,8 +94,11 @@ struct RecoveryReport: Report {
       default: false
       }
     }
-    return isPlain ? text : "'" + text.split(separator: "'", omittingEmptySubsequences: false)
-      .joined(separator: "'\\''") + "'"
+    return isPlain
+      ? text
+      : "'"
+        + text.split(separator: "'", omittingEmptySubsequences: false)
+        .joined(separator: "'\\''") + "'"
   }
 
   private static func percent(_ share: Double) -> String {
