@@ -47,10 +47,15 @@ package struct Assembly: Sendable {
     }
     let newest = Self.newest(of: members)
     reference = members[newest].superblock
-    var standings: [Standing] = []
+    var standings = [Standing](repeating: .spare, count: members.count)
     var holders = [(member: Int?, replacement: Int?)](
       repeating: (nil, nil), count: Self.slotLimit(reference))
-    for (index, member) in members.enumerated() {
+    // Of two that claim one place the newer has it.
+    let inOrder = members.indices.sorted {
+      (members[$1].superblock.events, $0) < (members[$0].superblock.events, $1)
+    }
+    for index in inOrder {
+      let member = members[index]
       var standing = Self.standing(of: member.superblock, members[newest].superblock)
       switch standing {
       case .active(let slot), .rebuilding(let slot, _):
@@ -72,7 +77,7 @@ package struct Assembly: Sendable {
         }
       default: break
       }
-      standings.append(standing)
+      standings[index] = standing
       if standing.isUsed {
         try Self.requireAgreement(member, members[newest])
       }
