@@ -111,7 +111,7 @@ package struct Assembly: Sendable {
     switch newest.role(ofDevice: Int(superblock.deviceNumber)) {
     case .journal: return .journal
     case .faulty:
-      return superblock.events + 1 < newest.events
+      return superblock.isStale(beside: newest)
         ? .stale(events: superblock.events, newest: newest.events) : .failed
     case .spare:
       // One that thinks itself active while the newest does not know it has been taken out.
@@ -120,7 +120,7 @@ package struct Assembly: Sendable {
       }
       return .spare
     case .slot(let slot):
-      if superblock.events + 1 < newest.events {
+      if superblock.isStale(beside: newest) {
         return .stale(events: superblock.events, newest: newest.events)
       }
       if superblock.role(ofDevice: Int(newest.deviceNumber)) == .faulty { return .split }
@@ -138,7 +138,7 @@ package struct Assembly: Sendable {
   private static func legacyStanding(
     of superblock: MDSuperblock, _ newest: MDSuperblock
   ) -> Standing {
-    if superblock.events + 1 < newest.events {
+    if superblock.isStale(beside: newest) {
       return .stale(events: superblock.events, newest: newest.events)
     }
     switch newest.role(ofDevice: Int(superblock.deviceNumber)) {
@@ -195,6 +195,13 @@ extension Assembly.Standing {
     case .active, .rebuilding, .replacement, .spare, .journal: true
     case .failed, .stale, .split, .duplicate: false
     }
+  }
+}
+
+extension MDSuperblock {
+  /// More than one event behind. No sum: the count on a disk may be any number.
+  fileprivate func isStale(beside newest: MDSuperblock) -> Bool {
+    events < newest.events && newest.events - events > 1
   }
 }
 

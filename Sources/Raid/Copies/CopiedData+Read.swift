@@ -162,7 +162,7 @@ extension CopiedData {
     let result = try restore(block, end: end, place: place, memory: &memory)
     guard result == .fromAnotherCopy else { return false }
     member.count {
-      if block.kind == .unreadable { $0.unreadableBlocks += 1 } else { $0.damagedBlocks += 1 }
+      if block.kind == .unreadable { $0.unreadableBlocks &+= 1 } else { $0.damagedBlocks &+= 1 }
     }
     let again: Member.ReadFinding
     do {
@@ -178,7 +178,7 @@ extension CopiedData {
       try members.fail(member, .unreadable(offset: block.offset, errno: .ioError))
       return false
     }
-    member.count { $0.repairedBlocks += 1 }
+    member.count { $0.repairedBlocks &+= 1 }
     return true
   }
 }

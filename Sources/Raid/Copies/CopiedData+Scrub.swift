@@ -105,7 +105,7 @@ extension CopiedData {
     } catch {
       guard case .lost = error else { throw error }
       member.count {
-        if block.kind == .unreadable { $0.unreadableBlocks += 1 } else { $0.damagedBlocks += 1 }
+        if block.kind == .unreadable { $0.unreadableBlocks &+= 1 } else { $0.damagedBlocks &+= 1 }
       }
       log.add(problem, .unrepairable, member, slot: block.slot, at: block.offset)
       return false
@@ -159,7 +159,7 @@ extension CopiedData {
         if doubtful {
           log.update { $0.resyncedBlockCount += 1 }
         } else {
-          member.count { $0.damagedBlocks += 1; $0.repairedBlocks += 1 }
+          member.count { $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1 }
           log.add(
             .differingCopy, .repaired, member, slot: place.slot, at: place.offset + block)
         }
@@ -204,7 +204,7 @@ extension CopiedData {
           of: memory.buffer.bytes, range: from..<from + bytes.count, at: bytes.lowerBound,
           sums: scratch)
         log.update { $0.renewedSumCount += range.count }
-        if !all { member.count { $0.renewedSums += UInt64(range.count) } }
+        if !all { member.count { $0.renewedSums &+= UInt64(range.count) } }
       }
     } catch {
       try members.fail(member, error)

@@ -156,13 +156,13 @@ extension ParityStripes {
     switch try restore(block, memory: &memory) {
     case .keptInDoubt: return false
     case .sumWasWrong:
-      member.count { $0.renewedSums += 1 }
+      member.count { $0.renewedSums &+= 1 }
     case .recovered:
       member.count {
         if block.kind == .unreadable {
-          $0.unreadableBlocks += 1
+          $0.unreadableBlocks &+= 1
         } else {
-          $0.damagedBlocks += 1
+          $0.damagedBlocks &+= 1
         }
       }
     }
@@ -180,7 +180,7 @@ extension ParityStripes {
       try members.fail(member, .unreadable(offset: block.offset, errno: .ioError))
       return false
     }
-    member.count { $0.repairedBlocks += 1 }
+    member.count { $0.repairedBlocks &+= 1 }
     return true
   }
 }

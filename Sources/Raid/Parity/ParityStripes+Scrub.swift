@@ -91,7 +91,7 @@ extension ParityStripes {
     } catch {
       guard case .lost = error else { throw error }
       member.count {
-        if block.kind == .unreadable { $0.unreadableBlocks += 1 } else { $0.damagedBlocks += 1 }
+        if block.kind == .unreadable { $0.unreadableBlocks &+= 1 } else { $0.damagedBlocks &+= 1 }
       }
       log.add(problem, .unrepairable, member, slot: block.slot, at: block.offset)
       return false
@@ -221,7 +221,7 @@ extension ParityStripes {
       var bytes = memory.buffer.mutableBytes
       xor(in: &bytes, at: place, with: difference, byteCount: 4096)
       let isGood = try write(member, memory.buffer.bytes, place, offset, memory.sums)
-      if isGood { member.count { $0.damagedBlocks += 1; $0.repairedBlocks += 1 } }
+      if isGood { member.count { $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1 } }
       log.add(
         .wrongData, isGood ? .repaired : .unrepairable, member, slot: slot, at: offset)
     case .parity(let slots):
@@ -241,7 +241,7 @@ extension ParityStripes {
         } else {
           log.add(
             .wrongParity, isGood ? .repaired : .unrepairable, member, slot: slot, at: offset)
-          if isGood { member.count { $0.damagedBlocks += 1; $0.repairedBlocks += 1 } }
+          if isGood { member.count { $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1 } }
         }
       }
     }
@@ -317,7 +317,7 @@ extension ParityStripes {
             of: bytes.bytes, range: place..<place + bytesRange.count, at: bytesRange.lowerBound,
             sums: scratch)
           log.update { $0.renewedSumCount += range.count }
-          if !all { member.count { $0.renewedSums += UInt64(range.count) } }
+          if !all { member.count { $0.renewedSums &+= UInt64(range.count) } }
         }
       } catch {
         if case .unreadable = error { continue }
