@@ -55,16 +55,26 @@ extension RaidArray {
     case .parity(let stripes):
       try stripes.read(start..<limit, into: &memory, pieces: &pieces, repairs: &repairs)
       if mayRepair {
-        for block in repairs { try stripes.repair(block) }
+        for block in repairs { repairQuietly { () throws(RaidError) in try stripes.repair(block) } }
       }
     case .copies(let copies):
       try copies.read(start..<limit, into: &memory, pieces: &pieces, repairs: &repairs)
       if mayRepair {
-        for block in repairs { try copies.repair(block) }
+        for block in repairs { repairQuietly { () throws(RaidError) in try copies.repair(block) } }
       }
     }
     if !repairs.isEmpty { note(repairs) }
     try recordFailures()
+  }
+
+  /// What is wanted has been read; that the block can't be rewritten, for want of room or of another
+  /// member, is for the next scrub to say.
+  private func repairQuietly(_ body: () throws(RaidError) -> Bool) {
+    do throws(RaidError) {
+      _ = try body()
+    } catch {
+      return
+    }
   }
 
   private var mayRepair: Bool {
