@@ -108,6 +108,7 @@ extension CopiedData {
         try own.read(into: &bytes, range: place..<place + count, at: block.offset)
         return .keptInDoubt
       } catch {
+        if error.endsUse { try members.fail(own, error) }
         throw .lost(arrayRange: arrayRange, .unreadable(member: own.name))
       }
     }

@@ -88,6 +88,7 @@ extension ParityStripes {
     do {
       try member.read(into: &bytes, range: spare..<spare + 4096, at: block.offset)
     } catch {
+      if error.endsUse { try members.fail(member, error) }
       throw lost(block, slots, isKnown)
     }
     let isSame =

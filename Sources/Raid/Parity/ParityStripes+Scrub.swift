@@ -90,6 +90,7 @@ extension ParityStripes {
       result = try restore(block, in: band, memory: &memory)
     } catch {
       guard case .lost = error else { throw error }
+      if member.isFailed { return false }
       member.count {
         if block.kind == .unreadable { $0.unreadableBlocks &+= 1 } else { $0.damagedBlocks &+= 1 }
       }
@@ -278,18 +279,6 @@ extension ParityStripes {
     }
   }
 
-  /// The parts of a range of blocks between those that start at these offsets.
-  private func without(_ offsets: Set<Int>, _ blocks: Range<Int>) -> [Range<Int>] {
-    var parts: [Range<Int>] = []
-    var start = blocks.lowerBound
-    for offset in offsets.sorted() where blocks.contains(offset / 4096) {
-      if start < offset / 4096 { parts.append(start..<offset / 4096) }
-      start = offset / 4096 + 1
-    }
-    if start < blocks.upperBound { parts.append(start..<blocks.upperBound) }
-    return parts
-  }
-
   /// Gives anew the sums that are stale, damaged or in doubt, of everything that agrees.
   private func renewSums(
     _ band: Band, _ readers: [Member?], _ isDoubtful: Bool, _ unsolved: Set<Int>, _ log: ScrubLog,
@@ -304,7 +293,7 @@ extension ParityStripes {
         let all = isDoubtful || !member.trustsSums
         let wanted = all ? [blocks] : try sums.damagedRanges(in: blocks)
         // What nobody could put right is not called right.
-        for range in wanted.flatMap({ without(unsolved, $0) }) {
+        for range in wanted.flatMap({ $0.without(unsolved) }) {
           // The columns hold differences where parity was: read again what the member holds.
           let bytesRange = range.lowerBound * 4096..<min(
             range.upperBound * 4096, band.memberRange.upperBound)
@@ -337,5 +326,20 @@ extension Member {
     guard trustsSums else { return false }
     return (try? sums.areAllZero(range.lowerBound / 4096..<(range.upperBound + 4095) / 4096))
       ?? false
+  }
+}
+
+extension Range<Int> {
+  /// The parts of a range of blocks between those that start at these bytes.
+  func without(_ offsets: Set<Int>) -> [Range<Int>] {
+    if offsets.isEmpty { return [self] }
+    var parts: [Range<Int>] = []
+    var start = lowerBound
+    for block in Set(offsets.map { $0 / 4096 }).sorted() where contains(block) {
+      if start < block { parts.append(start..<block) }
+      start = block + 1
+    }
+    if start < upperBound { parts.append(start..<upperBound) }
+    return parts
   }
 }
