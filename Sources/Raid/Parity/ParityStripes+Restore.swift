@@ -88,6 +88,7 @@ extension ParityStripes {
     do {
       try member.read(into: &bytes, range: spare..<spare + 4096, at: block.offset)
     } catch {
+      if error.endsUse { try members.fail(member, error) }
       throw lost(block, slots, isKnown)
     }
     let isSame =
@@ -156,13 +157,13 @@ extension ParityStripes {
     switch try restore(block, memory: &memory) {
     case .keptInDoubt: return false
     case .sumWasWrong:
-      member.count { $0.renewedSums += 1 }
+      member.count { $0.renewedSums &+= 1 }
     case .recovered:
       member.count {
         if block.kind == .unreadable {
-          $0.unreadableBlocks += 1
+          $0.unreadableBlocks &+= 1
         } else {
-          $0.damagedBlocks += 1
+          $0.damagedBlocks &+= 1
         }
       }
     }
@@ -180,7 +181,7 @@ extension ParityStripes {
       try members.fail(member, .unreadable(offset: block.offset, errno: .ioError))
       return false
     }
-    member.count { $0.repairedBlocks += 1 }
+    member.count { $0.repairedBlocks &+= 1 }
     if block.kind == .unreadable { member.countCorrectedRead() }
     return true
   }
