@@ -46,7 +46,7 @@ struct ArrayLife {
   var story: Comment { "seed \(seed): \(bench.recipe.testDescription)" }
 
   mutating func run(phases: Int, operationsPerPhase: Int) throws {
-    #expect(try ArrayAudit.violations(bench) == [], story)
+    try audit()
     for _ in 0..<phases {
       let lost = lossesToTry()
       var array = try bench.open(without: lost)
@@ -72,12 +72,17 @@ struct ArrayLife {
         try replace()
       }
       if Bool.random(using: &random) { try scrub() }
-      #expect(try ArrayAudit.violations(bench) == [], story)
+      try audit()
       let reopened = try bench.open(writable: false)
       #expect(!reopened.wasUnclean && !reopened.foundForeignWrite && !reopened.hasDoubt, story)
       #expect(reopened.degradedSlots == [], story)
       #expect(try bench.contents(reopened) == bench.model, story)
     }
+  }
+
+  private func audit() throws {
+    let violations = try ArrayAudit.violations(bench)
+    #expect(violations == [], "\(violations), \(story)")
   }
 
   private func present(without lost: Set<Int>) -> [Bool] {
