@@ -253,7 +253,7 @@ struct RecoverySearch {
     _ candidate: inout RecoveryCandidate, _ found: OrderSearch.Found, _ weight: Double
   ) {
     let share = Self.continuityShare * weight
-    let isGood = found.linkMean > 0.2
+    let isGood = share > 0
     candidate.note(
       .continuity, max(-1000, min(1000, share)),
       found.linkCount == 0
