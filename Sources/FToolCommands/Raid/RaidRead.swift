@@ -41,6 +41,15 @@ package struct RaidRead: Verb {
     help: ArgumentHelp("Which copy of a mirror to read.", valueName: "policy"))
   package var readPolicy = ReadPolicy.roundRobin
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Take the members, in the order of their slots, for an array of this layout, whatever their "
+        + "superblocks say: level=5,chunk=64K,layout=left-symmetric,data-offset=1M,size=10G.",
+      valueName: "layout"),
+    transform: AssumedLayout.init(parsing:))
+  package var assume: AssumedLayout?
+
   @OptionGroup package var degraded: DegradedOption
   @OptionGroup package var sums: SumsFileOption
   @OptionGroup package var lock: LockOptions
@@ -54,6 +63,11 @@ package struct RaidRead: Verb {
     if degraded.degraded && !repair {
       throw ValidationError("--degraded is for writing: reading needs it only with --repair")
     }
+    if assume != nil, repair || sums.sumsFile != nil || !operand.scan.isEmpty {
+      throw ValidationError(
+        "--assume only reads the members that are named: it goes with none of --repair, --sums-file "
+          + "and --scan")
+    }
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
@@ -64,7 +78,12 @@ package struct RaidRead: Verb {
     request.readPolicy = readPolicy
     request.sumsFile = sums.sumsFile
     request.wait = lock.wait
-    let session = try ArraySession(operand, request, context: context)
+    let session =
+      if let assume {
+        try ArraySession(assuming: assume, operand, request, context: context)
+      } else {
+        try ArraySession(operand, request, context: context)
+      }
     let array = session.array
     let start = offset ?? 0
     guard start <= array.byteCount, length ?? 0 <= array.byteCount - start else {
