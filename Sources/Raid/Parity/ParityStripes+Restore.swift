@@ -62,8 +62,9 @@ extension ParityStripes {
       row: row, wanted: [block.slot], isKnown: { isKnown[$0] }, column: { $0 * 4096 },
       byteCount: 4096, in: &bytes)
     // A member that is still being built has sums that say nothing yet.
-    guard let member = [slots[block.slot].member, slots[block.slot].replacement]
-      .compactMap({ $0 }).first(where: { $0.validByteCount >= range.upperBound })
+    guard
+      let member = [slots[block.slot].member, slots[block.slot].replacement]
+        .compactMap({ $0 }).first(where: { $0.validByteCount >= range.upperBound })
     else {
       if isRecovered { return .recovered }
       throw lost(block, slots, isKnown)

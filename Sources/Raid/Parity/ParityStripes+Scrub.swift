@@ -243,7 +243,11 @@ extension ParityStripes {
       var bytes = memory.buffer.mutableBytes
       xor(in: &bytes, at: place, with: difference, byteCount: 4096)
       let isGood = try write(member, memory.buffer.bytes, place, offset, memory.sums)
-      if isGood { member.count { $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1 } }
+      if isGood {
+        member.count {
+          $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1
+        }
+      }
       log.add(
         .wrongData, isGood ? .repaired : .unrepairable, member, slot: slot, at: offset)
     case .parity(let slots):
@@ -263,7 +267,11 @@ extension ParityStripes {
         } else {
           log.add(
             .wrongParity, isGood ? .repaired : .unrepairable, member, slot: slot, at: offset)
-          if isGood { member.count { $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1 } }
+          if isGood {
+            member.count {
+              $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1
+            }
+          }
         }
       }
     }
@@ -320,7 +328,8 @@ extension ParityStripes {
             range.lowerBound
             * 4096..<min(
               range.upperBound * 4096, band.memberRange.upperBound)
-          let place = band.column(slot, band.stride)
+          let place =
+            band.column(slot, band.stride)
             + bytesRange.lowerBound - band.memberRange.lowerBound
           var bytes = memory.buffer.mutableBytes
           try member.read(
