@@ -131,16 +131,18 @@ extension RaidArray {
     try beginWriting()
     let all = members.slots.flatMap { [$0.member, $0.replacement].compactMap { $0 } } + members.spares
     guard let member = all.first(where: { $0.name == name }) else { throw .noSuchMember(name) }
-    let present = members.slots.map { slot in
-      slot.writable.contains { $0 !== member && $0.isInSync }
-    }
-    let isNeeded = members.slots.contains { $0.member === member }
-    guard !isNeeded || shape.survives(present: present) else {
-      throw .unsuitable(.memberIsNeeded(name))
-    }
     // So that the member, too, is known as it was when it left.
     try flushAll()
-    member.markFailed()
+    let mayGo = members.state.withLock { state in
+      let present = state.slots.map { slot in
+        slot.writable.contains { $0 !== member && $0.isInSync }
+      }
+      let isNeeded = state.slots.contains { $0.member === member }
+      guard !isNeeded || shape.survives(present: present) else { return false }
+      member.markFailed()
+      return true
+    }
+    guard mayGo else { throw .unsuitable(.memberIsNeeded(name)) }
     try members.commit(MemberSet.Change(), intent: intent)
   }
 
