@@ -9,7 +9,10 @@ import Testing
 
 /// Random arrays against an array of bytes in memory.
 @Suite struct ArrayPropertyTests {
-  @Test(arguments: 0..<UInt64(120)) func `holds what was written whatever happens`(
+  /// Some thousand operations; with FTOOL_SOAK set, some hundred thousand.
+  static let seeds = 0..<UInt64(Machine.environment("FTOOL_SOAK") == nil ? 30 : 600)
+
+  @Test(arguments: seeds) func `holds what was written whatever happens`(
     seed: UInt64
   ) throws {
     var life = try ArrayLife(seed: seed)

@@ -36,6 +36,16 @@ import Testing
     }
   }
 
+  /// Where one member is away already a second one that lies is more than these can bear.
+  static let bearable = cases.filter { one in
+    switch one.work {
+    case .degradedRead, .degradedWrite, .rebuild, .failMember, .removeMember:
+      ![ArrayRecipe.mirror, .raid5].contains { $0.level == one.recipe.level }
+        || one.recipe.level == .mirrored && one.recipe.slotCount > 2
+    default: true
+    }
+  }
+
   static let cases = small.flatMap { recipe in Work.allCases.map { Case(recipe: recipe, work: $0) }
   }
 
@@ -61,7 +71,7 @@ import Testing
     try FaultSweep(one, effects: Self.loud).run()
   }
 
-  @Test(arguments: cases) func `a lying member is found out`(_ one: Case) throws {
+  @Test(arguments: bearable) func `a lying member is found out`(_ one: Case) throws {
     try FaultSweep(one, effects: Self.silent).run()
   }
 }
@@ -87,7 +97,7 @@ struct FaultSweep {
   func run() throws {
     for slot in [0, 1] {
       let count = try attempt(slot, nil)
-      let step = isExhaustive ? 1 : max(1, count / 10)
+      let step = isExhaustive ? 1 : max(1, count / 5)
       for (turn, number) in stride(from: slot % step, to: count, by: step).enumerated() {
         for (index, effect) in effects.enumerated()
         where isExhaustive || (turn + slot) % effects.count == index {
@@ -143,7 +153,7 @@ private struct Trial {
 
   /// A slot that is not the faulty one.
   private var elsewhere: Int {
-    faultySlot == 2 % bench.recipe.slotCount ? 1 : bench.recipe.slotCount - 1
+    faultySlot == bench.recipe.slotCount - 1 ? 0 : bench.recipe.slotCount - 1
   }
 
   mutating func perform(_ work: FaultInjectionTests.Work) throws {
