@@ -39,6 +39,8 @@ check-kernel: build ## hand arrays to and fro between ftool and a real Linux md
 
 bench: build ## measure, beside cp, cat and peers
 	@Tests/setup.sh bench
+	$(SWIFT) build -c release --static-swift-stdlib --product ftool-bench
+	$(SWIFT) build -c release --static-swift-stdlib --product ftool-bench-small-writes
 	FTOOL="$$PWD/$(release)" Tests/Benchmarks/run.sh
 
 soak: ## the long, exhaustive runs

@@ -69,15 +69,15 @@ same "$(ftool raid read a.img c.img d.img --length 64M 2> /dev/null | hash_of)" 
 
 say "A new file takes the place of the lost one."
 run "truncate -s 32M new.img"
-run "ftool raid rebuild a.img c.img d.img --onto new.img --degraded --yes"
+run "ftool raid rebuild a.img c.img d.img --onto new.img"
 run_to 0 "ftool raid status a.img --test"
 
 say "Silent corruption: 64 KiB in the middle of a member turn to noise, and no disk says a word."
 run "dd if=/dev/urandom of=c.img bs=64K seek=200 count=1 conv=notrunc status=none"
 
 say "A scrub names the member and the blocks, and repairs them. (1: found, and all repaired)"
-run_to 1 "ftool raid scrub a.img --yes"
-run_to 0 "ftool raid scrub a.img --yes"
+run_to 1 "ftool raid scrub a.img"
+run_to 0 "ftool raid scrub a.img"
 
 say "And what was written is still what is read."
 run "ftool raid read a.img --length 64M -o back.ext4"

@@ -38,6 +38,12 @@ if [ "${1:-}" = --one ]; then
     known=1
     paths=()
     for member in ${members//,/ }; do paths+=("$folder/$member.img"); done
+    # The others of a member that is given alone are looked for beside it: there they must not be.
+    if [ ${#paths[@]} = 1 ]; then
+      mkdir -p "$work/alone/$members"
+      ln -sf "${paths[0]}" "$work/alone/$members/"
+      paths=("$work/alone/$members/$members.img")
+    fi
     read_them "${paths[@]}"
     case $content in
       refused)

@@ -11,14 +11,14 @@
 #
 # Each step prints "ok NAME what" or "FAIL NAME what"; after a FAIL the array's other steps
 # are skipped, and what the kernel said is shown. An array that was gone through says "done NAME".
-name= failed=0 md=md0 loops= md_seen=0
+name= failed=0 md=md0 loops=
 
 say() { echo "ok $name $*"; }
 fail() {
   echo "FAIL $name $*"
   sed 's/^/  mdstat: /' /proc/mdstat | grep -v 'unused devices\|^  mdstat: *$'
   [ -s /tmp/mdadm ] && sed 's/^/  mdadm: /' /tmp/mdadm
-  dmesg | tail -n +$((md_seen + 1)) | tail -12 | sed 's/^/  kernel: /'
+  dmesg | tail -12 | sed 's/^/  kernel: /'
   failed=1
 }
 expect() { # WHAT COMMAND...: the command must succeed
@@ -48,10 +48,10 @@ attach() { # M...: a loop device for each member
     losetup $loop /host/$name/$member || { fail "losetup $member"; return 1; }
     loops="$loops $loop"
   done
-  md_seen=$(dmesg | wc -l)
+  dmesg -c >/dev/null  # from here on it is about this array
   : >/tmp/mdadm
 }
-said() { dmesg | tail -n +$((md_seen + 1)) | grep -q "$1"; }
+said() { dmesg | grep -q "$1"; }
 
 assemble_with() { # OPTION... -- M...
   local options=
@@ -87,25 +87,31 @@ dirty_regions() { # of the attached members: "DIRTY ALL KIB", most dirty first; 
       / Bitmap : / { print $6, $3, kib }'
   done | sort -rn | head -1
 }
-kib_read() { echo $(($(awk '{ print $3 }' /sys/block/${loops##*/}/stat) / 2)); } # of the last member
+note_reads() { for loop in $loops; do awk -v loop=$loop '{ print loop, $3 }' /sys/block/${loop#/dev/}/stat; done >/tmp/reads; }
+kib_read() { # since note_reads, of the member that was read most: a mirror's resync reads one of them
+  while read -r loop before; do
+    awk -v before=$before '{ print int(($3 - before) / 2) }' /sys/block/${loop#/dev/}/stat
+  done </tmp/reads | sort -rn | head -1
+}
 assemble_dirty() { # M...: it was left unclean: the kernel has to resync, with a bitmap only what that says
   [ $failed = 0 ] || return 1
   attach "$@" || return 1
-  local regions before read limit
+  local regions read limit
   regions=$(dirty_regions)
-  before=$(kib_read)
+  note_reads
   mdadm --assemble /dev/$md $loops >/tmp/mdadm 2>&1 || { fail "assemble $*"; return 1; }
   said 'resync of' || { usleep 300000; said 'resync of'; } || { fail "unclean: no resync"; return 1; }
   wait_idle $md
-  read=$(($(kib_read) - before))
+  read=$(kib_read)
   if [ -n "$regions" ]; then
     set -- $regions
     [ $1 -gt 0 ] || { fail "unclean: no dirty region"; return 1; }
     [ $2 -lt 4 ] || [ $1 -lt $2 ] || { fail "unclean: all $2 regions are dirty"; return 1; }
     limit=$(($1 * $3 + 2048))
-    [ $read -le $limit ] || { fail "unclean: $1 of $2 regions of $3 KiB are dirty, but $read KiB were read"; return 1; }
+    [ $read -ge $((($1 - 1) * $3)) ] && [ $read -le $limit ] || { fail "unclean: $1 of $2 regions of $3 KiB are dirty, but $read KiB were read"; return 1; }
     say "kernel resyncs $1 of $2 regions of $3 KiB ($read KiB read)"
   else
+    [ $read -ge $(attribute component_size) ] || { fail "unclean: only $read KiB were read"; return 1; }
     say "kernel resyncs all of it ($read KiB read)"
   fi
 }
@@ -140,6 +146,17 @@ write() {
   done </host/$name/writes.$1
   sync
   say "kernel writes"
+}
+write_unclean() { # STEP M...: writes, and keeps the members as they are then in /host/NAME/dirty
+  [ $failed = 0 ] || return 1
+  local step=$1 member
+  shift
+  echo 1000 >/sys/block/$md/md/safe_mode_delay
+  write $step || return 1
+  [ "$(attribute array_state)" = active ] || { fail "not active after a write: $(attribute array_state)"; return 1; }
+  for member in "$@"; do dd if=$(loop_of $member) of=/host/$name/dirty/$member bs=1M 2>/dev/null; done
+  sync
+  say "kernel is cut off while it is dirty"
 }
 check() { # [MIB]: of each member only so much
   [ $failed = 0 ] || return 1

@@ -127,7 +127,8 @@ extension Failure {
       self.init(
         .configuration, "the array has superblocks of version 0.90, and may only be read",
         hint: "'mdadm --assemble --update=metadata' makes them version 1.0")
-    case .clustered: self.init(.configuration, "the array is shared by a cluster, and may only be read")
+    case .clustered:
+      self.init(.configuration, "the array is shared by a cluster, and may only be read")
     case .membersNotGiven(let slots):
       self.init(
         .notFound,

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BlockStorage
+import MDFormat
 import Raid
 
 /// `ftool raid add`: gives an array a member.
@@ -34,11 +35,17 @@ package struct RaidAdd: Verb {
     request.sumsFile = sums.sumsFile
     request.wait = lock.wait
     let session = try ArraySession(operand, request, context: context)
-    let files = try RebuildWork.open(new, write, context)
-    guard let device = files.devices.first else {
+    let known = session.member(at: new)
+    if let known, known.standing.isUsed {
+      throw Failure(
+        .usage, "\(new) is a member of the array already: \(known.standing.sentence)")
+    }
+    // One that was found is open and held already.
+    let files = known == nil ? try RebuildWork.open(new, write, context) : nil
+    guard let device = known?.probe.device ?? files?.devices.first else {
       throw Failure(.usage, "'\(new)' is no member that could be added")
     }
-    let slot = spare ? nil : session.array.degradedSlots.first
+    let slot = spare ? nil : self.slot(for: known?.probe, in: session.array)
     return try session.change(
       slot.map { "added \(new) in slot \($0); 'ftool raid rebuild' fills it" }
         ?? "added \(new) as a spare",
@@ -50,5 +57,12 @@ package struct RaidAdd: Verb {
         try array.addSpare(device)
       }
     }
+  }
+
+  /// Its own place, if nobody has that, or the first that is empty.
+  private func slot(for probe: MemberProbe?, in array: RaidArray) -> Int? {
+    let empty = array.degradedSlots
+    if case .slot(let own)? = probe?.superblock.role, empty.contains(own) { return own }
+    return empty.first
   }
 }

@@ -1,19 +1,51 @@
 import ArgumentParser
+import BlockStorage
+import LinuxSystem
+import Raid
 
-/// `ftool raid examine`: what is written on a member about its array.
+/// `ftool raid examine`: what is written on members about their array.
 package struct RaidExamine: Verb {
   package static let configuration = CommandConfiguration(
-    commandName: "examine", abstract: "Show a member's metadata.",
-    discussion: "Never changes a byte.")
+    commandName: "examine", abstract: "Show the metadata of members.",
+    discussion: "Never changes a byte, and needs no lock.")
 
-  @Argument(help: "The member.", completion: .file())
-  package var member: String
+  @Argument(help: "The members.", completion: .file())
+  package var member: [String]
 
   @OptionGroup package var global: GlobalOptions
 
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    throw Failure.notBuiltYet
+    var findings: [RaidExamineFinding] = []
+    var failures: [Failure] = []
+    for text in member {
+      do throws(Failure) {
+        findings.append(try Self.examine(text))
+      } catch {
+        failures.append(error)
+      }
+    }
+    if !findings.isEmpty { context.output.show(RaidExamineReport(findings: findings)) }
+    // The others are told of; the first is how the command ends.
+    for failure in failures.dropFirst() { context.output.warn(failure.message) }
+    if let failure = failures.first { throw failure }
+    return .done
+  }
+
+  private static func examine(_ text: String) throws(Failure) -> RaidExamineFinding {
+    let path: MemberPath
+    do throws(MemberPathError) {
+      path = try MemberPath(parsing: text)
+    } catch {
+      throw Failure(.usage, "'\(text)' names no member: \(error)")
+    }
+    let device: any BlockDevice
+    do throws(MemberPathError) {
+      device = try path.open(access: .readOnly)
+    } catch {
+      throw Failure(error, path)
+    }
+    return try RaidExamineFinding(device)
   }
 }

@@ -30,8 +30,10 @@ package struct RaidFail: Verb {
     request.sumsFile = sums.sumsFile
     request.wait = lock.wait
     let session = try ArraySession(operand, request, context: context)
+    let member = session.name(ofMember: member)
     return try session.change(
-      "declared \(member) failed", dryRun: write.dryRun, type: "raid-fail", member: member
+      "declared \(member) failed", dryRun: write.dryRun, type: "raid-fail", member: member,
+      check: { (array) throws(RaidError) in try array.requireDispensable(member) }
     ) { (array) throws(RaidError) in
       try array.failMember(named: member)
     }

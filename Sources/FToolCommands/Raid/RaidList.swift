@@ -1,13 +1,23 @@
 import ArgumentParser
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import MDFormat
+import Raid
 
 /// `ftool raid list`: the arrays that are known or found.
 package struct RaidList: Verb {
   package static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "List the arrays that are known or found.")
+    commandName: "list", abstract: "List the arrays that are known or found.",
+    discussion: """
+      Looks where members were before, and in the current folder or those of --scan. Never changes \
+      a byte, and needs no lock.
+      """)
 
   @Option(
     name: .long,
-    help: ArgumentHelp("Look for members in this folder, too.", valueName: "dir"),
+    help: ArgumentHelp(
+      "Look for members in this folder. (default: the current one)", valueName: "dir"),
     completion: .directory)
   package var scan: [String] = []
 
@@ -16,6 +26,51 @@ package struct RaidList: Verb {
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    throw Failure.notBuiltYet
+    let found = try look(context)
+    var lines: [ListReport.Line] = []
+    for probes in found {
+      do throws(RaidError) {
+        lines.append(.init(try ArrayStatus(probes: probes), probes))
+      } catch {
+        // Members that contradict each other are an array that can't be used, and are listed as one.
+        lines.append(.init(probes, Failure(error)))
+      }
+    }
+    lines.sort { ($0.name, $0.uuid) < ($1.name, $1.uuid) }
+    context.output.show(ListReport(lines: lines))
+    return .done
+  }
+
+  /// The members that are there, by array.
+  private func look(_ context: CommandContext) throws(Failure) -> [[MemberProbe]] {
+    let finder = ArrayFinder(folders: scan.isEmpty ? ["."] : scan, context: context)
+    var arrays: [Identifier: [MemberProbe]] = [:]
+    var seen = Set<FileKey>()
+    func consider(_ path: MemberPath) {
+      guard let probe = finder.probe(path), let key = FileKey(probe.device) else { return }
+      guard seen.insert(key).inserted else { return }
+      arrays[probe.superblock.arrayID, default: []].append(probe)
+    }
+    for folder in finder.folders {
+      for path in try finder.candidates(in: folder) { consider(path) }
+    }
+    for entry in ArrayRegistry(context).entries {
+      for path in entry.paths.compactMap({ try? MemberPath(parsing: $0) }) { consider(path) }
+    }
+    return Array(arrays.values)
+  }
+
+  /// Which bytes of which file: one member under two names is one member.
+  private struct FileKey: Hashable {
+    let device: UInt64
+    let inode: UInt64
+    let start: Int
+
+    init?(_ member: any BlockDevice) {
+      guard let (file, range) = MemberFiles.file(of: member) else { return nil }
+      device = file.identity.device
+      inode = file.identity.inode
+      start = range.lowerBound
+    }
   }
 }

@@ -50,6 +50,7 @@ package struct RaidRebuild: Verb {
     let session = try ArraySession(operand, request, context: context)
     let work = try RebuildWork(session, member: member, onto: onto, write, context)
     if write.dryRun {
+      try session.requireWritable()
       context.output.show(work.plan)
       return .done
     }

@@ -29,8 +29,10 @@ package struct RaidRemove: Verb {
     request.sumsFile = sums.sumsFile
     request.wait = lock.wait
     let session = try ArraySession(operand, request, context: context)
+    let member = session.name(ofMember: member)
     return try session.change(
-      "removed \(member)", dryRun: write.dryRun, type: "raid-remove", member: member
+      "removed \(member)", dryRun: write.dryRun, type: "raid-remove", member: member,
+      check: { (array) throws(RaidError) in try array.requireRemovable(member) }
     ) { (array) throws(RaidError) in
       try array.removeMember(named: member)
     }

@@ -44,6 +44,7 @@ package struct RaidReplace: Verb {
     let session = try ArraySession(operand, request, context: context)
     let work = try RebuildWork(session, replacing: member, with: onto, write, context)
     if write.dryRun {
+      try session.requireWritable()
       context.output.show(work.plan)
       return .done
     }

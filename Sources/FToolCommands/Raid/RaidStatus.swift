@@ -1,4 +1,5 @@
 import ArgumentParser
+import LinuxSystem
 
 /// `ftool raid status`: how an array is.
 package struct RaidStatus: Verb {
@@ -22,6 +23,34 @@ package struct RaidStatus: Verb {
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    throw Failure.notBuiltYet
+    var shown: String?
+    while true {
+      let status = try look(context)
+      let report = StatusReport(status, operand: operand)
+      let text = report.text(.plain)
+      if text != shown {
+        if shown == nil { context.output.show(report) } else { context.output.redraw(report) }
+        shown = text
+      }
+      guard watch else { return test ? status.exitStatus : .done }
+      for _ in 0..<10 {
+        if let signal = context.stop.signal {
+          throw Failure.interrupted(signal: signal, resuming: "nothing was changed")
+        }
+        Machine.sleep(seconds: 0.1)
+      }
+    }
+  }
+
+  private func look(_ context: CommandContext) throws(Failure) -> ArrayStatus {
+    do throws(Failure) {
+      let paths = try ArrayFinder(operand, context: context).members(operand.array)
+      return try ArrayStatus(members: paths, sumsFile: sums.sumsFile, context: context)
+    } catch {
+      // Members that are there and make no array: who tests wants one number for that.
+      let isUnreadable = [.damaged, .configuration, .inputOutput].contains(error.status)
+      guard test, isUnreadable else { throw error }
+      throw Failure(.unrepaired, error.message, hint: error.hint)
+    }
   }
 }

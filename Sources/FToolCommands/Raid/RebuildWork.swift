@@ -49,26 +49,35 @@ struct RebuildWork {
   ) throws(Failure) {
     self.session = session
     self.context = context
-    newFiles = try onto.map { (path) throws(Failure) in
-      try Self.open(path, write, context)
-    }
+    let member = member.map { session.name(ofMember: $0) }
+    // A member that was found is open and held already.
+    let known = onto.flatMap { session.member(at: $0) }
+    newFiles =
+      known == nil
+      ? try onto.map { (path) throws(Failure) in try Self.open(path, write, context) } : nil
     guard session.array.shape.redundancy > 0 else {
       throw Failure(RaidError.unsuitable(.noRedundancy))
     }
     if let member {
       let slot = try slot(of: member)
-      if let new = newFiles?.devices.first {
+      if let known {
+        jobs = [(slot, try Self.source(known))]
+      } else if let new = newFiles?.devices.first {
         jobs = [(slot, .new(new))]
       } else {
         jobs = [(slot, try source(named: member, slot: slot))]
       }
-    } else if let new = newFiles?.devices.first {
-      guard let slot = session.array.degradedSlots.first else {
+    } else if onto != nil {
+      guard let slot = emptySlot(for: known) else {
         throw Failure(
           .usage, "no slot is empty",
           hint: "say whose place it takes with --member, or 'ftool raid replace'")
       }
-      jobs = [(slot, .new(new))]
+      if let known {
+        jobs = [(slot, try Self.source(known))]
+      } else if let new = newFiles?.devices.first {
+        jobs = [(slot, .new(new))]
+      }
     } else {
       jobs = everythingMissing()
     }
@@ -81,17 +90,50 @@ struct RebuildWork {
   ) throws(Failure) {
     self.session = session
     self.context = context
+    let member = session.name(ofMember: member)
     guard let slot = session.array.slot(ofMemberNamed: member) else {
       throw Failure(RaidError.noSuchMember(member))
     }
-    if session.array.members.slots[slot].replacement?.name == onto {
+    if let known = session.member(at: onto) {
       newFiles = nil
-      jobs = [(slot, .resumingReplacement(onto))]
+      if session.array.members.slots[slot].replacement?.name == known.name {
+        jobs = [(slot, .resumingReplacement(known.name))]
+      } else {
+        try Self.requireUnused(known)
+        jobs = [(slot, .replacement(known.probe.device))]
+      }
       return
     }
     let files = try Self.open(onto, write, context)
     newFiles = files
     jobs = files.devices.first.map { [(slot, .replacement($0))] } ?? []
+  }
+
+  /// A member that was found, and is to fill a slot.
+  private static func source(_ known: ArraySession.FoundMember) throws(Failure) -> Source {
+    switch known.standing {
+    case .spare: return .spare(known.name)
+    case .rebuilding: return .resuming(known.name)
+    case .active, .replacement, .journal, .failed, .stale, .split, .duplicate:
+      try requireUnused(known)
+      return .returning(known.probe)
+    }
+  }
+
+  private static func requireUnused(_ known: ArraySession.FoundMember) throws(Failure) {
+    guard known.standing.isUsed else { return }
+    throw Failure(
+      .usage, "\(known.name) is a member of the array already: \(known.standing.sentence)")
+  }
+
+  /// The slot that a new or a known member is to fill: its own, or the first that is empty.
+  private func emptySlot(for known: ArraySession.FoundMember?) -> Int? {
+    let empty = array.degradedSlots
+    if let known {
+      if let slot = array.slot(ofMemberNamed: known.name) { return slot }
+      if case .slot(let own) = known.probe.superblock.role, empty.contains(own) { return own }
+    }
+    return empty.first
   }
 
   /// Opens a new member, and refuses one that holds something.
@@ -190,7 +232,11 @@ struct RebuildWork {
 
   /// What would be done.
   var plan: SimpleReport {
-    let lines = jobs.map { "would rebuild slot \($0.slot) onto \($0.source.name)" }
+    var lines = jobs.map {
+      "would rebuild slot \($0.slot) onto \($0.source.name): up to "
+        + "\(ByteSize(array.memberByteCountInUse)) of data, with sums and a superblock"
+    }
+    if !lines.isEmpty { lines.append("would write \(session.superblocksWritten)") }
     return SimpleReport(
       type: "raid-rebuild-plan",
       lines.isEmpty ? "nothing to rebuild" : lines.joined(separator: "\n"),

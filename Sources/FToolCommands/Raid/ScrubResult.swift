@@ -20,9 +20,11 @@ struct ScrubResult: Report {
 
   func text(_ style: TextStyle) -> String {
     var lines: [String] = []
-    for finding in report.findings.prefix(Self.lineLimit) { lines.append(sentence(finding)) }
-    if report.findingCount > Self.lineLimit {
-      lines.append("… and \(report.findingCount - Self.lineLimit) more")
+    let runs = self.runs
+    for run in runs.prefix(Self.lineLimit) { lines.append(sentence(run)) }
+    let shown = runs.prefix(Self.lineLimit).reduce(0) { $0 + $1.count }
+    if report.findingCount > shown {
+      lines.append("… and \(report.findingCount - shown) more blocks")
     }
     let checked = "\(name): checked \(ByteSize(report.checkedByteCount))"
     let skipped =
@@ -42,9 +44,32 @@ struct ScrubResult: Report {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  private func sentence(_ finding: ScrubReport.Finding) -> String {
-    let place = finding.member.map { "\($0), byte \(finding.memberOffset) of its data" }
-      ?? "byte \(finding.memberOffset) of the members' data"
+  /// Findings that follow each other on one member and have the same problem and outcome.
+  private var runs: [[ScrubReport.Finding]] {
+    var runs: [[ScrubReport.Finding]] = []
+    let ordered = report.findings.sorted {
+      ($0.slot ?? -1, $0.memberOffset) < ($1.slot ?? -1, $1.memberOffset)
+    }
+    for finding in ordered {
+      if let last = runs.last?.last, last.slot == finding.slot, last.problem == finding.problem,
+        last.outcome == finding.outcome, last.memberOffset + 4096 == finding.memberOffset
+      {
+        runs[runs.count - 1].append(finding)
+      } else {
+        runs.append([finding])
+      }
+    }
+    return runs
+  }
+
+  private func sentence(_ run: [ScrubReport.Finding]) -> String {
+    let finding = run[0]
+    let start = finding.memberOffset
+    let bytes =
+      run.count == 1 ? "block at byte \(start)" : "bytes \(start) to \(start + 4096 * run.count)"
+    let place =
+      finding.member.map { "\($0), \(bytes) of its data" }
+      ?? "\(bytes) of the members' data"
     let problem =
       switch finding.problem {
       case .damaged: "the content does not agree with its sum"

@@ -76,6 +76,11 @@ package final class Member: Sendable {
     !badBlocks.isEmpty && badBlocks.contains { $0.overlaps(range) }
   }
 
+  /// A block that could not be read has been rewritten, and can be: md's own count of these.
+  func countCorrectedRead() {
+    state.withLock { $0.superblock.correctedReadErrors &+= 1 }
+  }
+
   /// Whether its header on the device lags behind.
   var hasNews: Bool { state.withLock { $0.headerChanged } }
 
@@ -127,8 +132,7 @@ extension Member {
       } catch .unreadable {
         return .unreadable(at: offset + done)
       }
-      if let bad = try firstMismatch(in: buffer.bytes, range: part, at: offset + done, sums: sums)
-      {
+      if let bad = try firstMismatch(in: buffer.bytes, range: part, at: offset + done, sums: sums) {
         return .mismatch(at: bad)
       }
       done += count

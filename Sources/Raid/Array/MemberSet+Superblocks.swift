@@ -65,7 +65,9 @@ extension MemberSet {
         state.superblock.events = events
         state.superblock.updateSeconds = seconds
         state.superblock.marker = state.header == nil ? 0 : marker
-        if let sectors = change.resyncOffsetSectors { state.superblock.resyncOffsetSectors = sectors }
+        if let sectors = change.resyncOffsetSectors {
+          state.superblock.resyncOffsetSectors = sectors
+        }
         if change.sumsAreStale == true { state.header?.flags.insert(.sumsStale) }
         if change.sumsAreStale == false { state.header?.flags.remove(.sumsStale) }
         state.superblock.roles = roles
@@ -146,7 +148,8 @@ extension Member {
     state.withLock { state in
       if isOurs { return state.header?.range(of: .intent)?.lowerBound }
       guard state.superblock.features.contains(.bitmap) else { return nil }
-      return (Int(state.superblock.superOffsetSectors)
+      return
+        (Int(state.superblock.superOffsetSectors)
         + Int(state.superblock.bitmapOffsetSectors)) * 512
     }
   }

@@ -17,7 +17,7 @@ extension RaidArray {
     do throws(RaidError) { try requireInside(range) } catch { throw .array(error) }
     try memory.with { (memory) throws(RaidReadFailure<Failure>) in
       var offset = range.lowerBound
-      var pieces: [ParityStripes.Piece] = []
+      var pieces: [BufferPiece] = []
       while offset < range.upperBound {
         do throws(RaidError) {
           try readNext(from: offset, to: range.upperBound, &memory, &pieces)
@@ -43,7 +43,7 @@ extension RaidArray {
   /// Reads what one buffer takes from `offset` on, not past `end`.
   func readNext(
     from offset: Int, to end: Int, _ memory: inout WorkingMemory,
-    _ pieces: inout [ParityStripes.Piece]
+    _ pieces: inout [BufferPiece]
   ) throws(RaidError) {
     guard let segment = segments.first(where: { $0.range.contains(offset) }) else {
       throw .outOfBounds(offset: offset, byteCount: end - offset, arrayByteCount: byteCount)
@@ -54,26 +54,29 @@ extension RaidArray {
     switch segment.data {
     case .parity(let stripes):
       try stripes.read(start..<limit, into: &memory, pieces: &pieces, repairs: &repairs)
-      if mayRepair {
-        for block in repairs { repairQuietly { () throws(RaidError) in try stripes.repair(block) } }
-      }
     case .copies(let copies):
       try copies.read(start..<limit, into: &memory, pieces: &pieces, repairs: &repairs)
-      if mayRepair {
-        for block in repairs { repairQuietly { () throws(RaidError) in try copies.repair(block) } }
-      }
     }
-    if !repairs.isEmpty { note(repairs) }
+    if !repairs.isEmpty {
+      note(repairs)
+      if mayRepair { repair(repairs, segment.data) }
+    }
     try recordFailures()
   }
 
-  /// What is wanted has been read; that the block can't be rewritten, for want of room or of another
-  /// member, is for the next scrub to say.
-  private func repairQuietly(_ body: () throws(RaidError) -> Bool) {
-    do throws(RaidError) {
-      _ = try body()
-    } catch {
-      return
+  /// Writes to their members what these could not give. What is wanted has been read; that a block
+  /// can't be rewritten, for want of room or of another member, is for the next scrub to say.
+  private func repair(_ blocks: [BadBlock], _ data: Placed) {
+    do throws(RaidError) { try beginWriting() } catch { return }
+    for block in blocks {
+      do throws(RaidError) {
+        switch data {
+        case .parity(let stripes): try stripes.repair(block)
+        case .copies(let copies): try copies.repair(block)
+        }
+      } catch {
+        continue
+      }
     }
   }
 

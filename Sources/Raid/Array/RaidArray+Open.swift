@@ -29,7 +29,7 @@ extension RaidArray {
     let obstacle = Self.obstacle(assembly, options)
     if options.isWritable, let obstacle { throw .readOnly(obstacle) }
 
-    let hasForeignWrite = Self.hasForeignWrite(assembly)
+    let hasForeignWrite = Self.hasForeignWrite(assembly, countsKnown: true)
     let slotsFor = { (usesNewOffset: Bool) throws(RaidError) -> ([MemberSet.Slot], [Member]) in
       try Self.slots(
         assembly, usesNewOffset: usesNewOffset, trustsSums: !hasForeignWrite, sumsFile,
@@ -80,7 +80,9 @@ extension RaidArray {
       name: name ?? reference.name, shape: shapes.old, byteCount: shapes.byteCount,
       assembly: assembly, members: members, segments: segments, intent: intent, options: options,
       obstacle: obstacle ?? (options.isWritable ? nil : .openedForReading),
-      foundForeignWrite: hasForeignWrite, wasUnclean: isUnclean, memory: memory)
+      foundForeignWrite: hasForeignWrite,
+      isForeignWriteFresh: Self.hasForeignWrite(assembly, countsKnown: false),
+      wasUnclean: isUnclean, memory: memory)
   }
 
   /// Why the array may only be read, if so.
@@ -102,14 +104,16 @@ extension RaidArray {
     return nil
   }
 
-  /// Whether a member that keeps sums has a superblock that is not ours.
-  private static func hasForeignWrite(_ assembly: Assembly) -> Bool {
+  /// Whether a member that keeps sums has a superblock that is not ours; or, if that counts, had one
+  /// and its sums have not been renewed since.
+  private static func hasForeignWrite(_ assembly: Assembly, countsKnown: Bool) -> Bool {
     assembly.members.indices.contains { index in
       let probe = assembly.members[index]
       guard probe.header?.range(of: .sums) != nil else { return false }
       switch assembly.standings[index] {
       case .active, .rebuilding, .replacement:
-        return !probe.isLastWrittenByUs || probe.header?.flags.contains(.sumsStale) == true
+        return !probe.isLastWrittenByUs
+          || countsKnown && probe.header?.flags.contains(.sumsStale) == true
       default: return false
       }
     }
@@ -269,7 +273,8 @@ extension RaidArray {
     else { return nil }
     var buffer = AlignedBuffer(byteCount: header.byteCountOnDisk)
     var bytes = buffer.mutableBytes
-    guard (try? probe.device.read(into: &bytes, range: 0..<header.byteCountOnDisk, at: start)) != nil
+    guard
+      (try? probe.device.read(into: &bytes, range: 0..<header.byteCountOnDisk, at: start)) != nil
     else { return nil }
     let stored = BitSet(
       count: header.bitCount, bitmap: bytes.bytes, start: MDBitmapHeader.byteCount)

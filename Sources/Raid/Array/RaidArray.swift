@@ -55,6 +55,8 @@ package final class RaidArray: BlockDevice {
   let intent: WriteIntent?
   /// Somebody else wrote to the array since ftool did: its sums prove nothing until a scrub has renewed them.
   package let foundForeignWrite: Bool
+  /// It happened since ftool last looked, so that what an interrupted scrub had done is done no more.
+  let isForeignWriteFresh: Bool
   /// The superblocks said "dirty" when the array was opened: somebody was interrupted.
   package let wasUnclean: Bool
   /// A write failed half-way.
@@ -65,7 +67,8 @@ package final class RaidArray: BlockDevice {
   init(
     name: String, shape: ArrayShape, byteCount: Int, assembly: Assembly, members: MemberSet,
     segments: [Segment], intent: WriteIntent?, options: Options, obstacle: WriteObstacle?,
-    foundForeignWrite: Bool, wasUnclean: Bool, memory: WorkingMemoryPool
+    foundForeignWrite: Bool, isForeignWriteFresh: Bool, wasUnclean: Bool,
+    memory: WorkingMemoryPool
   ) {
     self.name = name
     self.shape = shape
@@ -77,6 +80,7 @@ package final class RaidArray: BlockDevice {
     self.options = options
     self.obstacle = obstacle
     self.foundForeignWrite = foundForeignWrite
+    self.isForeignWriteFresh = isForeignWriteFresh
     self.wasUnclean = wasUnclean
     self.memory = memory
   }

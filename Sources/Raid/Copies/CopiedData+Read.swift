@@ -8,7 +8,7 @@ extension CopiedData {
   /// Reads the beginning of an array range, as much as one buffer takes, and says where it lies there.
   /// Blocks that one copy could not give are added to `repairs`.
   func read(
-    _ range: Range<Int>, into memory: inout WorkingMemory, pieces: inout [ParityStripes.Piece],
+    _ range: Range<Int>, into memory: inout WorkingMemory, pieces: inout [BufferPiece],
     repairs: inout [BadBlock]
   ) throws(RaidError) {
     // Half the buffer is data; the rest leaves room for widening to whole blocks.
@@ -20,7 +20,7 @@ extension CopiedData {
   }
 
   private func readHolding(
-    _ range: Range<Int>, into memory: inout WorkingMemory, pieces: inout [ParityStripes.Piece],
+    _ range: Range<Int>, into memory: inout WorkingMemory, pieces: inout [BufferPiece],
     repairs: inout [BadBlock]
   ) throws(RaidError) {
     let slots = members.slots
@@ -180,6 +180,7 @@ extension CopiedData {
       return false
     }
     member.count { $0.repairedBlocks &+= 1 }
+    if block.kind == .unreadable { member.countCorrectedRead() }
     return true
   }
 }

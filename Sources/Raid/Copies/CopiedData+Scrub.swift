@@ -123,7 +123,8 @@ extension CopiedData {
   /// blocks, as offsets in the part, of which nobody knows what they should be.
   private func makeAlike(
     _ copies: [(place: CopyPlacement.Place, member: Member)], _ silent: [Set<Int>],
-    _ part: Range<Int>, _ stride: Int, _ doubtful: Bool, _ repairs: Bool, _ log: ScrubLog, _ memory: inout WorkingMemory
+    _ part: Range<Int>, _ stride: Int, _ doubtful: Bool, _ repairs: Bool, _ log: ScrubLog,
+    _ memory: inout WorkingMemory
   ) throws(RaidError) -> Set<Int> {
     var unknown = Set<Int>()
     // Only linear has blocks that do not start on a multiple of 4096, and linear has no copies.
@@ -159,7 +160,9 @@ extension CopiedData {
         if doubtful {
           log.update { $0.resyncedBlockCount += 1 }
         } else {
-          member.count { $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1 }
+          member.count {
+            $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1
+          }
           log.add(
             .differingCopy, .repaired, member, slot: place.slot, at: place.offset + block)
         }

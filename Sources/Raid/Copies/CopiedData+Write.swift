@@ -157,31 +157,3 @@ extension CopiedData {
     }
   }
 }
-
-extension Member {
-  /// Computes the sums of new data and writes both; zeros over zeros are not written.
-  func writeFresh(
-    _ buffer: RawSpan, range: Range<Int>, at offset: Int, sums scratch: SumScratch
-  ) throws(DeviceError) {
-    guard let sums else {
-      try device.write(buffer, range: range, at: dataOffset + offset)
-      return
-    }
-    // A piece at a time, so that it is still in the cache when it is written.
-    let piece = 256 << 10
-    var done = 0
-    try scratch.with(count: (piece + 4095) / 4096) { (fresh) throws(DeviceError) in
-      while done < range.count {
-        let count = min(piece, range.count - done)
-        let from = range.lowerBound + done
-        var span = fresh.mutableSpan
-        blockSums(
-          of: buffer, range: from..<from + count, firstBlock: UInt64((offset + done) / 4096),
-          prefixRegister: sums.prefixRegister, into: &span, at: 0)
-        try writeSummed(
-          buffer, at: from, offset + done..<offset + done + count, sums: fresh, from: 0)
-        done += count
-      }
-    }
-  }
-}

@@ -4,13 +4,6 @@ import LinuxSystem
 import RaidGeometry
 import Synchronization
 
-/// How the reads of mirrors are spread over the members that could serve them.
-package enum ReadPolicy: String, Sendable, CaseIterable {
-  case roundRobin = "round-robin"
-  case leastPending = "least-pending"
-  case random
-}
-
 /// The data of an array that keeps its bytes in one or more copies: linear, RAID 0, 1 and 10.
 ///
 /// Everything is done in *runs*: what lies in one piece on a member, although it may be many chunks of
@@ -145,7 +138,8 @@ final class CopiedData: Sendable {
 
   /// The run's range, widened to whole blocks of the member.
   func wholeBlocks(_ range: Range<Int>, of member: Member) -> Range<Int> {
-    range.lowerBound / 4096 * 4096..<min(
-      (range.upperBound + 4095) / 4096 * 4096, max(range.upperBound, member.dataByteCount))
+    range.lowerBound / 4096
+      * 4096..<min(
+        (range.upperBound + 4095) / 4096 * 4096, max(range.upperBound, member.dataByteCount))
   }
 }

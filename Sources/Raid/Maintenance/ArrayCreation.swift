@@ -52,9 +52,12 @@ package struct ArrayCreation: Sendable {
     self.arrayID = arrayID
     var layouts: [MemberLayout?] = []
     for device in devices {
-      layouts.append(try device.map { (device) throws(RaidError) in try Self.layout(device, request) })
+      layouts.append(
+        try device.map { (device) throws(RaidError) in try Self.layout(device, request) })
     }
-    let spareLayouts = try spares.map { (device) throws(RaidError) in try Self.layout(device, request) }
+    let spareLayouts = try spares.map { (device) throws(RaidError) in
+      try Self.layout(device, request)
+    }
     let size = try Self.memberByteCount(
       request, layouts.compactMap { $0 } + spareLayouts, devices.compactMap { $0 } + spares)
     do throws(ArrayShapeError) {
@@ -72,7 +75,8 @@ package struct ArrayCreation: Sendable {
         name: devices.compactMap { $0?.name }.first ?? "", has: size, needs: request.chunkByteCount)
     }
     let template = Self.template(
-      request, shape, arrayID: arrayID, size: size, empty: devices.indices.filter { devices[$0] == nil },
+      request, shape, arrayID: arrayID, size: size,
+      empty: devices.indices.filter { devices[$0] == nil },
       deviceCount: devices.count + spares.count)
     var members: [NewMember] = []
     for (number, device) in (devices + spares.map { $0 }).enumerated() {
@@ -138,9 +142,11 @@ package struct ArrayCreation: Sendable {
       layout: request.layout, chunkSectors: UInt32(request.chunkByteCount / 512),
       slotCount: shape.slotCount, maxDevices: roles)
     superblock.name = request.name
-    let now = Machine.now()
-    superblock.creationTime = now.seconds | UInt64(now.microseconds) << 40
-    superblock.updateSeconds = now.seconds
+    // Whole seconds, as mdadm's: the kernel takes all 64 bits for seconds, tells of the year 2106 then, and
+    // refuses mdadm's changes of the array's size.
+    let seconds = Machine.now().seconds
+    superblock.creationTime = seconds
+    superblock.updateSeconds = seconds
     superblock.sizeSectors = request.level.usesWholeMembers ? 0 : UInt64(size / 512)
     if request.level == .striped { superblock.features.insert(.raid0Layout) }
     if case .erasureCoded = request.level { superblock.features.insert(.erasureCoded) }
@@ -154,12 +160,18 @@ package struct ArrayCreation: Sendable {
   }
 
   /// For the dry run: what would lie where on each member.
-  package var plan: [(name: String, slot: Int?, dataOffset: Int, dataByteCount: Int, regions: [RegionHeader.Region])] {
+  package var plan:
+    [(
+      name: String, slot: Int?, dataOffset: Int, dataByteCount: Int, regions: [RegionHeader.Region]
+    )]
+  {
     members.map {
       (
-        $0.device.name, $0.header.map { $0.slot == RegionHeader.noSlot ? nil : Int($0.slot) }
+        $0.device.name,
+        $0.header.map { $0.slot == RegionHeader.noSlot ? nil : Int($0.slot) }
           ?? ($0.superblock.deviceNumber < UInt32(slotCount)
-            ? Int($0.superblock.deviceNumber) : nil), $0.layout.dataOffset,
+            ? Int($0.superblock.deviceNumber) : nil),
+        $0.layout.dataOffset,
         $0.layout.dataByteCount, $0.layout.regions
       )
     }

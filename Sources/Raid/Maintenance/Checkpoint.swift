@@ -28,3 +28,14 @@ extension Member {
     }
   }
 }
+
+/// When and where a run of a long operation began.
+struct MaintenanceStart: Sendable {
+  let seconds: UInt64
+  let position: Int
+
+  init(at position: Int) {
+    seconds = Machine.now().seconds
+    self.position = position
+  }
+}

@@ -128,17 +128,13 @@ extension RaidArray {
 
   /// Declares a member failed. It keeps what it has; the others stop counting on it.
   package func failMember(named name: String) throws(RaidError) {
+    let member = try requireDispensable(name)
     try beginWriting()
-    let all = members.slots.flatMap { [$0.member, $0.replacement].compactMap { $0 } } + members.spares
-    guard let member = all.first(where: { $0.name == name }) else { throw .noSuchMember(name) }
     // So that the member, too, is known as it was when it left.
     try flushAll()
+    // Another one may have failed by now.
     let mayGo = members.state.withLock { state in
-      let present = state.slots.map { slot in
-        slot.writable.contains { $0 !== member && $0.isInSync }
-      }
-      let isNeeded = state.slots.contains { $0.member === member }
-      guard !isNeeded || shape.survives(present: present) else { return false }
+      guard canDoWithout(member, state.slots) else { return false }
       member.markFailed()
       return true
     }
@@ -146,21 +142,52 @@ extension RaidArray {
     try members.commit(MemberSet.Change(), intent: intent)
   }
 
+  /// The member of this name, if the array can do without it.
+  @discardableResult
+  package func requireDispensable(_ name: String) throws(RaidError) -> Member {
+    let all =
+      members.slots.flatMap { [$0.member, $0.replacement].compactMap { $0 } } + members.spares
+    guard let member = all.first(where: { $0.name == name }) else { throw .noSuchMember(name) }
+    guard canDoWithout(member, members.slots) else { throw .unsuitable(.memberIsNeeded(name)) }
+    return member
+  }
+
+  private func canDoWithout(_ member: Member, _ slots: [MemberSet.Slot]) -> Bool {
+    guard slots.contains(where: { $0.member === member }) else { return true }
+    return shape.survives(
+      present: slots.map { slot in slot.writable.contains { $0 !== member && $0.isInSync } })
+  }
+
+  /// Refuses a member that is in use, and one that is none.
+  package func requireRemovable(_ name: String) throws(RaidError) {
+    if members.spares.contains(where: { $0.name == name }) { return }
+    if let slot = slot(ofMemberNamed: name) {
+      let holder = members.slots[slot]
+      guard holder.replacement?.name == name || holder.member?.isFailed == true else {
+        throw .unsuitable(.memberIsInUse(name))
+      }
+      return
+    }
+    let isKnown = assembly.members.indices.contains {
+      assembly.members[$0].name == name && !assembly.standings[$0].isUsed
+    }
+    guard isKnown else { throw .noSuchMember(name) }
+  }
+
   /// Takes a spare, or a member that has failed, out of the array's books.
   package func removeMember(named name: String) throws(RaidError) {
+    try requireRemovable(name)
     try beginWriting()
     if let spare = members.spares.first(where: { $0.name == name }) {
       var change = MemberSet.Change()
-      change.roles[Int(spare.superblock.deviceNumber)] = .spare
+      // A spare needs no events, so it would come back as one by itself.
+      change.roles[Int(spare.superblock.deviceNumber)] = .faulty
       members.state.withLock { state in state.spares.removeAll { $0 === spare } }
       try members.commit(change, intent: intent)
       return
     }
     if let slot = slot(ofMemberNamed: name) {
       let holder = members.slots[slot]
-      guard holder.replacement?.name == name || holder.member?.isFailed == true else {
-        throw .unsuitable(.memberIsInUse(name))
-      }
       let leaving = holder.replacement?.name == name ? holder.replacement : holder.member
       var change = MemberSet.Change()
       if let leaving { change.roles[Int(leaving.superblock.deviceNumber)] = .spare }
@@ -174,10 +201,9 @@ extension RaidArray {
       try members.commit(change, intent: intent)
       return
     }
-    guard
-      let index = assembly.members.firstIndex(where: { $0.name == name }),
-      !assembly.standings[index].isUsed
-    else { throw .noSuchMember(name) }
+    guard let index = assembly.members.firstIndex(where: { $0.name == name }) else {
+      throw .noSuchMember(name)
+    }
     var change = MemberSet.Change()
     change.roles[Int(assembly.members[index].superblock.deviceNumber)] = .spare
     try members.commit(change, intent: intent)

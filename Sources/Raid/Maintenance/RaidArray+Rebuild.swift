@@ -5,21 +5,6 @@ import RaidGeometry
 import Synchronization
 import SystemPackage
 
-/// What a rebuild did.
-package struct RebuildReport: Sendable, Equatable {
-  package var slot: Int
-  package var member: String
-  /// Member bytes: how far it came, and how far it was to go.
-  package var position: Int
-  package var end: Int
-  /// Bytes that were written; less than all where a bitmap said what is missing.
-  package var rebuiltByteCount: Int
-  /// Data offsets of blocks that could not be computed, because too much of their row is lost.
-  package var lostBlocks: [Int]
-
-  package var isComplete: Bool { position == end }
-}
-
 extension RaidArray {
   /// How much of a member the array uses, in bytes.
   package var memberByteCountInUse: Int {
@@ -46,7 +31,7 @@ extension RaidArray {
     let end = memberByteCountInUse
     let start = target.validByteCount == Int.max ? 0 : min(target.validByteCount, end)
     let todo = (ranges ?? [start..<end]).map { $0.clamped(to: start..<end) }.filter { !$0.isEmpty }
-    let started = Machine.now().seconds
+    let started = MaintenanceStart(at: start)
     let operation: MaintenanceProgress.Operation = isReplacement ? .replace : .rebuild
     let lost = Mutex<[Int]>([])
     let rebuilt = Mutex(0)
@@ -55,7 +40,7 @@ extension RaidArray {
     for range in todo {
       position = try Sweep.run(
         over: range, workers: options.workers, memory: memory,
-        partEnd: { self.rebuildPartEnd($0) },
+        partEnd: { self.rebuildPartEnd($0, onto: target, of: slot) },
         advance: { (done) throws(RaidError) -> Bool in
           if ranges == nil { target.setValid(upTo: done) }
           if checkpoint.isDue {
@@ -87,9 +72,9 @@ extension RaidArray {
       rebuiltByteCount: rebuilt.withLock { $0 }, lostBlocks: lostBlocks)
   }
 
-  private func rebuildPartEnd(_ offset: Int) -> Int {
+  private func rebuildPartEnd(_ offset: Int, onto target: Member, of slot: Int) -> Int {
     switch segments[0].data {
-    case .parity(let stripes): stripes.rebuildPartEnd(offset)
+    case .parity(let stripes): stripes.rebuildPartEnd(offset, onto: target, of: slot)
     case .copies: offset + (1 << 20)
     }
   }

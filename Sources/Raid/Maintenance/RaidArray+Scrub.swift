@@ -25,8 +25,7 @@ extension RaidArray {
     let writes = options.repairs && members.isWritable
     if writes { try beginWriting() }
     let (range, isWhole) = scrubWork(options)
-    let isResumed = range.lowerBound > 0 && options.range == nil
-    let started = Machine.now().seconds
+    let started = MaintenanceStart(at: range.lowerBound)
     let checkpoint = Checkpoint()
     // A write that is cut off while the scrub runs may lie where it has been already.
     let wasTorn = writes && isTorn.exchange(false, ordering: .acquiringAndReleasing)
@@ -49,7 +48,7 @@ extension RaidArray {
       isTorn.store(true, ordering: .releasing)
     }
     if let part = options.range, done == range.upperBound { resolve(part) }
-    if report.isComplete, isWhole, !isResumed || !foundForeignWrite {
+    if report.isComplete, isWhole {
       try finishScrub(report, started)
     } else if isWhole {
       try storeProgress(operation, .interrupted, done, range.upperBound, started)
@@ -80,7 +79,8 @@ extension RaidArray {
       }
     }
     var start = 0
-    if !options.startsOver, let progress = members.active.first?.header?.progress,
+    if !options.startsOver, !isForeignWriteFresh,
+      let progress = members.active.first?.header?.progress,
       progress.phase == .interrupted || progress.phase == .running,
       progress.operation == .scrub || progress.operation == .resync, progress.end == end
     {
@@ -158,7 +158,7 @@ extension RaidArray {
     }
   }
 
-  private func finishScrub(_ report: ScrubReport, _ started: UInt64) throws(RaidError) {
+  private func finishScrub(_ report: ScrubReport, _ started: MaintenanceStart) throws(RaidError) {
     let now = Machine.now().seconds
     for member in members.active {
       member.count {
@@ -180,7 +180,7 @@ extension RaidArray {
   /// Keeps on the members how far an operation has come.
   func storeProgress(
     _ operation: MaintenanceProgress.Operation, _ phase: MaintenanceProgress.Phase, _ done: Int,
-    _ end: Int, _ started: UInt64
+    _ end: Int, _ started: MaintenanceStart
   ) throws(RaidError) {
     setProgress(operation, phase, done, end, started)
     try members.storeProgress()
@@ -188,14 +188,15 @@ extension RaidArray {
 
   private func setProgress(
     _ operation: MaintenanceProgress.Operation, _ phase: MaintenanceProgress.Phase, _ done: Int,
-    _ end: Int, _ started: UInt64
+    _ end: Int, _ started: MaintenanceStart
   ) {
     var progress = MaintenanceProgress()
     progress.operation = operation
     progress.phase = phase
     progress.position = done
     progress.end = end
-    progress.startedAt = started
+    progress.startedAt = started.seconds
+    progress.startPosition = started.position
     progress.updatedAt = Machine.now().seconds
     for member in members.active { member.setProgress(progress) }
   }

@@ -79,33 +79,3 @@ final class Sweep: Sendable {
     }
   }
 }
-
-/// Holds a long operation to so many bytes a second.
-package final class RateLimit: Sendable {
-  private let bytesPerSecond: Double
-  private let start = Machine.monotonicSeconds()
-  private let passed = Mutex(0)
-
-  package init(bytesPerSecond: Int) { self.bytesPerSecond = Double(max(1, bytesPerSecond)) }
-
-  /// Waits until `byteCount` more bytes are within the rate.
-  func pass(_ byteCount: Int) {
-    let total = passed.withLock { passed in
-      passed += byteCount
-      return passed
-    }
-    let due = start + Double(total) / bytesPerSecond
-    let now = Machine.monotonicSeconds()
-    if due > now { Machine.sleep(seconds: due - now) }
-  }
-}
-
-/// What a long operation is asked for, beside what it does.
-package struct SweepOptions: Sendable {
-  /// Told how far it is and how far it goes; false asks it to stop at a point from which it can go on.
-  package var progress: @Sendable (_ done: Int, _ end: Int) -> Bool = { _, _ in true }
-  package var rate: RateLimit?
-  package var workers = Machine.cores
-
-  package init() {}
-}

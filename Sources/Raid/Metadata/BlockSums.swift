@@ -130,7 +130,9 @@ final class BlockSums: Sendable {
         }
         // What no block of the array stands for says nothing from now on.
         if !page.isDamaged {
-          for index in page.sums.indices where !page.renewed.contains(index) { page.sums[index] = 0 }
+          for index in page.sums.indices where !page.renewed.contains(index) {
+            page.sums[index] = 0
+          }
         }
       }
       return nil
@@ -164,6 +166,27 @@ final class BlockSums: Sendable {
       return nil
     }
     return verdict == nil
+  }
+
+  /// Up to which block, from the first of these on, all sums are known to be zero because nothing was
+  /// ever stored there: found without reading anything.
+  func endOfHole(in blocks: Range<Int>) -> Int {
+    cache.withLock { cache in
+      let pages =
+        blocks.lowerBound / Self.sumsPerBlock..<(blocks.upperBound + Self.sumsPerBlock - 1)
+        / Self.sumsPerBlock
+      let start = region.lowerBound + pages.lowerBound * Self.blockByteCount
+      let limit = region.lowerBound + pages.upperBound * Self.blockByteCount
+      let extent = device.extent(at: start, limit: limit)
+      guard extent.isHole else { return blocks.lowerBound }
+      var end = (extent.range.upperBound - region.lowerBound) / Self.blockByteCount
+      // What is only in memory yet counts, too.
+      for (number, page) in cache.pages
+      where pages.contains(number) && (page.isDamaged || page.sums.contains { $0 != 0 }) {
+        end = min(end, number)
+      }
+      return max(blocks.lowerBound, min(blocks.upperBound, end * Self.sumsPerBlock))
+    }
   }
 
   /// Which blocks of sums in this range of data blocks are damaged: ranges of data blocks.

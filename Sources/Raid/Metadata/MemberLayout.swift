@@ -130,7 +130,8 @@ package struct MemberLayout: Sendable, Equatable {
     var regions: [RegionHeader.Region] = []
     for (kind, byteCount) in [
       (RegionHeader.Kind.sums, BlockSums.regionByteCount(dataByteCount: dataByteCount)),
-      (.intent, intentByteCount), (.roster, Roster.byteCount), (.events, eventsByteCount), (.journal, journal),
+      (.intent, intentByteCount), (.roster, Roster.byteCount), (.events, eventsByteCount),
+      (.journal, journal),
     ] {
       regions.append(.init(kind: kind, range: at..<at + byteCount))
       at += byteCount

@@ -17,7 +17,7 @@ import BinaryCodec
 ///     72    8 size of the member
 ///     80    4 number of regions, at most 16
 ///     84    4 zero
-///    128    4 operation   132  4 phase   136  8 position   144  8 end   152  8 started   160  8 updated
+///    128    4 operation   132  4 phase   136  8 position   144  8 end   152  8 started   160  8 updated   168  8 start position
 ///    192    8 each: damaged, unreadable, repaired, renewed, unrepaired, time of the last scrub
 ///    512   32 each: region: kind 4, zero 4, offset 8, length 8, zero 8
 /// ```
@@ -46,6 +46,7 @@ extension RegionHeader {
     static let end = 144
     static let startedAt = 152
     static let updatedAt = 160
+    static let startPosition = 168
     static let counters = 192
     static let regions = 512
     static let regionStride = 32
@@ -79,6 +80,7 @@ extension RegionHeader {
     block.store(UInt64(progress.end), at: start + Offset.end)
     block.store(progress.startedAt, at: start + Offset.startedAt)
     block.store(progress.updatedAt, at: start + Offset.updatedAt)
+    block.store(UInt64(progress.startPosition), at: start + Offset.startPosition)
     for (index, counter) in counters.inOrder.enumerated() {
       block.store(counter, at: start + Offset.counters + 8 * index)
     }
@@ -150,6 +152,8 @@ extension RegionHeader {
     progress.end = Int(end)
     progress.startedAt = bytes.integer(at: Offset.startedAt)
     progress.updatedAt = bytes.integer(at: Offset.updatedAt)
+    progress.startPosition = Int(
+      clamping: bytes.integer(at: Offset.startPosition, as: UInt64.self))
     return progress
   }
 }

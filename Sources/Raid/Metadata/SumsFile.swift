@@ -82,7 +82,8 @@ package final class SumsFile: Sendable {
     let byteCount = BlockSums.regionByteCount(dataByteCount: memberByteCount)
     let start = Self.start + slot * byteCount
     return BlockSums(
-      device: device, region: start..<start + byteCount, dataByteCount: memberByteCount, arrayID: arrayID, slot: UInt32(slot),
+      device: device, region: start..<start + byteCount, dataByteCount: memberByteCount,
+      arrayID: arrayID, slot: UInt32(slot),
       pageLimit: max(4, 2048 / max(1, slotCount)))
   }
 

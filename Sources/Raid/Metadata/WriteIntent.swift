@@ -43,10 +43,17 @@ final class WriteIntent: Sendable {
     state = Mutex(State(header: header, stored: stored, doubtful: doubtful))
   }
 
-  /// The finest granularity whose bits fit into a bitmap of so many bytes, and not under 64 KiB.
+  /// On large arrays a bit stands for no less than this: every fresh bit costs a flush on every member.
+  private static let usualGranularity = 4 << 20
+  /// How far ahead of writes that follow each other bits are set, so that they cost few flushes.
+  private static let aheadByteCount = 64 << 20
+
+  /// About 64 bits for a small array, more of the usual granularity for a large one, and as many as fit
+  /// into a bitmap of so many bytes.
   static func granularity(covering byteCount: Int, bitmapByteCount: Int) -> Int {
     let bits = (bitmapByteCount - MDBitmapHeader.byteCount) * 8
     var granularity = 64 << 10
+    while granularity < usualGranularity, byteCount / 64 > granularity { granularity <<= 1 }
     while (byteCount + granularity - 1) / granularity > bits { granularity <<= 1 }
     return granularity
   }
@@ -72,16 +79,20 @@ final class WriteIntent: Sendable {
       var fresh: Range<Int>?
       for bit in bits {
         state.active[bit, default: 0] += 1
-        if state.stored.insert(bit) {
-          fresh = (fresh?.lowerBound ?? bit)..<bit + 1
-        }
+        if !state.stored.contains(bit) { fresh = (fresh?.lowerBound ?? bit)..<bit + 1 }
       }
-      guard let fresh else { return }
+      guard var fresh else { return }
+      if fresh.lowerBound > 0, state.stored.contains(fresh.lowerBound - 1) {
+        let ahead = fresh.lowerBound + min(16, Self.aheadByteCount / granularity)
+        fresh = fresh.lowerBound..<max(fresh.upperBound, min(bitCount, ahead))
+      }
+      let before = state.stored
+      for bit in fresh { state.stored.insert(bit) }
       do throws(RaidError) {
         try Self.write(state, bits: fresh, store)
       } catch {
         // The next write has to try again. The count stays, so that nothing is cleared.
-        for bit in fresh { state.stored.remove(bit) }
+        state.stored = before
         throw error
       }
     }
@@ -190,54 +201,5 @@ final class WriteIntent: Sendable {
     if start == 0 { state.header.encode(into: &bytes) }
     state.stored.store(into: &bytes, bitmapStart: head - start)
     try store(bytes.bytes, start..<end)
-  }
-}
-
-/// Numbers below a bound that are in or out.
-struct BitSet: Equatable, Sendable {
-  private var words: [UInt64]
-
-  init(count: Int) { words = [UInt64](repeating: 0, count: (count + 63) / 64) }
-
-  /// Reads bit `i` from byte `start + i / 8` of `bytes`, value `1 << (i % 8)`.
-  init(count: Int, bitmap bytes: RawSpan, start: Int) {
-    self.init(count: count)
-    for byte in 0..<(count + 7) / 8 {
-      let value = UInt64(bytes.integer(at: start + byte, as: UInt8.self))
-      words[byte / 8] |= value << UInt64(byte % 8 * 8)
-    }
-    if count % 64 != 0 { words[words.count - 1] &= (1 << UInt64(count % 64)) - 1 }
-  }
-
-  var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
-  func contains(_ bit: Int) -> Bool { words[bit / 64] >> UInt64(bit % 64) & 1 != 0 }
-
-  /// Whether it was new.
-  @discardableResult
-  mutating func insert(_ bit: Int) -> Bool {
-    let mask: UInt64 = 1 << UInt64(bit % 64)
-    defer { words[bit / 64] |= mask }
-    return words[bit / 64] & mask == 0
-  }
-
-  mutating func remove(_ bit: Int) { words[bit / 64] &= ~(1 << UInt64(bit % 64)) }
-
-  /// Keeps the members for which `keeps` is true.
-  mutating func formIntersection(_ keeps: (Int) -> Bool) {
-    for index in words.indices where words[index] != 0 {
-      for bit in index * 64..<index * 64 + 64 where contains(bit) && !keeps(bit) { remove(bit) }
-    }
-  }
-
-  /// Writes what of the bits falls into `bytes`, where bit 0 would be at byte `start`, which may be
-  /// before its beginning.
-  func store(into bytes: inout MutableRawSpan, bitmapStart start: Int) {
-    for index in words.indices where words[index] != 0 {
-      for byte in 0..<8 {
-        let at = start + index * 8 + byte
-        guard at >= 0, at < bytes.byteCount else { continue }
-        bytes.store(UInt8(truncatingIfNeeded: words[index] >> UInt64(byte * 8)), at: at)
-      }
-    }
   }
 }

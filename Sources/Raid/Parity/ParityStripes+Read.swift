@@ -3,14 +3,6 @@ import LinuxSystem
 import RaidGeometry
 
 extension ParityStripes {
-  /// Part of the array as it lies in a working buffer.
-  struct Piece {
-    /// Array bytes.
-    var arrayRange: Range<Int>
-    /// Where they start in the buffer.
-    var place: Int
-  }
-
   /// Reads the next part of an array range, as much as one buffer takes, and says where it lies there.
   /// Blocks that had to be computed are added to `repairs`.
   ///
@@ -18,7 +10,7 @@ extension ParityStripes {
   ///   - range: array bytes; multiples of 4096.
   ///   - pieces: filled with what was read: `range`'s beginning, in order.
   func read(
-    _ range: Range<Int>, into memory: inout WorkingMemory, pieces: inout [Piece],
+    _ range: Range<Int>, into memory: inout WorkingMemory, pieces: inout [BufferPiece],
     repairs: inout [BadBlock]
   ) throws(RaidError) {
     let limit = Band.columnLimit(
@@ -31,7 +23,8 @@ extension ParityStripes {
     } else {
       wanted = .data
     }
-    let bad = try locks.withLock(band.rows, exclusive: false) { () throws(RaidError) -> [BadBlock] in
+    let bad = try locks.withLock(band.rows, exclusive: false) {
+      () throws(RaidError) -> [BadBlock] in
       try load(band, wanted, into: &memory)
     }
     repairs.append(contentsOf: bad)
@@ -42,7 +35,7 @@ extension ParityStripes {
         let start =
           row * placement.rowByteCount + index * placement.chunkByteCount + band.columns.lowerBound
         pieces.append(
-          Piece(
+          BufferPiece(
             arrayRange: start..<start + band.columns.count,
             place: band.chunk(slot, row: row, band.stride)))
       }

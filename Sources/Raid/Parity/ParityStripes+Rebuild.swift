@@ -4,12 +4,22 @@ import LinuxSystem
 import RaidGeometry
 
 extension ParityStripes {
-  /// Where the part of a rebuild that starts at a member offset ends: one band.
-  func rebuildPartEnd(_ offset: Int) -> Int {
+  /// Where the part of a rebuild that starts at a member offset ends: one band, or a large hole.
+  func rebuildPartEnd(_ offset: Int, onto target: Member, of slot: Int) -> Int {
+    let hole = endOfHole(offset, onto: target, of: slot)
+    if hole > offset { return hole }
     let limit = Band.columnLimit(
       bufferByteCount: WorkingMemory.byteCount(slotCount: placement.slotCount),
       columnCount: placement.slotCount)
     return placement.band(atMemberOffset: offset, columnLimit: limit).memberRange.upperBound
+  }
+
+  private func endOfHole(_ offset: Int, onto target: Member, of slot: Int) -> Int {
+    let end = endOfHole(from: offset, isExcluded: { $0 == slot })
+    guard end > offset else { return offset }
+    let own = target.endOfHole(in: offset..<end)
+    return own - offset < 8 << 20
+      ? offset : own / placement.chunkByteCount * placement.chunkByteCount
   }
 
   /// Computes what a slot holds in a part of the array and writes it to a member.
@@ -26,13 +36,17 @@ extension ParityStripes {
     var lost: [Int] = []
     var offset = memberRange.lowerBound
     while offset < memberRange.upperBound {
+      let hole = min(endOfHole(offset, onto: target, of: slot), memberRange.upperBound)
+      if hole > offset {
+        offset = hole
+        continue
+      }
       // What a bitmap has marked may begin and end inside a row.
       let band = placement.band(
         atMemberOffset: offset, columnLimit: min(limit, memberRange.upperBound - offset))
-      let more = try locks.withLock(band.rows, exclusive: true) { () throws(RaidError) -> [Int] in
+      lost += try locks.withLock(band.rows, exclusive: true) { () throws(RaidError) -> [Int] in
         try rebuildHolding(slot, onto: target, band, readsOwn: readsOwn, memory: &memory)
       }
-      lost.append(contentsOf: more)
       offset = band.memberRange.upperBound
     }
     return lost
@@ -78,7 +92,8 @@ extension ParityStripes {
       from: band.memberRange.lowerBound, to: band.memberRange.upperBound, by: 4096)
     {
       let row = offset / placement.chunkByteCount
-      let at = band.chunk(slot, row: row, band.stride)
+      let at =
+        band.chunk(slot, row: row, band.stride)
         + offset - row * placement.chunkByteCount - band.columns.lowerBound
       do throws(RaidError) {
         var bad = [BadBlock(slot: slot, offset: offset, kind: .unreadable)]

@@ -62,8 +62,9 @@ extension ParityStripes {
       row: row, wanted: [block.slot], isKnown: { isKnown[$0] }, column: { $0 * 4096 },
       byteCount: 4096, in: &bytes)
     // A member that is still being built has sums that say nothing yet.
-    guard let member = [slots[block.slot].member, slots[block.slot].replacement]
-      .compactMap({ $0 }).first(where: { $0.validByteCount >= range.upperBound })
+    guard
+      let member = [slots[block.slot].member, slots[block.slot].replacement]
+        .compactMap({ $0 }).first(where: { $0.validByteCount >= range.upperBound })
     else {
       if isRecovered { return .recovered }
       throw lost(block, slots, isKnown)
@@ -182,28 +183,7 @@ extension ParityStripes {
       return false
     }
     member.count { $0.repairedBlocks &+= 1 }
+    if block.kind == .unreadable { member.countCorrectedRead() }
     return true
   }
-}
-
-/// Whether `range` of the bytes is the same as what starts at `other`.
-func equal(_ bytes: RawSpan, _ range: Range<Int>, _ other: Int) -> Bool {
-  var at = 0
-  while at + 8 <= range.count {
-    if bytes.integer(at: range.lowerBound + at, as: UInt64.self)
-      != bytes.integer(at: other + at, as: UInt64.self)
-    {
-      return false
-    }
-    at += 8
-  }
-  while at < range.count {
-    if bytes.integer(at: range.lowerBound + at, as: UInt8.self)
-      != bytes.integer(at: other + at, as: UInt8.self)
-    {
-      return false
-    }
-    at += 1
-  }
-  return true
 }

@@ -5,8 +5,10 @@ import LinuxSystem
 import RaidGeometry
 
 extension ParityStripes {
-  /// Where the part of a scrub that starts at a member offset ends: one band.
+  /// Where the part of a scrub that starts at a member offset ends: one band, or a large hole.
   func scrubPartEnd(_ offset: Int) -> Int {
+    let hole = endOfHole(from: offset)
+    if hole > offset { return hole }
     let limit = Band.columnLimit(
       bufferByteCount: WorkingMemory.byteCount(slotCount: placement.slotCount),
       columnCount: placement.slotCount + placement.parityCount)
@@ -26,6 +28,12 @@ extension ParityStripes {
       columnCount: placement.slotCount + placement.parityCount)
     var offset = memberRange.lowerBound
     while offset < memberRange.upperBound {
+      let hole = min(endOfHole(from: offset), memberRange.upperBound)
+      if hole > offset {
+        log.update { $0.skippedByteCount += (hole - offset) * placement.slotCount }
+        offset = hole
+        continue
+      }
       var band = placement.band(atMemberOffset: offset, columnLimit: limit)
       if band.memberRange.upperBound > memberRange.upperBound {
         band = placement.band(
@@ -36,6 +44,19 @@ extension ParityStripes {
       }
       offset = band.memberRange.upperBound
     }
+  }
+
+  /// Up to which member offset all members have one hole, in whole rows; `offset` if they have none or
+  /// if the hole is so small that it takes as long to find as to read.
+  func endOfHole(from offset: Int, isExcluded: (Int) -> Bool = { _ in false }) -> Int {
+    guard offset % placement.chunkByteCount == 0 else { return offset }
+    var end = placement.rowCount * placement.chunkByteCount
+    for (index, slot) in members.slots.enumerated() where !isExcluded(index) {
+      guard let member = slot.reader(of: offset..<end) else { return offset }
+      end = member.endOfHole(in: offset..<end)
+      if end - offset < 8 << 20 { return offset }
+    }
+    return end / placement.chunkByteCount * placement.chunkByteCount
   }
 
   private func scrubHolding(
@@ -222,7 +243,11 @@ extension ParityStripes {
       var bytes = memory.buffer.mutableBytes
       xor(in: &bytes, at: place, with: difference, byteCount: 4096)
       let isGood = try write(member, memory.buffer.bytes, place, offset, memory.sums)
-      if isGood { member.count { $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1 } }
+      if isGood {
+        member.count {
+          $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1
+        }
+      }
       log.add(
         .wrongData, isGood ? .repaired : .unrepairable, member, slot: slot, at: offset)
     case .parity(let slots):
@@ -242,7 +267,11 @@ extension ParityStripes {
         } else {
           log.add(
             .wrongParity, isGood ? .repaired : .unrepairable, member, slot: slot, at: offset)
-          if isGood { member.count { $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1 } }
+          if isGood {
+            member.count {
+              $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1
+            }
+          }
         }
       }
     }
@@ -295,9 +324,12 @@ extension ParityStripes {
         // What nobody could put right is not called right.
         for range in wanted.flatMap({ $0.without(unsolved) }) {
           // The columns hold differences where parity was: read again what the member holds.
-          let bytesRange = range.lowerBound * 4096..<min(
-            range.upperBound * 4096, band.memberRange.upperBound)
-          let place = band.column(slot, band.stride)
+          let bytesRange =
+            range.lowerBound
+            * 4096..<min(
+              range.upperBound * 4096, band.memberRange.upperBound)
+          let place =
+            band.column(slot, band.stride)
             + bytesRange.lowerBound - band.memberRange.lowerBound
           var bytes = memory.buffer.mutableBytes
           try member.read(
@@ -313,33 +345,5 @@ extension ParityStripes {
         try members.fail(member, error)
       }
     }
-  }
-}
-
-extension Member {
-  /// Whether the range is a hole of which the sums say that it should be zeros.
-  func isHole(_ range: Range<Int>) -> Bool {
-    guard device.isHole(dataOffset + range.lowerBound..<dataOffset + range.upperBound) else {
-      return false
-    }
-    guard let sums else { return true }
-    guard trustsSums else { return false }
-    return (try? sums.areAllZero(range.lowerBound / 4096..<(range.upperBound + 4095) / 4096))
-      ?? false
-  }
-}
-
-extension Range<Int> {
-  /// The parts of a range of blocks between those that start at these bytes.
-  func without(_ offsets: Set<Int>) -> [Range<Int>] {
-    if offsets.isEmpty { return [self] }
-    var parts: [Range<Int>] = []
-    var start = lowerBound
-    for block in Set(offsets.map { $0 / 4096 }).sorted() where contains(block) {
-      if start < block { parts.append(start..<block) }
-      start = block + 1
-    }
-    if start < upperBound { parts.append(start..<upperBound) }
-    return parts
   }
 }

@@ -54,21 +54,31 @@ extension Assembly {
     return Assembly(self, devices: devices)
   }
 
+  /// With all logs whole and something in them the array is in sync then (Linux: `ppl_init_log`), unless
+  /// a resync was under way; otherwise it is as unclean as before.
   private func withPartialParity(_ placement: ParityPlacement) throws(RaidError) -> Assembly {
     var sources: [SlotSource] = []
     for slot in 0..<placement.slotCount { sources.append(try SlotSource(self, slot: slot)) }
     var devices: [Int: any BlockDevice] = [:]
+    var entryCount = 0
+    var isComplete = reference.resyncOffsetSectors == 0
     for (slot, holder) in holders.enumerated() {
       guard let index = holder.member else { continue }
       let replay = try PartialParityReplay(members[index], slot: slot, placement, sources)
       if !replay.isEmpty { devices[index] = OverlayDevice(members[index].device, replay) }
+      entryCount += replay.entryCount
+      if replay.isIncomplete { isComplete = false }
     }
-    return Assembly(self, devices: devices)
+    return Assembly(self, devices: devices, isClean: isComplete && entryCount > 0)
   }
 
-  /// The same members, some of them behind other devices.
-  private init(_ assembly: Assembly, devices: [Int: any BlockDevice]) {
-    reference = assembly.reference
+  /// The same members, some of them behind other devices; known to be in sync, if so.
+  private init(
+    _ assembly: Assembly, devices: [Int: any BlockDevice], isClean: Bool = false
+  ) {
+    var newest = assembly.reference
+    if isClean { newest.isClean = true }
+    reference = newest
     members = assembly.members.enumerated().map { index, probe in
       devices[index].map { MemberProbe(probe, device: $0) } ?? probe
     }

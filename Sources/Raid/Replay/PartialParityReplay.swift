@@ -38,6 +38,10 @@ struct PartialParityReplay: Overlay {
   private let sources: [SlotSource]
   /// In order, without overlaps.
   private var strips: [Strip] = []
+  /// Entries that count.
+  private(set) var entryCount = 0
+  /// The log has no header, or an entry that does not count: it may not tell all that is torn.
+  private(set) var isIncomplete = false
 
   /// Reads the log of a member.
   ///
@@ -56,11 +60,18 @@ struct PartialParityReplay: Overlay {
       let finding = try log.findNewest { (offset, bytes) throws(DeviceError) in
         try probe.device.read(into: &bytes, range: 0..<bytes.byteCount, at: start + offset)
       }
-      guard case .newest(let header, let offset) = finding else { return }
+      guard case .newest(let header, let offset) = finding else {
+        isIncomplete = true
+        return
+      }
       for (index, entry) in header.entries.enumerated() where entry.paritySlot == slot {
         let range = header.partialParityRange(ofEntry: index)
         let place = start + offset + range.lowerBound
-        guard try checksum(place..<place + range.count) == entry.checksum else { continue }
+        guard try checksum(place..<place + range.count) == entry.checksum else {
+          isIncomplete = true
+          continue
+        }
+        entryCount += 1
         add(entry, partialParity: range.isEmpty ? nil : place, slot: slot, placement)
       }
     } catch {

@@ -53,7 +53,6 @@ extension RaidArray {
               intake.withLock { $0.isEnding = true }
             }
           } catch {
-            isTorn.store(true, ordering: .releasing)
             intake.withLock { $0.end(with: error) }
             return
           }
@@ -84,6 +83,8 @@ extension RaidArray {
           }
           try recordFailures()
         } catch {
+          // Only a write tears: a source that ends badly, or is too long, leaves whole what was written.
+          isTorn.store(true, ordering: .releasing)
           throw .array(error)
         }
         return band.rows.count * stripes.placement.rowByteCount

@@ -4,25 +4,6 @@ import LinuxSystem
 import RaidGeometry
 import Synchronization
 
-/// Where bytes of an array go, in order.
-package protocol ByteSink: Sendable {
-  /// Takes all bytes of the range, or throws.
-  func write(_ bytes: RawSpan, range: Range<Int>) throws(SystemCallError)
-}
-
-/// Where bytes for an array come from, in order.
-package protocol ByteSource: Sendable {
-  /// Fills the range, and returns how much; less than all only at the end.
-  func read(into bytes: inout MutableRawSpan, range: Range<Int>) throws(SystemCallError) -> Int
-}
-
-/// Why a copy between an array and a file ended.
-package enum TransferError: Error, Equatable, Sendable {
-  case array(RaidError)
-  /// The file, pipe or terminal at the other end.
-  case other(SystemCallError)
-}
-
 extension RaidArray {
   /// Copies a range of the array to a sink. Parts are read and checked by several workers at once, and
   /// handed over in order.
@@ -58,7 +39,7 @@ extension RaidArray {
     _ part: Range<Int>, to sink: some ByteSink, _ order: Monitor<CopyOrder>,
     _ memory: inout WorkingMemory, total: Range<Int>, _ options: SweepOptions
   ) throws(TransferError) {
-    var pieces: [ParityStripes.Piece] = []
+    var pieces: [BufferPiece] = []
     var offset = part.lowerBound
     var hasTurn = false
     while offset < part.upperBound {

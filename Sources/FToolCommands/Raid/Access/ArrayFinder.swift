@@ -16,6 +16,12 @@ struct ArrayFinder {
     folders = operand.scan
   }
 
+  /// Looks in these folders.
+  init(folders: [String], context: CommandContext) {
+    self.context = context
+    self.folders = folders
+  }
+
   /// The paths of all members that can be found.
   func members(_ operand: [String]) throws(Failure) -> [MemberPath] {
     let paths = try operand.map { (text) throws(Failure) in try Self.path(text) }
@@ -39,7 +45,8 @@ struct ArrayFinder {
       return try MemberPath(parsing: text)
     } catch {
       throw Failure(
-        .usage, "'\(text)' names no member: what stands behind '@' or '#' is no offset, size or number")
+        .usage,
+        "'\(text)' names no member: what stands behind '@' or '#' is no offset, size or number")
     }
   }
 
@@ -85,11 +92,9 @@ struct ArrayFinder {
         .usage, "'\(name)' may be any of several arrays: \(names)", hint: "name its members")
     }
     let known = ArrayRegistry(context).entries.first { $0.arrayID == only.id }?.paths ?? []
-    var found: [MemberPath] = []
-    for path in known.compactMap({ try? MemberPath(parsing: $0) }) where arrayID(of: path) == only.id {
-      found.append(path)
-    }
-    for path in try scan(folders, for: only.id) where !found.contains(where: { same($0, path) }) {
+    var found = try scan(folders, for: only.id)
+    for path in known.compactMap({ try? MemberPath(parsing: $0) })
+    where arrayID(of: path) == only.id && !found.contains(where: { same($0, path) }) {
       found.append(path)
     }
     return found

@@ -43,7 +43,9 @@ struct ArrayRegistry {
   /// Remembers where an array's members are. A registry that can't be written is done without.
   func remember(_ arrayID: Identifier, name: String, paths: [String]) {
     guard let path else { return }
-    let absolute = paths.compactMap { try? Files.realPath($0) }.filter { !$0.contains("\t") && !$0.contains("\n") }
+    let absolute = paths.compactMap { try? Files.realPath($0) }.filter {
+      !$0.contains("\t") && !$0.contains("\n")
+    }
     guard !absolute.isEmpty else { return }
     let entry = Entry(arrayID: arrayID, name: name, paths: absolute)
     var entries = self.entries

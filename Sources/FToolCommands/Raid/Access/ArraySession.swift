@@ -16,7 +16,7 @@ struct ArraySession {
     /// One slot whose member is not there is no surprise: it is what the verb is about.
     var expectsOneMissing = false
     var allowsDoubt = false
-    var readPolicy = Raid.ReadPolicy.roundRobin
+    var readPolicy = ReadPolicy.roundRobin
     var sumsFile: String?
     var wait: Duration?
 
@@ -57,6 +57,21 @@ struct ArraySession {
       array.assembly.reference.arrayID, name: array.name,
       paths: members.devices.map(\.name))
     warn()
+  }
+
+  /// An array whose layout was said, for reading: the members are those named, in the order of their
+  /// slots, and `missing` stands for one that is not there.
+  init(
+    assuming layout: AssumedLayout, _ operand: ArrayOperand, _ request: Request,
+    context: CommandContext
+  ) throws(Failure) {
+    self.context = context
+    sums = nil
+    let paths = try operand.array.map { (text) throws(Failure) in try ArrayFinder.path(text) }
+    members = try MemberFiles(
+      paths, for: .read, direct: request.direct, wait: request.wait, context: context)
+    var opened = members.devices.makeIterator()
+    array = try layout.open(paths.map { $0.isMissing ? nil : opened.next() })
   }
 
   private static func sumsFile(
@@ -107,7 +122,8 @@ struct ArraySession {
     }
     if array.foundForeignWrite {
       output.warn(
-        "another system wrote to the array: its sums are stale until 'ftool raid scrub' renews them")
+        "another system wrote to the array: its sums are stale until 'ftool raid scrub' renews them"
+      )
     }
     if array.hasDoubt {
       output.warn(
@@ -138,27 +154,45 @@ struct ArraySession {
   }
 
   /// Makes a change of members, or says what it would be, and closes the array.
+  ///
+  /// - Parameter check: what can be refused before anything is written.
   func change(
     _ sentence: String, dryRun: Bool, type: String, member: String,
+    check: (RaidArray) throws(RaidError) -> Void = { _ in },
     _ body: (RaidArray) throws(RaidError) -> Void
   ) throws(Failure) -> ExitStatus {
-    if !dryRun {
-      do throws(RaidError) {
-        try body(array)
-      } catch {
-        let failure = Failure(error)
-        try? close()  // the first error is the one to tell
-        throw failure
-      }
-      try close()
+    if dryRun { try requireWritable() }
+    do throws(RaidError) {
+      try check(array)
+      if !dryRun { try body(array) }
+    } catch {
+      let failure = Failure(error)
+      try? close()  // the first error is the one to tell
+      throw failure
     }
+    if !dryRun { try close() }
+    let text =
+      dryRun ? "would have \(sentence)\nwould write \(superblocksWritten)" : sentence
     context.output.show(
       SimpleReport(
-        type: type, dryRun ? "would have \(sentence)" : sentence,
+        type: type, text,
         json: [
           "array": .string(array.name), "member": .string(member), "dry_run": .bool(dryRun),
         ]))
     return .done
+  }
+
+  /// What any change of the array writes: `the superblocks of a.img, b.img`.
+  var superblocksWritten: String {
+    let names = array.members.active.map(\.name) + array.members.spares.map(\.name)
+    return "the superblocks of \(names.joined(separator: ", "))"
+  }
+
+  /// Refuses what writing would refuse, for who only says what would be done.
+  func requireWritable() throws(Failure) {
+    if let obstacle = array.obstacle, obstacle != .openedForReading {
+      throw Self.failure(.readOnly(obstacle), members)
+    }
   }
 
   /// The options of a long operation: progress, rate and the signals.

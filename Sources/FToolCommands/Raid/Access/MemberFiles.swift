@@ -43,7 +43,9 @@ struct MemberFiles {
   /// Says who else uses what is about to be written.
   private static func requireUnused(_ path: MemberPath) throws(Failure) {
     let use: DeviceUse?
-    do throws(SystemCallError) { use = try DeviceUse.find(path.path) } catch { throw Failure(error) }
+    do throws(SystemCallError) { use = try DeviceUse.find(path.path) } catch {
+      throw Failure(error)
+    }
     guard let use else { return }
     throw Failure(
       .busy, "\(path) is in use: \(use.sentence)", hint: "let go of it there, and try again")

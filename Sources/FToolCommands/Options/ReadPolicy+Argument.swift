@@ -1,0 +1,4 @@
+import ArgumentParser
+import Raid
+
+extension ReadPolicy: ExpressibleByArgument {}

@@ -1,0 +1,109 @@
+import Raid
+import RaidGeometry
+
+/// What `raid recover` found: a table of candidates, why the first is believed, and how to read it.
+struct RecoveryReport: Report {
+  let type = "raid-recover"
+  private let result: RecoveryResult
+  private let members: [String]
+  /// How many candidates the table shows.
+  private static let rowLimit = 8
+
+  init(_ result: RecoveryResult, members: [String]) {
+    self.result = result
+    self.members = members
+  }
+
+  func text(_ style: TextStyle) -> String {
+    var table = TextTable(
+      ["", "LIKELY", "LEVEL", "CHUNK", "LAYOUT", "DATA AT", "SIZE", "MEMBERS IN ORDER"],
+      alignments: [.trailing, .trailing, .leading, .trailing, .leading, .trailing, .trailing])
+    for (index, candidate) in result.candidates.prefix(Self.rowLimit).enumerated() {
+      let layout = AssumedLayout(candidate)
+      table.append([
+        "\(index + 1)", Self.percent(candidate.confidence), layout.levelText,
+        layout.chunkByteCount > 0 ? AssumedLayout.text(layout.chunkByteCount) : "-",
+        layout.layoutText ?? "-",
+        layout.dataOffsets.map(AssumedLayout.text).joined(separator: ":"),
+        "\(ByteSize(candidate.shape.byteCount))", names(candidate).joined(separator: " "),
+      ])
+    }
+    var text = table.text(style)
+    guard let best = result.candidates.first else { return text }
+    text +=
+      "\n" + style.strong(result.isDecided ? "Why the first:" : "What speaks for the first:") + "\n"
+    for evidence in best.evidence where evidence.weight != 0 {
+      text += "  \(evidence.weight > 0 ? "+" : "-") \(evidence.text)\n"
+    }
+    if best.equivalentCount > 0 { text += "  = other orders of the members read the same\n" }
+    text += "\n" + style.strong("To read it:") + "\n  \(command(best))\n"
+    return text
+  }
+
+  var json: JSONValue {
+    [
+      "decided": .bool(result.isDecided),
+      "candidates": .array(result.candidates.map(json)),
+      "notes": .array(result.notes.map(JSONValue.string)),
+      "advice": .array(result.advice.map(JSONValue.string)),
+      "bytes_read": .number(result.byteCountRead),
+    ]
+  }
+
+  private func json(_ candidate: RecoveryCandidate) -> JSONValue {
+    let layout = AssumedLayout(candidate)
+    return [
+      "confidence": .fraction(candidate.confidence),
+      "score": .fraction((candidate.score * 10).rounded() / 10),
+      "level": .string(layout.levelText), "layout": .string(layout.layoutText),
+      "layout_number": .number(candidate.shape.layout),
+      "chunk_bytes": .number(candidate.shape.chunkByteCount),
+      "array_bytes": .number(candidate.shape.byteCount),
+      "data_offsets": .array(candidate.dataOffsets.map { .number($0) }),
+      "member_bytes": .array(candidate.shape.memberByteCounts.map { .number($0) }),
+      "members": .array(names(candidate).map(JSONValue.string)),
+      "evidence": .array(
+        candidate.evidence.map { evidence in
+          [
+            "kind": .string(evidence.kind.rawValue),
+            "weight": .fraction((evidence.weight * 10).rounded() / 10),
+            "text": .string(evidence.text),
+          ]
+        }),
+      "equivalent_orders": .bool(candidate.equivalentCount > 0),
+      "assume": .string(layout.description), "command": .string(command(candidate)),
+    ]
+  }
+
+  private func names(_ candidate: RecoveryCandidate) -> [String] {
+    candidate.order.map { index in
+      index.flatMap { members.indices.contains($0) ? members[$0] : nil } ?? "missing"
+    }
+  }
+
+  private func command(_ candidate: RecoveryCandidate) -> String {
+    let paths = names(candidate).map(Self.quoted).joined(separator: " ")
+    return "ftool raid read --assume \(AssumedLayout(candidate)) -o array.img \(paths)"
+  }
+
+  /// As a shell takes it.
+  private static func quoted(_ text: String) -> String {
+    let isPlain = text.utf8.allSatisfy { byte in
+      switch byte {
+      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2b...0x2f, 0x3a, 0x3d, 0x40, 0x5f: true
+      default: false
+      }
+    }
+    return isPlain
+      ? text
+      : "'"
+        + text.split(separator: "'", omittingEmptySubsequences: false)
+        .joined(separator: "'\\''") + "'"
+  }
+
+  private static func percent(_ share: Double) -> String {
+    let tenths = Int((share * 1000).rounded())
+    if tenths >= 999 { return ">99%" }
+    return tenths % 10 == 0 || tenths >= 100 ? "\(tenths / 10)%" : "\(tenths / 10).\(tenths % 10)%"
+  }
+}

@@ -1,0 +1,125 @@
+import BinaryCodec
+import MDFormat
+import Raid
+
+/// The members, one by one.
+extension ArrayStatus {
+  /// A member, or the place of one that is missing.
+  struct Row: Sendable {
+    enum State: String, Sendable {
+      case inSync = "in-sync"
+      case rebuilding, replacing, spare, journal, failed, stale, split, duplicate, missing
+      /// It was named, and is no member or can't be read.
+      case unusable
+    }
+
+    var slot: Int?
+    var path: String?
+    /// The member's UUID, where it is known.
+    var id: Identifier?
+    var state: State
+    /// The state in words.
+    var sentence: String
+    /// Data bytes that are in sync, of one that is being filled.
+    var validByteCount: Int?
+    var superblock: MDSuperblock?
+    var counters: IntegrityCounters?
+
+    /// Whether it takes part in the array.
+    var isUsed: Bool {
+      switch state {
+      case .inSync, .rebuilding, .replacing, .spare, .journal: true
+      case .failed, .stale, .split, .duplicate, .missing, .unusable: false
+      }
+    }
+  }
+
+  /// In the order of the slots, and then who has none.
+  static func rows(
+    _ assembly: Assembly, unusable: [(path: String, why: String)]
+  ) -> [Row] {
+    let roster = roster(assembly)
+    var taken = Set<Int>()
+    func row(_ index: Int, _ slot: Int?) -> Row {
+      taken.insert(index)
+      return Row(assembly.members[index], assembly.standings[index], assembly, slot: slot)
+    }
+    var rows: [Row] = []
+    for (slot, holder) in assembly.holders.enumerated() {
+      if let index = holder.member { rows.append(row(index, slot)) }
+      let former = assembly.members.indices.filter { index in
+        !assembly.standings[index].isUsed && !taken.contains(index)
+          && assembly.members[index].superblock.role == .slot(slot)
+      }
+      if holder.member == nil {
+        rows += former.map { row($0, slot) }
+        if former.isEmpty {
+          let id = roster.flatMap { $0.members.indices.contains(slot) ? $0.members[slot] : nil }
+          rows.append(.missing(slot, id == .zero ? nil : id))
+        }
+      }
+      if let index = holder.replacement { rows.append(row(index, slot)) }
+    }
+    for index in assembly.members.indices where !taken.contains(index) {
+      rows.append(row(index, nil))
+    }
+    for (path, why) in unusable {
+      // The message names the path, and so does the row.
+      let reason = why.hasPrefix("\(path): ") ? String(why.dropFirst(path.count + 2)) : why
+      rows.append(Row(path: path, state: .unusable, sentence: "not usable: \(reason)"))
+    }
+    return rows
+  }
+
+  /// Who the members are: as those say who take part, if any does.
+  private static func roster(_ assembly: Assembly) -> Roster? {
+    let used = assembly.members.indices.filter { assembly.standings[$0].isUsed }
+    return (used.isEmpty ? Array(assembly.members.indices) : used).lazy
+      .compactMap { assembly.members[$0].roster }.first
+  }
+}
+
+extension ArrayStatus.Row {
+  fileprivate static func missing(_ slot: Int, _ id: Identifier?) -> ArrayStatus.Row {
+    ArrayStatus.Row(
+      slot: slot, id: id, state: .missing,
+      sentence: id.map { "missing: it was member \($0)" } ?? "missing")
+  }
+
+  fileprivate init(
+    _ probe: MemberProbe, _ standing: Assembly.Standing, _ assembly: Assembly, slot: Int?
+  ) {
+    let superblock = probe.superblock
+    self.slot = slot
+    path = probe.name
+    id = superblock.deviceID
+    self.superblock = superblock
+    counters = probe.header?.counters
+    switch standing {
+    case .active:
+      (state, sentence) = (.inSync, "in sync")
+    case .rebuilding(_, let end):
+      (state, sentence) = (.rebuilding, "rebuilt \(Self.percent(end, assembly))")
+      validByteCount = end
+    case .replacement(_, let end):
+      (state, sentence) = (.replacing, "takes its place: \(Self.percent(end, assembly))")
+      validByteCount = end
+    case .spare: (state, sentence) = (.spare, "spare")
+    case .journal: (state, sentence) = (.journal, "journal")
+    case .failed: (state, sentence) = (.failed, "failed: the others go on without it")
+    case .stale(let events, let newest):
+      (state, sentence) = (.stale, "out of date: at event \(events) of \(newest)")
+    case .split:
+      (state, sentence) = (.split, "went its own way while the others went on without it")
+    case .duplicate: (state, sentence) = (.duplicate, "another member has its place")
+    }
+    if superblock.deviceFlags.contains(.writeMostly) { sentence += ", write-mostly" }
+    if superblock.features.contains(.badBlocks) { sentence += ", has a list of bad blocks" }
+  }
+
+  private static func percent(_ done: Int, _ assembly: Assembly) -> String {
+    let total = Int(clamping: assembly.reference.sizeSectors) * 512
+    guard total > 0 else { return "in part" }
+    return "\(Int(Double(min(done, total)) / Double(total) * 100)) %"
+  }
+}

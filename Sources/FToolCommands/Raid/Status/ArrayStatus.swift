@@ -1,0 +1,295 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import MDFormat
+import Raid
+import RaidGeometry
+
+/// How an array is, as far as its members tell without being held or changed: also when they are too
+/// few to start it, and while another program works on it.
+struct ArrayStatus: Sendable {
+  /// The worst that is to be said of it.
+  enum Condition: String, Sendable {
+    /// All members are in sync, and agree.
+    case healthy
+    /// Nothing is missing, but a crash left parts whose parity or copies may not agree.
+    case inDoubt = "in-doubt"
+    /// Members are missing, and all data is there.
+    case degraded
+    /// The same, and what is missing is being made good.
+    case rebuilding
+    /// The last scrub left blocks that are wrong or lost.
+    case damaged
+    /// Too few members are there, or they make no sense together.
+    case notStartable = "not-startable"
+  }
+
+  /// Whether the sums prove anything.
+  enum Sums: String, Sendable { case valid, stale, none }
+
+  /// Who else uses the members now.
+  struct Use: Equatable, Sendable {
+    /// A running ftool holds them to write.
+    var isWritten = false
+    /// A running ftool holds them to read.
+    var isRead = false
+    /// What the kernel does with a member, as a sentence.
+    var byKernel: String?
+  }
+
+  let name: String
+  /// The newest superblock.
+  let reference: MDSuperblock
+  /// nil where too little is there to know it.
+  let shape: ArrayShape?
+  /// nil where it is not known.
+  let byteCount: Int?
+  let condition: Condition
+  /// Why it can't be started.
+  let obstacle: Failure?
+  /// Why it may only be read, whoever asks.
+  let readOnlyReason: String?
+  let isUnclean: Bool
+  /// How many more members may be lost, whichever they are; nil where it can't be started.
+  let lossesLeft: Int?
+  let sums: Sums
+  /// What there is to say about the sums beside that word.
+  let sumsRemark: String?
+  let use: Use
+  let operation: Operation?
+  let rows: [Row]
+  /// Found on all members together, since the array was made.
+  let counters: IntegrityCounters?
+
+  /// Slots that nobody in sync has.
+  var degradedSlots: [Int] {
+    let good = Set(rows.compactMap { $0.state == .inSync ? $0.slot : nil })
+    return (0..<slotCount).filter { !good.contains($0) }
+  }
+
+  var slotCount: Int { max(reference.slotCount, reference.previousSlotCount) }
+
+  /// What `status --test` ends with.
+  var exitStatus: ExitStatus {
+    switch condition {
+    case .healthy: .done
+    case .inDoubt, .degraded, .rebuilding: .degraded
+    case .damaged, .notStartable: .unrepaired
+    }
+  }
+}
+
+// MARK: - Looking
+
+extension ArrayStatus {
+  /// What was found at the paths.
+  private struct Found {
+    var probes: [MemberProbe] = []
+    /// Paths that lead to no member, and why.
+    var unusable: [(path: String, why: Failure)] = []
+    var use = Use()
+  }
+
+  /// Looks at the members at these paths: at least one of them must be one.
+  init(
+    members paths: [MemberPath], sumsFile: String? = nil, context: CommandContext
+  ) throws(Failure) {
+    var triesLeft = 5
+    while true {
+      let found = try Self.look(at: paths, context)
+      let assembly: Assembly
+      do throws(RaidError) { assembly = try Assembly(found.probes) } catch { throw Failure(error) }
+      // Who reads while another writes may meet members on both sides of an update.
+      let isBetween = assembly.standings.contains { !$0.isUsed } || !found.unusable.isEmpty
+      triesLeft -= 1
+      if found.use.isWritten, isBetween, triesLeft > 0 {
+        Machine.sleep(seconds: 0.03)
+        continue
+      }
+      self.init(assembly, found, sumsFile: sumsFile)
+      return
+    }
+  }
+
+  /// What members that were found already say, without asking who uses them.
+  init(probes: [MemberProbe]) throws(RaidError) {
+    self.init(
+      try Assembly(probes),
+      Found(probes: probes, use: Self.use(of: probes.map(\.device), asksKernel: false)),
+      sumsFile: nil)
+  }
+
+  private static func look(
+    at paths: [MemberPath], _ context: CommandContext
+  ) throws(Failure) -> Found {
+    var found = Found()
+    var there: [MemberPath] = []
+    for path in paths where !path.isMissing {
+      do throws(Failure) {
+        _ = try MemberFiles([path], for: .look, context: context)
+        there.append(path)
+      } catch {
+        found.unusable.append((path.text, error))
+      }
+    }
+    let files = try MemberFiles(there, for: .look, context: context)
+    for device in files.devices {
+      do throws(RaidError) {
+        found.probes.append(try MemberProbe(device))
+      } catch {
+        found.unusable.append((device.name, Failure(error)))
+      }
+    }
+    if found.probes.isEmpty {
+      throw found.unusable.first?.why ?? Failure(.notFound, "no members were found")
+    }
+    found.use = use(of: files.devices, asksKernel: true)
+    return found
+  }
+
+  private static func use(of devices: [any BlockDevice], asksKernel: Bool) -> Use {
+    var use = Use()
+    for device in devices {
+      guard let (file, range) = MemberFiles.file(of: device), !range.isEmpty else { continue }
+      // What can't be asked is taken for unused: this is for messages, not for decisions.
+      if let holder = try? file.lockHolder(against: .exclusive, range: range) {
+        if holder.mode == .exclusive { use.isWritten = true } else { use.isRead = true }
+      }
+      if asksKernel, use.byKernel == nil, let other = try? DeviceUse.find(file.name) {
+        use.byKernel = "\(device.name): \(other.sentence)"
+      }
+    }
+    return use
+  }
+
+  private init(_ assembly: Assembly, _ found: Found, sumsFile: String?) {
+    let reference = assembly.reference
+    self.reference = reference
+    name = reference.name.isEmpty ? "(no name)" : reference.name
+    use = found.use
+    let file = sumsFile.flatMap { Self.openSums($0, assembly) }
+    var array: RaidArray?
+    var obstacle: Failure?
+    do throws(RaidError) {
+      array = try RaidArray.open(assembly, sumsFile: file)
+    } catch {
+      obstacle = Failure(error)
+    }
+    self.obstacle = obstacle
+    readOnlyReason = array?.obstacle.flatMap(Self.reason)
+    shape = array?.shape ?? Self.shape(of: reference)
+    byteCount = array?.byteCount ?? shape?.byteCount
+    let rows = Self.rows(assembly, unusable: found.unusable.map { ($0.path, $0.why.message) })
+    self.rows = rows
+    counters = Self.counters(rows)
+    let slotCount = max(reference.slotCount, reference.previousSlotCount)
+    let present = (0..<slotCount).map { slot in
+      rows.contains { $0.slot == slot && $0.state == .inSync }
+    }
+    lossesLeft = array == nil ? nil : shape.map { $0.lossesLeft(present: present) }
+    isUnclean = (array?.wasUnclean ?? !reference.isClean) && !found.use.isWritten
+    operation = Operation(
+      rows, assembly: assembly, isWritten: found.use.isWritten, total: array?.memberByteCountInUse)
+    condition =
+      if array == nil {
+        .notStartable
+      } else if counters?.unrepairedBlocks ?? 0 > 0 {
+        .damaged
+      } else if present.contains(false) {
+        operation?.isRunning == true && operation?.isRecovery == true ? .rebuilding : .degraded
+      } else if isUnclean {
+        .inDoubt
+      } else {
+        .healthy
+      }
+    (sums, sumsRemark) = Self.sums(assembly, array, sumsFile: sumsFile, isTrusted: file?.isTrusted)
+  }
+
+  private static func reason(_ obstacle: WriteObstacle) -> String? {
+    switch obstacle {
+    case .openedForReading, .membersNotGiven, .uncleanAndDegraded, .broken: nil
+    case .reshaping, .hasJournal, .hasPartialParityLog, .metadata090, .clustered:
+      Failure(RaidError.readOnly(obstacle)).message
+    }
+  }
+
+  private static func openSums(_ path: String, _ assembly: Assembly) -> SumsFile? {
+    guard let device = try? FileDevice.open(path, access: .readOnly) else { return nil }
+    return try? SumsFile(device, for: assembly)
+  }
+
+  /// The shape of an array that can't be started, where one superblock is enough to know it.
+  private static func shape(of superblock: MDSuperblock) -> ArrayShape? {
+    guard !superblock.isReshaping,
+      let level = RaidLevel(number: superblock.level, layout: superblock.layout),
+      !level.usesWholeMembers
+    else { return nil }
+    return try? ArrayShape(
+      level: level, layout: superblock.layout,
+      chunkByteCount: Int(superblock.chunkSectors) * 512, slotCount: superblock.slotCount,
+      memberByteCounts: [Int](
+        repeating: Int(clamping: superblock.sizeSectors) * 512, count: superblock.slotCount))
+  }
+
+  private static func counters(_ rows: [Row]) -> IntegrityCounters? {
+    let all = rows.compactMap { $0.isUsed ? $0.counters : nil }
+    guard var sum = all.first else { return nil }
+    for counters in all.dropFirst() {
+      sum.damagedBlocks &+= counters.damagedBlocks
+      sum.unreadableBlocks &+= counters.unreadableBlocks
+      sum.repairedBlocks &+= counters.repairedBlocks
+      sum.renewedSums &+= counters.renewedSums
+      // These two are the array's, and on every member the same.
+      sum.unrepairedBlocks = max(sum.unrepairedBlocks, counters.unrepairedBlocks)
+      sum.lastScrubAt = max(sum.lastScrubAt, counters.lastScrubAt)
+    }
+    return sum
+  }
+
+  private static func sums(
+    _ assembly: Assembly, _ array: RaidArray?, sumsFile: String?, isTrusted: Bool?
+  ) -> (Sums, String?) {
+    if let sumsFile {
+      guard let isTrusted else { return (.none, "\(sumsFile) holds none of this array") }
+      return (isTrusted ? .valid : .stale, "in \(sumsFile)")
+    }
+    let inSlots = assembly.members.indices.filter { index in
+      switch assembly.standings[index] {
+      case .active, .rebuilding, .replacement: true
+      case .spare, .journal, .failed, .stale, .split, .duplicate: false
+      }
+    }.map { assembly.members[$0] }
+    let with = inSlots.filter { $0.header?.range(of: .sums) != nil }
+    let damaged = inSlots.first { $0.headerProblem != nil && $0.header == nil }
+    if with.isEmpty {
+      return (.none, damaged.map { "what \($0.name) says of them is damaged" })
+    }
+    let remark =
+      with.count < inSlots.count ? "on \(with.count) of \(inSlots.count) members" : nil
+    let isStale = array?.foundForeignWrite ?? with.contains { !$0.hasTrustedSums }
+    if isStale { return (.stale, "another system wrote to the array since") }
+    return (.valid, remark)
+  }
+}
+
+extension ArrayShape {
+  /// How many more members may be lost, whichever they are, when these are there; negative when too
+  /// many are lost already.
+  func lossesLeft(present: [Bool]) -> Int {
+    let missing = present.prefix(slotCount).count { !$0 }
+    guard level == .mirroredStripes, case .copies(let copies) = placement else {
+      return redundancy - missing
+    }
+    // Copies' places repeat after as many chunks as there are slots: the chunk with the fewest counts.
+    var least = copies.copyCount
+    var places: [CopyPlacement.Place] = []
+    var offset = 0
+    var chunks = 0
+    while offset < copies.byteCount, chunks <= slotCount {
+      offset += copies.locate(offset, into: &places)
+      least = min(least, places.count { present[$0.slot] })
+      chunks += 1
+    }
+    return least - 1
+  }
+}

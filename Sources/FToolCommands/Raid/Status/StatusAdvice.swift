@@ -1,0 +1,120 @@
+import Raid
+import RaidGeometry
+
+/// What to do about an array that is not as it should be: a reason, and a command to paste.
+struct StatusAdvice: Equatable, Sendable {
+  var reason: String
+  var command: String?
+
+  /// Everything there is to do, the most urgent first. `operand` is how the user names the array.
+  static func all(_ status: ArrayStatus, operand: String) -> [StatusAdvice] {
+    if status.operation?.isRunning == true {
+      return [.init(reason: "to wait for its end", command: "ftool raid wait \(operand)")]
+    }
+    if let obstacle = status.obstacle { return start(status, obstacle, operand) }
+    var advice = missing(status, operand)
+    if status.isUnclean {
+      advice.append(
+        .init(
+          reason: "to settle what was being written when it was left",
+          command: "ftool raid scrub \(operand)"))
+    } else if status.operation?.name == "scrub" || status.operation?.name == "resync" {
+      advice.append(
+        .init(reason: "to go on with the scrub", command: "ftool raid scrub \(operand)"))
+    } else if status.sums == .stale {
+      advice.append(
+        .init(
+          reason: "to compare everything and renew the checksums",
+          command: "ftool raid scrub \(operand)"))
+    }
+    if let blocks = status.counters?.unrepairedBlocks, blocks > 0 {
+      advice.append(
+        .init(
+          reason: "\(blocks) blocks could not be put right by the last scrub; to see which, and "
+            + "restore them from a backup",
+          command: "ftool raid scrub \(operand) --repair never"))
+    }
+    return advice
+  }
+
+  private static func start(
+    _ status: ArrayStatus, _ obstacle: Failure, _ operand: String
+  ) -> [StatusAdvice] {
+    let isMissing = status.rows.contains { $0.state == .missing || $0.state == .unusable }
+    var advice: [StatusAdvice] = []
+    if isMissing {
+      advice.append(
+        .init(
+          reason: "to look for the missing members in another folder",
+          command: "ftool raid status \(operand) --scan DIR"))
+      advice.append(
+        .init(
+          reason: "if a member is there and its superblock is gone",
+          command: "ftool raid recover MEMBER..."))
+    } else if let hint = obstacle.hint {
+      advice.append(.init(reason: hint))
+    }
+    return advice
+  }
+
+  /// How to fill the slots that nobody in sync has.
+  private static func missing(_ status: ArrayStatus, _ operand: String) -> [StatusAdvice] {
+    let slots = status.degradedSlots
+    guard let shape = status.shape, shape.redundancy > 0 else { return [] }
+    if status.rows.contains(where: { $0.state == .rebuilding || $0.state == .replacing }) {
+      let row = status.rows.first { $0.state == .rebuilding || $0.state == .replacing }
+      if row?.state == .replacing, let path = row?.path,
+        let old = status.rows.first(where: { $0.slot == row?.slot && $0.state == .inSync })?.path
+      {
+        return [
+          .init(
+            reason: "to go on replacing \(old)",
+            command: "ftool raid replace \(operand) --member \(quoted(old)) --onto \(quoted(path))")
+        ]
+      }
+      return [.init(reason: "to go on rebuilding", command: "ftool raid rebuild \(operand)")]
+    }
+    guard !slots.isEmpty else { return [] }
+    if status.rows.contains(where: { $0.state == .spare }) {
+      return [
+        .init(
+          reason: "to put the spare in the empty place", command: "ftool raid rebuild \(operand)")
+      ]
+    }
+    let absent = status.rows.count { $0.state == .missing }
+    let degraded = absent > 1 ? " --degraded" : ""
+    var advice: [StatusAdvice] = []
+    for row in status.rows where row.state == .stale || row.state == .failed {
+      guard let path = row.path, let slot = row.slot, slots.contains(slot) else { continue }
+      advice.append(
+        .init(
+          reason: "to bring \(path) up to date, if it is sound",
+          command: "ftool raid rebuild \(operand) --member \(quoted(path))"))
+    }
+    if absent > 0 {
+      advice.append(
+        .init(
+          reason: "to put a new file or disk, as large as the others, in the empty place",
+          command: "ftool raid rebuild \(operand) --onto NEW\(degraded)"))
+    }
+    return advice
+  }
+
+  /// A path as a shell takes it.
+  static func quoted(_ text: String) -> String {
+    let isPlain = text.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
+        UInt8(ascii: "-"), UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: "@"),
+        UInt8(ascii: "+"), UInt8(ascii: "="), UInt8(ascii: ","):
+        true
+      default: false
+      }
+    }
+    if isPlain, !text.isEmpty { return text }
+    return "'"
+      + text.split(separator: "'", omittingEmptySubsequences: false)
+      .joined(separator: "'\\''") + "'"
+  }
+}

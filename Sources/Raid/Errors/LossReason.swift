@@ -1,0 +1,10 @@
+/// Why bytes of an array can't be given.
+package enum LossReason: Error, Equatable, Sendable {
+  /// So many columns of the row are gone, unreadable or damaged; the names of those that are there but bad.
+  case tooManyBad(members: [String])
+  /// The block's sum is wrong, and the level has no second copy; where a kernel may have written
+  /// without leaving a trace, the block may also be right.
+  case damaged(member: String, mayBeForeignWrite: Bool)
+  case unreadable(member: String)
+  case missing(slot: Int)
+}

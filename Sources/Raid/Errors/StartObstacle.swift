@@ -1,0 +1,19 @@
+import BlockStorage
+import MDFormat
+import RaidGeometry
+
+/// Why an array can't be started.
+package enum StartObstacle: Error, Equatable, Sendable {
+  case noMembers
+  /// Members of different arrays: names of one of each.
+  case mixed(String, String)
+  /// The superblocks of one array contradict each other on this field.
+  case contradiction(field: String, String, String)
+  /// Too few members: the slots that have none.
+  case tooFew(missingSlots: [Int], needed: Int, present: Int)
+  case badShape(ArrayShapeError)
+  case unknownLevel(Int32)
+  case unsupported(String)
+  case unreadableSuperblock(member: String, MDSuperblockError)
+  case device(member: String, DeviceError)
+}

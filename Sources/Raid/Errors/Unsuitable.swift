@@ -1,0 +1,12 @@
+/// What can't be done with this array.
+package enum Unsuitable: Error, Equatable, Sendable {
+  case noRedundancy
+  /// The file holds the sums of another array, or none.
+  case foreignSumsFile(String)
+  case noSums
+  case slotIsInUse(Int)
+  case memberIsInUse(String)
+  case noFreeSlot
+  case memberIsNeeded(String)
+  case alreadyReplacing(Int)
+}

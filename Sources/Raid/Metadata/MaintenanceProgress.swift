@@ -1,0 +1,31 @@
+/// How far a long operation over the whole array has come; kept on the members, so that another process
+/// can follow it and the next run goes on from there.
+package struct MaintenanceProgress: Sendable, Equatable {
+  package enum Operation: UInt32, Sendable {
+    case none = 0
+    case scrub = 1
+    case rebuild = 2
+    case resync = 3
+    case replace = 4
+  }
+
+  package enum Phase: UInt32, Sendable {
+    case idle = 0
+    case running = 1
+    case interrupted = 2
+    case finished = 3
+  }
+
+  package var operation: Operation = .none
+  package var phase: Phase = .idle
+  /// Bytes done and to do: member bytes for parity levels and mirrors, else array bytes.
+  package var position = 0
+  package var end = 0
+  /// Where the run that is noted here began: what was done before it has not its rate.
+  package var startPosition = 0
+  /// Seconds since 1970.
+  package var startedAt: UInt64 = 0
+  package var updatedAt: UInt64 = 0
+
+  package init() {}
+}

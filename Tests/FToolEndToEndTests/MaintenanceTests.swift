@@ -1,0 +1,196 @@
+import FToolTestSupport
+import LinuxSystem
+import Testing
+
+@Suite struct MaintenanceTests {
+  @Test(arguments: ["1", "5", "6", "ec:2+3"])
+  func `scrub names the member and block that are wrong, and repairs them`(level: String) throws {
+    let bench = try Workbench()
+    let members = level == "1" ? 2 : level == "5" ? 3 : level == "6" ? 4 : 5
+    let bytes = try bench.makeFilledArray(level: level, members: members)
+    let data = try bench.dataOffset("m1.img")
+    try bench.damage("m1.img", at: data + 20480, Workbench.noise(8192, seed: 4))
+    let before = try bench.snapshot()
+    let plan = try bench.ftool("raid scrub m0.img --dry-run", ends: 4)
+    #expect(
+      plan.output.contains("m1.img, bytes 20480 to 28672 of its data: the content does not agree"),
+      plan.remark)
+    let never = try bench.ftool("raid scrub m0.img --repair never --json", ends: 4).json
+    #expect(never["problems"] == .number(2) && never["repaired"] == .number(0))
+    #expect(never["findings"][0]["member"] == .string("m1.img"))
+    #expect(never["findings"][1]["member_offset"] == .number(24576))
+    #expect(try bench.snapshot() == before)
+    let repaired = try bench.ftool("raid scrub m0.img", ends: 1)
+    #expect(repaired.output.contains("2 problems found, 2 repaired, 0 left"), repaired.remark)
+    try bench.ftool("raid scrub m0.img")
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+  }
+
+  @Test func `scrub does not guess without sums`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray("--sums none")
+    try bench.damage("m1.img", at: try bench.dataOffset("m1.img") + 20480, [1, 2, 3])
+    let before = try bench.contents("m1.img")
+    let run = try bench.ftool("raid scrub m0.img", ends: 4)
+    #expect(run.output.contains("cannot be known"), run.remark)
+    let data = try bench.dataOffset("m1.img")
+    #expect(Array(try bench.contents("m1.img")[data...]) == Array(before[data...]))
+  }
+
+  @Test func `scrub takes a range`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray()
+    try bench.damage("m1.img", at: try bench.dataOffset("m1.img") + 655360, [1, 2, 3])
+    try bench.ftool("raid scrub m0.img --range 0-512K")
+    try bench.ftool("raid scrub m0.img --range 1M-2M", ends: 1)
+    try bench.ftool("raid scrub m0.img --range 5G-6G", ends: 64)
+    try bench.ftool("raid scrub m0.img --range 2M-1M", ends: 64)
+    try bench.ftool("raid scrub m0.img --range nonsense", ends: 64)
+  }
+
+  @Test func `a lost member is rebuilt onto a new one`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    try bench.remove("m1.img")
+    try bench.folder.sparseFile("new.img", byteCount: 6 << 20)
+    let before = try bench.snapshot()
+    let plan = try bench.ftool("raid rebuild m0.img --onto new.img --dry-run")
+    #expect(plan.output.hasPrefix("would rebuild slot 1 onto new.img: up to "), plan.remark)
+    #expect(plan.output.contains("would write the superblocks of m0.img, m2.img"), plan.remark)
+    #expect(
+      try bench.ftool("raid rebuild m0.img --onto new.img -n --json").json["jobs"][0]["slot"]
+        == .number(1))
+    #expect(try bench.snapshot() == before)
+    let run = try bench.ftool("raid rebuild m0.img --onto new.img --verify")
+    #expect(run.output.hasPrefix("rebuilt new.img in slot 1: "), run.remark)
+    try bench.ftool("raid status m0.img --test")
+    try bench.ftool("raid scrub m0.img")
+    try bench.remove("m2.img")
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+    let nothing = try bench.ftool("raid rebuild m0.img --json --degraded").json
+    #expect(nothing["rebuilt"] == .array([]))
+  }
+
+  @Test func `rebuild refuses what will not do`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray()
+    try bench.folder.sparseFile("small.img", byteCount: 3 << 20)
+    try bench.folder.sparseFile("new.img", byteCount: 6 << 20)
+    let full = try bench.ftool("raid rebuild m0.img --onto new.img", ends: 64)
+    #expect(full.error.contains("no slot is empty"), full.remark)
+    try bench.ftool("raid rebuild m0.img --member m1.img", ends: 64)
+    try bench.ftool("raid rebuild m0.img --member m1.img --onto m1.img", ends: 64)
+    try bench.remove("m1.img")
+    let before = try bench.snapshot()
+    let small = try bench.ftool("raid rebuild m0.img --onto small.img", ends: 64)
+    #expect(small.error.contains("small.img is too small: it has"), small.remark)
+    try bench.ftool("raid rebuild m0.img --onto nothing.img", ends: 66)
+    let used = try bench.ftool("raid rebuild m0.img --onto m2.img", ends: 64)
+    #expect(used.error.contains("m2.img is a member of the array already"), used.remark)
+    #expect(try bench.contents("m2.img").count == before["m2.img"]?.count)
+    try bench.damage("new.img", at: 1080, [0x53, 0xef])
+    let foreign = try bench.ftool("raid rebuild m0.img --onto new.img", ends: 73)
+    #expect(foreign.error.contains("new.img holds something already"), foreign.remark)
+    try bench.ftool("raid rebuild m0.img --onto new.img --force")
+    let none = try Workbench()
+    _ = try none.makeFilledArray(level: "0", members: 2)
+    try none.ftool("raid rebuild m0.img", ends: 64)
+  }
+
+  @Test func `replace keeps redundancy and lets the old member go`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    try bench.folder.sparseFile("new.img", byteCount: 6 << 20)
+    let before = try bench.snapshot()
+    try bench.ftool("raid replace m0.img --member m1.img --onto new.img --dry-run")
+    #expect(try bench.snapshot() == before)
+    let json = try bench.ftool("raid replace m0.img --member m1.img --onto new.img --json --verify")
+      .json
+    #expect(json["rebuilt"][0]["member"] == .string("new.img"))
+    let status = try bench.ftool("raid status m0.img --test")
+    #expect(status.output.contains("1  new.img  in sync"), status.remark)
+    try bench.remove("m1.img")
+    try bench.remove("m2.img")
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+    try bench.ftool("raid replace m0.img --member nobody --onto new2.img --degraded", ends: 66)
+    let taken = try bench.ftool(
+      "raid replace m0.img --member m0.img --onto new.img --degraded", ends: 64)
+    #expect(taken.error.contains("already"), taken.remark)
+  }
+
+  @Test func `fail, remove, add and rebuild heal an array`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    let before = try bench.snapshot()
+    for verb in ["fail", "remove"] {
+      try bench.ftool(
+        "raid \(verb) m0.img --member m1.img --dry-run", ends: verb == "fail" ? 0 : 64)
+    }
+    #expect(try bench.snapshot() == before)
+    let inUse = try bench.ftool("raid remove m0.img --member m1.img", ends: 64)
+    #expect(
+      inUse.error.contains("m1.img is in use") && inUse.error.contains("ftool raid fail"),
+      inUse.remark)
+    #expect(
+      try bench.ftool("raid fail photos --member ./m1.img").output == "declared m1.img failed\n")
+    try bench.ftool("raid status m0.img --test", ends: 2)
+    let needed = try bench.ftool("raid fail m0.img --member m2.img", ends: 65)
+    #expect(needed.error.contains("would lose data without m2.img"), needed.remark)
+    try bench.ftool("raid fail m0.img --member nobody.img", ends: 66)
+    try bench.ftool("raid remove m0.img --member m1.img")
+    #expect(try bench.ftool("raid status m0.img").output.contains("1  m1.img  out of date"))
+    try bench.ftool("raid write m0.img", input: [7])
+    let planned = try bench.snapshot()
+    try bench.ftool("raid add m0.img --new m1.img --dry-run")
+    #expect(try bench.snapshot() == planned)
+    #expect(
+      try bench.ftool("raid add m0.img --new m1.img").output.contains("added m1.img in slot 1"))
+    #expect(try bench.ftool("raid status m0.img").output.contains("ftool raid rebuild m0.img"))
+    try bench.ftool("raid rebuild m0.img")
+    try bench.ftool("raid status m0.img --test")
+    try bench.ftool("raid scrub m0.img")
+    try bench.remove("m0.img")
+    let read = try bench.ftool("raid read m1.img --length \(bytes.count)")
+    #expect(read.bytes == [7] + bytes.dropFirst())
+  }
+
+  @Test func `a spare takes the place of a failed member`() throws {
+    let bench = try Workbench()
+    try bench.ftool(
+      "raid create photos m0.img m1.img m2.img sp.img --make 6M --level 5 --chunk 64K --spares 1")
+    let bytes = Workbench.noise(2_000_000)
+    try bench.ftool("raid write m0.img", input: bytes)
+    #expect(try bench.ftool("raid status m0.img").output.contains("-  sp.img  spare"))
+    try bench.remove("m1.img")
+    let status = try bench.ftool("raid status m0.img")
+    #expect(status.output.contains("to put the spare in the empty place"), status.remark)
+    let run = try bench.ftool("raid rebuild m0.img --degraded")
+    #expect(run.output.hasPrefix("rebuilt sp.img in slot 1"), run.remark)
+    try bench.ftool("raid status m0.img --test")
+    try bench.folder.sparseFile("sp2.img", byteCount: 6 << 20)
+    #expect(try bench.ftool("raid add m0.img --new sp2.img").output == "added sp2.img as a spare\n")
+    try bench.ftool("raid add m0.img --new sp2.img", ends: 64)
+    try bench.ftool("raid remove m0.img --member sp2.img")
+    #expect(!(try bench.ftool("raid status m0.img").output.contains("sp2.img  spare")))
+    try bench.folder.sparseFile("small.img", byteCount: 1 << 20)
+    try bench.ftool("raid add m0.img --new small.img", ends: 64)
+    try bench.remove("m2.img")
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+  }
+
+  @Test func `a member that was away gets what it missed`() throws {
+    let bench = try Workbench()
+    var bytes = try bench.makeFilledArray(size: "16M", bytes: 9_000_000, "--bitmap internal")
+    #expect(try bench.shell("mkdir z && mv m1.img z/").status == 0)
+    let piece = Workbench.noise(5000, seed: 9)
+    try bench.ftool("raid write m0.img --offset 3M --degraded", input: piece)
+    bytes.replaceSubrange(3 << 20..<3 << 20 + piece.count, with: piece)
+    #expect(try bench.shell("mv z/m1.img .").status == 0)
+    let run = try bench.ftool("raid rebuild m0.img --json").json
+    #expect(run["rebuilt"][0]["bytes"].number ?? .infinity < 8_000_000)
+    try bench.ftool("raid status m0.img --test")
+    try bench.ftool("raid scrub m0.img")
+    try bench.remove("m0.img")
+    #expect(try bench.ftool("raid read m1.img --length \(bytes.count)").bytes == bytes)
+  }
+}

@@ -1,0 +1,202 @@
+import FToolTestSupport
+import LinuxSystem
+import Testing
+
+@Suite struct ReadWriteTests {
+  @Test func `writes where it is told and reads it back`() throws {
+    let bench = try Workbench()
+    var bytes = try bench.makeFilledArray()
+    let piece = Workbench.noise(70_001, seed: 3)
+    let wrote = try bench.ftool("raid write m0.img --offset 65530", input: piece)
+    #expect(wrote.output == "wrote 68.4 KiB to here:photos at byte 65530\n", wrote.remark)
+    bytes.replaceSubrange(65530..<65530 + piece.count, with: piece)
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+    let part = try bench.ftool("raid read m0.img --offset 4097 --length 99999")
+    #expect(part.bytes == Array(bytes[4097..<4097 + 99999]))
+    #expect(part.error == "")
+    #expect(try bench.ftool("raid read m0.img --length 0").bytes == [])
+    // To a file, from a file, and direct.
+    try bench.ftool("raid read m0.img -o out --length \(bytes.count)")
+    #expect(try bench.contents("out") == bytes)
+    try bench.folder.file("in", piece)
+    try bench.ftool("raid write m0.img -i in --offset 1M --sync")
+    #expect(try bench.ftool("raid read m0.img --offset 1M --length \(piece.count)").bytes == piece)
+    try bench.ftool("raid scrub m0.img")
+  }
+
+  @Test func `tells JSON beside the data`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    let read = try bench.ftool("raid read m0.img --length \(bytes.count) --json")
+    #expect(read.bytes == bytes)
+    let json = try read.errorJSON
+    #expect(json["type"] == .string("raid-read") && json["bytes"] == .number(Double(bytes.count)))
+    let file = try bench.ftool("raid read m0.img -o out --length 5 --json").json
+    #expect(file["bytes"] == .number(5))
+    let wrote = try bench.ftool("raid write m0.img --json --offset 7", input: [1, 2, 3]).json
+    #expect(wrote["type"] == .string("raid-write") && wrote["offset"] == .number(7))
+    #expect(wrote["bytes"] == .number(3))
+  }
+
+  @Test func `an offset past the end writes nothing`() throws {
+    let bench = try Workbench()
+    try bench.makeArray()
+    let size = Int(try #require(try bench.ftool("raid status m0.img --json").json["bytes"].number))
+    let before = try bench.snapshot()
+    for line in [
+      "raid read m0.img --offset \(size + 1)", "raid read m0.img --offset 1 --length \(size)",
+      "raid read m0.img --offset 9E", "raid read m0.img --length 9P",
+      "raid read m0.img --offset -5", "raid write m0.img --offset \(size + 1)",
+      "raid write m0.img --offset 1Z",
+    ] {
+      let run = try bench.ftool(line, ends: 64)
+      #expect(run.bytes == [] && run.error.hasPrefix("ftool: error: "), run.remark)
+    }
+    try bench.folder.file("big", [UInt8](repeating: 1, count: 5000))
+    let big = try bench.ftool("raid write m0.img -i big --offset \(size - 4096)", ends: 64)
+    #expect(big.error.contains("reach past the array's end"), big.remark)
+    try bench.remove("big")
+    #expect(try bench.snapshot() == before)
+    // What is exactly at the end fits, and one byte more from a pipe is told.
+    try bench.ftool("raid write m0.img --offset \(size - 3)", input: [1, 2, 3])
+    let piped = try bench.ftool(
+      "raid write m0.img --offset \(size - 3)", ends: 64, input: [1, 2, 3, 4])
+    #expect(piped.error.contains("longer than the array"), piped.remark)
+    try bench.ftool("raid status m0.img --test")
+  }
+
+  @Test func `reads degraded with a warning and exit 0`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(level: "6", members: 5)
+    try bench.remove("m1.img")
+    try bench.remove("m3.img")
+    let read = try bench.ftool("raid read m0.img --length \(bytes.count)")
+    #expect(read.bytes == bytes)
+    #expect(read.error.contains("ftool: warning: the array is degraded"), read.remark)
+    let quiet = try bench.ftool("raid read m0.img --length \(bytes.count) --quiet")
+    #expect(quiet.bytes == bytes && quiet.error == "")
+    let json = try bench.ftool("raid read m0.img --length 1 --json -q").errorJSON
+    #expect(json["warnings"].elements.count == 1)
+    try bench.remove("m4.img")
+    let lost = try bench.ftool("raid read m0.img", ends: 66)
+    #expect(lost.bytes == [] && lost.error.contains("too few members"), lost.remark)
+  }
+
+  @Test func `a forgotten member is named, and not left behind`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray()
+    let id = try #require(
+      try bench.ftool("raid status m0.img --json").json["members"][1]["uuid"].string)
+    let before = try bench.snapshot()
+    for line in [
+      "raid write m0.img m2.img", "raid scrub m0.img m2.img",
+      "raid fail m0.img m2.img --member m2.img",
+      "raid remove m0.img m2.img --member m0.img",
+      "raid replace m0.img m2.img --member m0.img --onto n",
+      "raid read m0.img m2.img --repair",
+    ] {
+      let run = try bench.ftool(line, ends: 66, input: [1])
+      #expect(run.error.contains("slot 1 (member \(id))"), run.remark)
+      #expect(run.error.contains("--degraded"), run.remark)
+    }
+    #expect(try bench.snapshot() == before)
+    try bench.ftool("raid write m0.img m2.img --degraded", input: [1])
+    let read = try bench.ftool("raid read m0.img --length 1")
+    #expect(read.bytes == [1] && read.error.contains("m1.img is not used: it is out of date"))
+  }
+
+  @Test func `a damaged block is computed, counted, and repaired when that is wanted`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    let data = try bench.dataOffset("m0.img")
+    for member in ["m0.img", "m1.img", "m2.img"] {
+      try bench.damage(member, at: data + (member == "m1.img" ? 131072 : 8192), [1, 2, 3, 4, 5])
+    }
+    _ = try bench.ftool("raid read m0.img --length \(bytes.count)", ends: 65)  // two in one stripe
+    try bench.damage("m2.img", at: data + 8192, [0])
+    try bench.remove("m2.img")
+    let lost = try bench.ftool("raid read m0.img --length \(bytes.count)", ends: 65)
+    #expect(lost.error.contains("are lost"), lost.remark)
+
+    let other = try Workbench()
+    let content = try other.makeFilledArray()
+    try other.damage("m0.img", at: data + 8192, [1, 2, 3, 4, 5])
+    let before = try other.snapshot()
+    let read = try other.ftool("raid read m0.img --length \(content.count) --json")
+    #expect(read.bytes == content)
+    #expect(try read.errorJSON["blocks_restored"].number ?? 0 >= 1)
+    #expect(try other.snapshot() == before)
+    #expect(try other.ftool("raid read m0.img --length \(content.count) --repair").bytes == content)
+    try other.ftool("raid scrub m0.img")
+    #expect(try other.ftool("raid status m0.img --json").json["repaired_blocks"] == .number(1))
+  }
+
+  @Test func `a damaged block without a second copy is an error that says where`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(level: "0", members: 2)
+    let data = try bench.dataOffset("m0.img")
+    try bench.damage("m0.img", at: data + 65536, [1, 2, 3])
+    let read = try bench.ftool("raid read m0.img --length \(bytes.count)", ends: 65)
+    #expect(read.error.contains("m0.img"), read.remark)
+    #expect(read.bytes == Array(bytes.prefix(read.bytes.count)))
+  }
+
+  @Test func `a closed pipe ends it without a word`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(size: "12M", bytes: 8_000_000)
+    let run = try bench.shell("ftool raid read m0.img | head -c 1 | cat; echo \"${PIPESTATUS[0]}\"")
+    #expect(run.bytes.first == bytes.first)
+    #expect(run.output.hasSuffix("0\n") && run.error == "", run.remark)
+    for line in ["raid status m0.img", "raid list", "raid status m0.img --json", "--help"] {
+      let run = try bench.shell("ftool \(line) | head -c 1; echo \" ${PIPESTATUS[0]}\"")
+      #expect(run.output.hasSuffix(" 0\n") && run.error == "", run.remark)
+    }
+    let closed = try bench.shell("ftool raid status m0.img >&-")
+    #expect(closed.status == 74 && closed.error.contains("cannot write the result"), closed.remark)
+    let full = try bench.shell("ftool raid status m0.img > /dev/full")
+    #expect(full.status == 74, full.remark)
+    let fullRead = try bench.shell("ftool raid read m0.img > /dev/full")
+    #expect(fullRead.status == 74, fullRead.remark)
+  }
+
+  @Test func `a truncated member is not believed`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    #expect(try bench.shell("truncate -s 2M m1.img").status == 0)
+    let all = try bench.ftool("raid status m0.img m1.img m2.img --test", ends: 2)
+    #expect(all.output.contains("m1.img  not usable"), all.remark)
+    try bench.ftool("raid status m1.img", ends: 78)
+    let run = try bench.ftool("raid read m0.img m1.img m2.img", ends: 78)
+    #expect(run.error.contains("m1.img"), run.remark)
+    let read = try bench.ftool("raid read m0.img m2.img --length \(bytes.count)")
+    #expect(read.bytes == bytes)
+  }
+
+  @Test(arguments: ["1.2", "1.1"])
+  func `a member that grew is still known`(version: String) throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray("--metadata \(version)")
+    #expect(try bench.shell("truncate -s 9M m1.img").status == 0)
+    let status = try bench.ftool("raid status m0.img --test")
+    #expect(status.output.contains("sums are valid"), status.remark)
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+    try bench.ftool("raid write m0.img", input: [9])
+    try bench.ftool("raid scrub m0.img")
+    #expect(try bench.ftool("raid status m0.img --test").output.contains("sums are valid"))
+  }
+
+  @Test func `sums of a foreign array are kept in a file`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray("--sums none")
+    #expect(try bench.ftool("raid status m0.img").output.contains("no sums are kept"))
+    try bench.ftool("raid scrub m0.img --sums-file sums")
+    let status = try bench.ftool("raid status m0.img --sums-file sums")
+    #expect(status.output.contains("sums are valid: in sums"), status.remark)
+    let data = try bench.dataOffset("m1.img")
+    try bench.damage("m1.img", at: data + 4096, [1, 2, 3])
+    let read = try bench.ftool("raid read m0.img --sums-file sums --length \(bytes.count)")
+    #expect(read.bytes == bytes)
+    let scrub = try bench.ftool("raid scrub m0.img --sums-file sums", ends: 1)
+    #expect(scrub.output.contains("m1.img, block at byte 4096 of its data"), scrub.remark)
+  }
+}
