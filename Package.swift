@@ -10,7 +10,11 @@ let strict: [SwiftSetting] = [
   .enableExperimentalFeature("Lifetimes"),
   .treatAllWarnings(as: .error),
 ]
-let product = strict + [.strictMemorySafety()]
+
+/// Bytes go through the product fifty times faster when it is optimised, and the tests move many.
+let product = strict + [
+  .strictMemorySafety(), .unsafeFlags(["-O"], .when(configuration: .debug)),
+]
 
 /// C that Swift cannot say, and vector kernels: optimised in debug builds too, so that tests are quick.
 let fastC: [CSetting] = [.unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror"])]

@@ -128,12 +128,13 @@ extension RaidArray {
 
   /// Declares a member failed. It keeps what it has; the others stop counting on it.
   package func failMember(named name: String) throws(RaidError) {
-    try beginWriting()
     let member = try requireDispensable(name)
+    try beginWriting()
     // So that the member, too, is known as it was when it left.
     try flushAll()
+    // Another one may have failed by now.
     let mayGo = members.state.withLock { state in
-      guard canSpare(member, state.slots) else { return false }
+      guard canDoWithout(member, state.slots) else { return false }
       member.markFailed()
       return true
     }
@@ -147,16 +148,14 @@ extension RaidArray {
     let all =
       members.slots.flatMap { [$0.member, $0.replacement].compactMap { $0 } } + members.spares
     guard let member = all.first(where: { $0.name == name }) else { throw .noSuchMember(name) }
-    guard canSpare(member, members.slots) else { throw .unsuitable(.memberIsNeeded(name)) }
+    guard canDoWithout(member, members.slots) else { throw .unsuitable(.memberIsNeeded(name)) }
     return member
   }
 
-  /// Whether all data is there without the member.
-  private func canSpare(_ member: Member, _ slots: [MemberSet.Slot]) -> Bool {
-    let present = slots.map { slot in
-      slot.writable.contains { $0 !== member && $0.isInSync }
-    }
-    return !slots.contains { $0.member === member } || shape.survives(present: present)
+  private func canDoWithout(_ member: Member, _ slots: [MemberSet.Slot]) -> Bool {
+    guard slots.contains(where: { $0.member === member }) else { return true }
+    return shape.survives(
+      present: slots.map { slot in slot.writable.contains { $0 !== member && $0.isInSync } })
   }
 
   /// Refuses a member that is in use, and one that is none.
