@@ -78,8 +78,9 @@ let package = Package(
       name: "LinuxSystemTests",
       dependencies: ["LinuxSystem", "FToolTestSupport", systemPackage], swiftSettings: strict),
     .testTarget(
-      name: "MDFormatTests", dependencies: ["MDFormat", "BinaryCodec", "FToolTestSupport"],
-      resources: [.copy("Fixtures")], swiftSettings: strict),
+      name: "MDFormatTests",
+      dependencies: ["MDFormat", "BinaryCodec", "LinuxSystem", "FToolTestSupport"],
+      exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(
       name: "BlockStorageTests",
       dependencies: ["BlockStorage", "LinuxSystem", "FToolTestSupport", systemPackage],

@@ -55,17 +55,20 @@ package struct FTool: ParsableCommand {
   private static func answer(
     _ error: any Error, _ arguments: [String], _ surroundings: Surroundings
   ) -> Int32 {
-    let output = RawArguments(arguments).output(surroundings)
+    let raw = RawArguments(arguments)
+    let output = raw.output(surroundings)
     if let failure = error as? Failure { return output.finish(.failure(failure)) }
     let full = fullMessage(for: error, columns: surroundings.standardOutput.columnCount ?? 80)
     guard exitCode(for: error) == .success else {
       return output.finish(.failure(Failure(usage: message(for: error), full: full)))
     }
     let isVersion = full == version
-    output.show(
+    // What was asked for is the result, also of a command that would write bytes there.
+    let answer = raw.output(surroundings, isAnswer: true)
+    answer.show(
       isVersion
         ? Version.report : SimpleReport(type: "help", full, json: ["text": .string(full)]))
-    return output.finish(.success(.done))
+    return answer.finish(.success(.done))
   }
 }
 

@@ -6,11 +6,12 @@ struct RawArguments {
     options = arguments[..<(arguments.firstIndex(of: "--") ?? arguments.endIndex)]
   }
 
-  /// An output as these options want it.
-  func output(_ surroundings: Surroundings) -> Output {
+  /// An output as these options want it; for an answer of the parser itself, on standard output.
+  func output(_ surroundings: Surroundings, isAnswer: Bool = false) -> Output {
     Output(
       standardOutput: surroundings.standardOutput, standardError: surroundings.standardError,
-      isJSON: options.contains("--json"), dataOnStandardOutput: writesDataToStandardOutput,
+      isJSON: options.contains("--json"),
+      dataOnStandardOutput: !isAnswer && writesDataToStandardOutput,
       environment: surroundings.environment)
   }
 

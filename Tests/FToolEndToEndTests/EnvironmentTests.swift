@@ -22,7 +22,8 @@ import Testing
     let status = try bench.ftool("raid status small/m0.img --test --json", ends: 2).json
     #expect(status["state"] == .string("in-doubt") && status["degraded_slots"] == .array([]))
     let room = try bench.shell("mount -o remount,size=64M small && ftool raid scrub small/m0.img")
-    #expect(room.status == 0, room.remark)
+    #expect(room.status == 0 || room.status == 1, room.remark)
+    #expect(!room.output.contains("cannot be known"), room.remark)
     try bench.ftool("raid status small/m0.img --test")
     #expect(try bench.ftool("raid read small/m0.img --length \(bytes.count)").bytes == bytes)
   }

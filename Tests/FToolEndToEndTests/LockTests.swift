@@ -58,7 +58,7 @@ import Testing
     scrub.signal(9)
     _ = try scrub.finish()
     let data = try bench.dataOffset("m1.img")
-    try bench.damage("m1.img", at: data + 40960, [1, 2, 3])
+    try bench.damage("m1.img", at: data + 3_997_696, [1, 2, 3])
     // In doubt, damaged, and interrupted: many reasons to write.
     let before = try bench.snapshot()
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)

@@ -1,12 +1,11 @@
 import BinaryCodec
-import Foundation
+import LinuxSystem
 import MDFormat
 
 /// Bytes that mdadm and Linux wrote. Never made again: what was readable stays readable.
 enum Fixture {
   static func bytes(_ name: String) throws -> [UInt8] {
-    let file = Bundle.module.bundleURL.appending(path: "Fixtures/\(name).bin")
-    return [UInt8](try Data(contentsOf: file))
+    try Files.contents(of: Files.directory(of: #filePath) + "/Fixtures/\(name).bin")
   }
 
   static let bitmaps = [

@@ -53,7 +53,8 @@ struct ArrayRecipe: Sendable, CustomTestStringConvertible {
 
   /// What a member file has to have.
   var memberByteCount: Int {
-    (hasSums ? 256 << 10 : 32 << 10) + dataByteCount * 5 / 4 + (dataByteCount > 4 << 20 ? 4 << 20 : 0) + (dataByteCount / 1016 / 4096 + 1) * 4096
+    (hasSums ? 256 << 10 : 32 << 10) + dataByteCount * 5 / 4
+      + (dataByteCount > 4 << 20 ? 4 << 20 : 0) + (dataByteCount / 1016 / 4096 + 1) * 4096
   }
 
   func device(_ name: String) -> MemoryDevice {

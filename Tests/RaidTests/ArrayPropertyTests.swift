@@ -9,7 +9,10 @@ import Testing
 
 /// Random arrays against an array of bytes in memory.
 @Suite struct ArrayPropertyTests {
-  @Test(arguments: 0..<UInt64(120)) func `holds what was written whatever happens`(
+  /// Some thousand operations; with FTOOL_SOAK set, some hundred thousand.
+  static let seeds = 0..<UInt64(Machine.environment("FTOOL_SOAK") == nil ? 30 : 600)
+
+  @Test(arguments: seeds) func `holds what was written whatever happens`(
     seed: UInt64
   ) throws {
     var life = try ArrayLife(seed: seed)
@@ -46,7 +49,7 @@ struct ArrayLife {
   var story: Comment { "seed \(seed): \(bench.recipe.testDescription)" }
 
   mutating func run(phases: Int, operationsPerPhase: Int) throws {
-    #expect(try ArrayAudit.violations(bench) == [], story)
+    try audit()
     for _ in 0..<phases {
       let lost = lossesToTry()
       var array = try bench.open(without: lost)
@@ -72,12 +75,17 @@ struct ArrayLife {
         try replace()
       }
       if Bool.random(using: &random) { try scrub() }
-      #expect(try ArrayAudit.violations(bench) == [], story)
+      try audit()
       let reopened = try bench.open(writable: false)
       #expect(!reopened.wasUnclean && !reopened.foundForeignWrite && !reopened.hasDoubt, story)
       #expect(reopened.degradedSlots == [], story)
       #expect(try bench.contents(reopened) == bench.model, story)
     }
+  }
+
+  private func audit() throws {
+    let violations = try ArrayAudit.violations(bench)
+    #expect(violations == [], "\(violations), \(story)")
   }
 
   private func present(without lost: Set<Int>) -> [Bool] {

@@ -92,7 +92,8 @@ import Testing
     _ = try again.bytes(0..<4096)
   }
 
-  @Test func `a member that fails while nothing was written does not hide the first write`() throws {
+  @Test func `a member that fails while nothing was written does not hide the first write`() throws
+  {
     let bench = try ArrayBench(.raid6)
     try bench.fill(seed: 1)
     let victim = bench.devices[2]
@@ -192,7 +193,8 @@ import Testing
     #expect(try bench.contents(bench.open(writable: false)) == bench.model)
   }
 
-  @Test(arguments: [ArrayRecipe.raid6, .triple]) func `parities agree with each other although data is missing`(
+  @Test(arguments: [ArrayRecipe.raid6, .triple])
+  func `parities agree with each other although data is missing`(
     _ recipe: ArrayRecipe
   ) throws {
     for missing in 0..<recipe.slotCount {
@@ -246,7 +248,8 @@ import Testing
     }
   }
 
-  @Test(arguments: ArrayRecipe.redundant) func `a full disk fails nobody, and what it cut off is settled`(
+  @Test(arguments: ArrayRecipe.redundant)
+  func `a full disk fails nobody, and what it cut off is settled`(
     _ recipe: ArrayRecipe
   ) throws {
     for hasBitmap in [false, true] {
@@ -358,7 +361,8 @@ import Testing
       first,
       plan: [
         .init(
-          .touching(start..<start + 1, by: .read), .fail(.unreadable(offset: start, errno: .ioError)))
+          .touching(start..<start + 1, by: .read),
+          .fail(.unreadable(offset: start, errno: .ioError)))
       ])
     bench.wrap = { device -> any BlockDevice in
       if device === first { return faulty }

@@ -36,7 +36,18 @@ import Testing
     }
   }
 
-  static let cases = small.flatMap { recipe in Work.allCases.map { Case(recipe: recipe, work: $0) } }
+  /// Where one member is away already a second one that lies is more than these can bear.
+  static let bearable = cases.filter { one in
+    switch one.work {
+    case .degradedRead, .degradedWrite, .rebuild, .failMember, .removeMember:
+      ![ArrayRecipe.mirror, .raid5].contains { $0.level == one.recipe.level }
+        || one.recipe.level == .mirrored && one.recipe.slotCount > 2
+    default: true
+    }
+  }
+
+  static let cases = small.flatMap { recipe in Work.allCases.map { Case(recipe: recipe, work: $0) }
+  }
 
   static let loud: [FaultyDevice.Effect] = [
     .fail(.unreadable(offset: 0, errno: .ioError)),
@@ -57,11 +68,11 @@ import Testing
   @Test(arguments: cases) func `a failing member costs nothing that was acknowledged`(
     _ one: Case
   ) throws {
-    try FaultSweep(one, effects: Self.loud, places: 40).run()
+    try FaultSweep(one, effects: Self.loud).run()
   }
 
-  @Test(arguments: cases) func `a lying member is found out`(_ one: Case) throws {
-    try FaultSweep(one, effects: Self.silent, places: 40).run()
+  @Test(arguments: bearable) func `a lying member is found out`(_ one: Case) throws {
+    try FaultSweep(one, effects: Self.silent).run()
   }
 }
 
@@ -71,16 +82,14 @@ struct FaultSweep {
 
   private let one: FaultInjectionTests.Case
   private let effects: [FaultyDevice.Effect]
-  private let places: Int
+  /// Every fault at every operation, which takes minutes; else one fault at each of some operations.
+  private let isExhaustive: Bool
   private let original: ArrayBench
 
-  /// - Parameter places: at how many of the operations at most, spread over all of them.
-  init(
-    _ one: FaultInjectionTests.Case, effects: [FaultyDevice.Effect], places: Int
-  ) throws {
+  init(_ one: FaultInjectionTests.Case, effects: [FaultyDevice.Effect]) throws {
     self.one = one
     self.effects = effects
-    self.places = places
+    isExhaustive = Machine.environment("FTOOL_SOAK") != nil
     original = try ArrayBench(one.recipe)
     try original.fill(seed: 11)
   }
@@ -88,9 +97,10 @@ struct FaultSweep {
   func run() throws {
     for slot in [0, 1] {
       let count = try attempt(slot, nil)
-      let step = max(1, count / places)
-      for number in stride(from: 0, to: count, by: step) {
-        for effect in effects {
+      let step = isExhaustive ? 1 : max(1, count / 5)
+      for (turn, number) in stride(from: slot % step, to: count, by: step).enumerated() {
+        for (index, effect) in effects.enumerated()
+        where isExhaustive || (turn + slot) % effects.count == index {
           _ = try attempt(slot, .init(.operation(number, of: nil), effect))
         }
       }
@@ -142,7 +152,9 @@ private struct Trial {
   }
 
   /// A slot that is not the faulty one.
-  private var elsewhere: Int { faultySlot == 2 % bench.recipe.slotCount ? 1 : bench.recipe.slotCount - 1 }
+  private var elsewhere: Int {
+    faultySlot == bench.recipe.slotCount - 1 ? 0 : bench.recipe.slotCount - 1
+  }
 
   mutating func perform(_ work: FaultInjectionTests.Work) throws {
     switch work {
@@ -253,7 +265,8 @@ private struct Trial {
       self.pending = nil
     }
     if contents != bench.model {
-      let at = zip(contents, bench.model).enumerated().first { $0.element.0 != $0.element.1 }?.offset
+      let at = zip(contents, bench.model).enumerated().first { $0.element.0 != $0.element.1 }?
+        .offset
       Issue.record("content differs at \(at ?? -1); \(story)")
       bench.model = contents
     }

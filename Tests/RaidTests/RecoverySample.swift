@@ -28,7 +28,8 @@ struct RecoverySample {
     var size = unit
     while try shape(size).byteCount < content.count { size += unit }
     let shape = try shape(size)
-    var bytes = Array(repeating: [UInt8](repeating: 0, count: dataOffset + size + padding), count: slots)
+    var bytes = Array(
+      repeating: [UInt8](repeating: 0, count: dataOffset + size + padding), count: slots)
     switch shape.placement {
     case .copies(let copies):
       var places: [CopyPlacement.Place] = []
@@ -49,7 +50,8 @@ struct RecoverySample {
         let pattern = parity.pattern(ofRow: row)
         let data = (0..<parity.dataColumnCount).flatMap { column -> [UInt8] in
           let start = row * parity.rowByteCount + column * chunk
-          let part = start < content.count ? Array(content[start..<min(start + chunk, content.count)]) : []
+          let part =
+            start < content.count ? Array(content[start..<min(start + chunk, content.count)]) : []
           return part + [UInt8](repeating: 0, count: chunk - part.count)
         }
         let plan = code.encoding(

@@ -1,5 +1,8 @@
+import BinaryCodec
 import BlockStorage
 import FToolTestSupport
+import LinuxSystem
+import MDFormat
 import Raid
 import RaidGeometry
 import Testing
@@ -25,7 +28,8 @@ import Testing
     let before = devices.map(\.contents)
     let result = try LayoutRecovery.search(given)
     let best = try #require(result.candidates.first, "\(test)")
-    let found = "\(best.shape.level.name) \(best.shape.layout) \(best.shape.chunkByteCount) \(best.order)"
+    let found =
+      "\(best.shape.level.name) \(best.shape.layout) \(best.shape.chunkByteCount) \(best.order)"
     #expect(result.isDecided, "\(test): \(found) \(best.evidence)")
     let read = try sample.content(of: best, given)
     #expect(read.count == content.count && read == content, "\(test): \(found)")
@@ -64,6 +68,50 @@ import Testing
   ])
   func `finds where an archive lies`(test: Case) throws {
     try check(test, RecoveryContent.tar(byteCount: 10 << 20), seed: 11)
+  }
+
+  enum Harm: CaseIterable {
+    case none, checksums, moved, stale, halfGone
+  }
+
+  @Test(arguments: Harm.allCases) func `believes what is left of superblocks`(harm: Harm) throws {
+    // Nothing but noise, so that content tells no order.
+    var random = SeededGenerator(seed: 9)
+    let content = random.bytes(4 << 20)
+    let sample = try RecoverySample(
+      .singleParity, layout: 2, chunk: 64 << 10, slots: 4, content: content)
+    let id = Identifier.random(using: &random)
+    var given: [(any BlockDevice)?] = []
+    for (slot, member) in sample.members.enumerated() {
+      if harm != .halfGone || slot > 0 {
+        var superblock = MDSuperblock(
+          version: .v1_2, arrayID: id, level: 5, layout: 2, chunkSectors: 128, slotCount: 4)
+        superblock.sizeSectors = UInt64(sample.shape.memberByteCounts[0] / 512)
+        superblock.dataSizeSectors = superblock.sizeSectors
+        superblock.dataOffsetSectors = 2048
+        superblock.superOffsetSectors = 8
+        superblock.deviceNumber = UInt32(slot)
+        for slot in 0..<4 { superblock.roles[slot] = UInt16(slot) }
+        superblock.events = harm == .stale && slot == 2 ? 5 : 20
+        var block = AlignedBuffer(byteCount: 4096)
+        var bytes = block.mutableBytes
+        superblock.encode(into: &bytes)
+        try member.write(bytes.bytes, range: 0..<4096, at: 4096)
+        if harm == .checksums { member.corrupt(4096 + 216..<4096 + 217) }
+      }
+      if harm == .stale, slot == 2 { member.corrupt(2 << 20..<2 << 20 + 4096) }
+      given.append(
+        harm == .moved
+          ? MemoryDevice([UInt8](repeating: 0, count: 1 << 20) + member.contents, name: member.name)
+          : member)
+    }
+    given.reverse()
+    let result = try LayoutRecovery.search(given)
+    let best = try #require(result.candidates.first)
+    #expect(result.isDecided)
+    #expect(best.order == (harm == .stale ? [3, 2, nil, 0] : [3, 2, 1, 0]))
+    #expect(best.dataOffsets == Array(repeating: harm == .moved ? 2 << 20 : 1 << 20, count: 4))
+    #expect(try sample.content(of: best, given) == content)
   }
 
   @Test func `zeros tell nothing, and it says so`() throws {
@@ -113,7 +161,8 @@ import Testing
     let (devices, _) = sample.shuffled(seed: 1)
     let result = try LayoutRecovery.search(devices, request: request)
     let best = try #require(result.candidates.first)
-    #expect(result.isDecided && result.candidates.allSatisfy { $0.shape.chunkByteCount == 64 << 10 })
+    #expect(
+      result.isDecided && result.candidates.allSatisfy { $0.shape.chunkByteCount == 64 << 10 })
     #expect(try sample.content(of: best, devices) == content)
   }
 

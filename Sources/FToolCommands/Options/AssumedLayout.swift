@@ -53,13 +53,15 @@ package struct AssumedLayout: Equatable, Sendable {
     level = choice.engine
     layout = try Self.word(fields["layout"], choice)
     if choice.hasChunks {
-      chunkByteCount = try fields["chunk"].map { (text) throws(InvalidValue) in
-        try parsePositiveSize(text)
-      } ?? 512 << 10
+      chunkByteCount =
+        try fields["chunk"].map { (text) throws(InvalidValue) in
+          try parsePositiveSize(text)
+        } ?? 512 << 10
     } else {
-      chunkByteCount = try fields["chunk"].map { (text) throws(InvalidValue) in
-        try parseSize(text)
-      } ?? 0
+      chunkByteCount =
+        try fields["chunk"].map { (text) throws(InvalidValue) in
+          try parseSize(text)
+        } ?? 0
     }
     dataOffsets = try Self.sizes(fields["data-offset"]) ?? [0]
     memberByteCounts = try Self.sizes(fields["size"]) ?? []
@@ -149,7 +151,8 @@ extension AssumedLayout {
         .usage, "the assumed layout lists values for other than \(count) members",
         hint: "say data-offset and size once for all members, or once for each")
     }
-    let offsets = dataOffsets.count == 1 ? Array(repeating: dataOffsets[0], count: count) : dataOffsets
+    let offsets =
+      dataOffsets.count == 1 ? Array(repeating: dataOffsets[0], count: count) : dataOffsets
     let sizes = try sizes(devices, offsets)
     let shape: ArrayShape
     do throws(ArrayShapeError) {

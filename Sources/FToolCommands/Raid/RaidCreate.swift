@@ -187,7 +187,13 @@ package struct RaidCreate: Verb {
     } catch {
       throw Failure(error)
     }
-    try context.stop.check()
+    if let signal = context.stop.signal {
+      throw Failure.interrupted(
+        signal: signal,
+        resuming: make == nil
+          ? "'ftool raid scrub' computes the rest of the parity"
+          : "the files that were made are removed: run the same command again")
+    }
     ArrayRegistry(context).remember(
       creation.arrayID, name: creation.request.name, paths: files.devices.map(\.name))
     context.output.show(CreationReport(creation, isPlan: false))

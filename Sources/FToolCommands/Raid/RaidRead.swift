@@ -2,6 +2,7 @@ import ArgumentParser
 import BlockStorage
 import LinuxSystem
 import Raid
+import SystemPackage
 
 /// `ftool raid read`: copies bytes out of an array.
 package struct RaidRead: Verb {
@@ -40,6 +41,15 @@ package struct RaidRead: Verb {
     help: ArgumentHelp("Which copy of a mirror to read.", valueName: "policy"))
   package var readPolicy = ReadPolicy.roundRobin
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Take the members, in the order of their slots, for an array of this layout, whatever their "
+        + "superblocks say: level=5,chunk=64K,layout=left-symmetric,data-offset=1M,size=10G.",
+      valueName: "layout"),
+    transform: AssumedLayout.init(parsing:))
+  package var assume: AssumedLayout?
+
   @OptionGroup package var degraded: DegradedOption
   @OptionGroup package var sums: SumsFileOption
   @OptionGroup package var lock: LockOptions
@@ -53,6 +63,11 @@ package struct RaidRead: Verb {
     if degraded.degraded && !repair {
       throw ValidationError("--degraded is for writing: reading needs it only with --repair")
     }
+    if assume != nil, repair || sums.sumsFile != nil || !operand.scan.isEmpty {
+      throw ValidationError(
+        "--assume only reads the members that are named: it goes with none of --repair, --sums-file "
+          + "and --scan")
+    }
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
@@ -63,7 +78,12 @@ package struct RaidRead: Verb {
     request.readPolicy = readPolicy
     request.sumsFile = sums.sumsFile
     request.wait = lock.wait
-    let session = try ArraySession(operand, request, context: context)
+    let session =
+      if let assume {
+        try ArraySession(assuming: assume, operand, request, context: context)
+      } else {
+        try ArraySession(operand, request, context: context)
+      }
     let array = session.array
     let start = offset ?? 0
     guard start <= array.byteCount, length ?? 0 <= array.byteCount - start else {
@@ -74,22 +94,30 @@ package struct RaidRead: Verb {
     let range = start..<start + (length ?? array.byteCount - start)
     let line = context.progress("read", total: range.count)
     let options = session.sweep(line, rate: nil)
-    let done: Int
+    var done = 0
+    var isRefused = false
     do throws(TransferError) {
       done = try copy(array, range, options)
     } catch {
       line.clear()
-      if array.options.isWritable { try session.close() }
-      throw Failure(error)
+      // A reader that has seen enough (head, tar) is no failure, as for every other command.
+      if case .other(let cause) = error, cause.errno == .brokenPipe {
+        isRefused = true
+      } else {
+        if array.options.isWritable { try session.close() }
+        try context.stop.check()
+        throw Failure(error)
+      }
     }
     line.finish()
     try session.close()
-    if done < range.count { try context.stop.check() }
+    if done < range.count, !isRefused { try context.stop.check() }
     context.output.show(
       SimpleReport(
         type: "raid-read", "",
         json: [
-          "array": .string(array.name), "offset": .number(start), "bytes": .number(done),
+          "array": .string(array.name), "offset": .number(start),
+          "bytes": isRefused ? .null : .number(done), "complete": .bool(!isRefused),
           "blocks_restored": .number(array.blocksRestored),
         ]))
     return .done

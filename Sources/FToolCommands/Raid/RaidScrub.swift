@@ -54,6 +54,11 @@ package struct RaidScrub: Verb {
       options.range = range.lowerBound..<(range.upperBound ?? array.byteCount)
     }
     let work = array.scrubRange(options)
+    if range == nil, work.lowerBound > 0 {
+      context.output.note(
+        "going on at \(ByteSize(work.lowerBound)) of \(ByteSize(work.upperBound)), where the last "
+          + "scrub was interrupted")
+    }
     let line = context.progress(
       "scrub", total: work.upperBound, startingAt: work.lowerBound)
     options.sweep = session.sweep(line, rate: rate.rate)

@@ -72,11 +72,12 @@ package struct RaidWrite: Verb {
     } catch {
       line.clear()
       try session.close()
+      try checkStop(context)
       throw Failure(error)
     }
     line.finish()
     try session.close()
-    try context.stop.check()
+    try checkStop(context)
     context.output.show(
       SimpleReport(
         type: "raid-write", "wrote \(ByteSize(done)) to \(array.name) at byte \(start)",
@@ -84,5 +85,14 @@ package struct RaidWrite: Verb {
           "array": .string(array.name), "offset": .number(start), "bytes": .number(done),
         ]))
     return .done
+  }
+
+  /// A stream does not come twice, so the same command would not go on.
+  private func checkStop(_ context: CommandContext) throws(Failure) {
+    guard let signal = context.stop.signal else { return }
+    throw .interrupted(
+      signal: signal,
+      resuming: "what had been written is on the members; write again from the start, or the rest "
+        + "with --offset")
   }
 }

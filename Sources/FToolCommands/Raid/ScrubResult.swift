@@ -23,7 +23,9 @@ struct ScrubResult: Report {
     let runs = self.runs
     for run in runs.prefix(Self.lineLimit) { lines.append(sentence(run)) }
     let shown = runs.prefix(Self.lineLimit).reduce(0) { $0 + $1.count }
-    if report.findingCount > shown { lines.append("… and \(report.findingCount - shown) more blocks") }
+    if report.findingCount > shown {
+      lines.append("… and \(report.findingCount - shown) more blocks")
+    }
     let checked = "\(name): checked \(ByteSize(report.checkedByteCount))"
     let skipped =
       report.skippedByteCount > 0 ? ", \(ByteSize(report.skippedByteCount)) are holes" : ""
@@ -65,7 +67,8 @@ struct ScrubResult: Report {
     let start = finding.memberOffset
     let bytes =
       run.count == 1 ? "block at byte \(start)" : "bytes \(start) to \(start + 4096 * run.count)"
-    let place = finding.member.map { "\($0), \(bytes) of its data" }
+    let place =
+      finding.member.map { "\($0), \(bytes) of its data" }
       ?? "\(bytes) of the members' data"
     let problem =
       switch finding.problem {

@@ -47,10 +47,15 @@ package struct Assembly: Sendable {
     }
     let newest = Self.newest(of: members)
     reference = members[newest].superblock
-    var standings: [Standing] = []
+    var standings = [Standing](repeating: .spare, count: members.count)
     var holders = [(member: Int?, replacement: Int?)](
       repeating: (nil, nil), count: Self.slotLimit(reference))
-    for (index, member) in members.enumerated() {
+    // Of two that claim one place the newer has it.
+    let inOrder = members.indices.sorted {
+      (members[$1].superblock.events, $0) < (members[$0].superblock.events, $1)
+    }
+    for index in inOrder {
+      let member = members[index]
       var standing = Self.standing(of: member.superblock, members[newest].superblock)
       switch standing {
       case .active(let slot), .rebuilding(let slot, _):
@@ -72,7 +77,7 @@ package struct Assembly: Sendable {
         }
       default: break
       }
-      standings.append(standing)
+      standings[index] = standing
       if standing.isUsed {
         try Self.requireAgreement(member, members[newest])
       }
@@ -106,7 +111,7 @@ package struct Assembly: Sendable {
     switch newest.role(ofDevice: Int(superblock.deviceNumber)) {
     case .journal: return .journal
     case .faulty:
-      return superblock.events + 1 < newest.events
+      return superblock.isStale(beside: newest)
         ? .stale(events: superblock.events, newest: newest.events) : .failed
     case .spare:
       // One that thinks itself active while the newest does not know it has been taken out.
@@ -115,7 +120,7 @@ package struct Assembly: Sendable {
       }
       return .spare
     case .slot(let slot):
-      if superblock.events + 1 < newest.events {
+      if superblock.isStale(beside: newest) {
         return .stale(events: superblock.events, newest: newest.events)
       }
       if superblock.role(ofDevice: Int(newest.deviceNumber)) == .faulty { return .split }
@@ -133,7 +138,7 @@ package struct Assembly: Sendable {
   private static func legacyStanding(
     of superblock: MDSuperblock, _ newest: MDSuperblock
   ) -> Standing {
-    if superblock.events + 1 < newest.events {
+    if superblock.isStale(beside: newest) {
       return .stale(events: superblock.events, newest: newest.events)
     }
     switch newest.role(ofDevice: Int(superblock.deviceNumber)) {
@@ -190,6 +195,13 @@ extension Assembly.Standing {
     case .active, .rebuilding, .replacement, .spare, .journal: true
     case .failed, .stale, .split, .duplicate: false
     }
+  }
+}
+
+extension MDSuperblock {
+  /// More than one event behind. No sum: the count on a disk may be any number.
+  fileprivate func isStale(beside newest: MDSuperblock) -> Bool {
+    events < newest.events && newest.events - events > 1
   }
 }
 

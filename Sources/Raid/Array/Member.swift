@@ -46,7 +46,7 @@ package final class Member: Sendable {
     isWriteMostly = superblock.deviceFlags.contains(.writeMostly)
     validEnd = Atomic(
       superblock.features.contains(.recoveryOffset)
-        ? Int(clamping: superblock.recoveryOffsetSectors) &* 512 : Int.max)
+        ? min(Int(clamping: superblock.recoveryOffsetSectors), 1 << 53) * 512 : Int.max)
     sumsTrusted = Atomic(sums != nil && sumsAreTrusted)
     state = Mutex(State(superblock: superblock, header: header))
   }

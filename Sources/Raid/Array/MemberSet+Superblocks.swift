@@ -54,7 +54,7 @@ extension MemberSet {
 
   private func commitOnce(_ change: Change, intent: WriteIntent?) throws(RaidError) {
     let keepers = self.keepers
-    let events = (keepers.map { $0.superblock.events }.max() ?? 0) + 1
+    let events = (keepers.map { $0.superblock.events }.max() ?? 0) &+ 1
     let roles = self.roles(change)
     let seconds = Machine.now().seconds
     for member in keepers {
@@ -158,7 +158,7 @@ extension Member {
   func storeFarHeader() throws(DeviceError) -> Bool {
     let header = state.withLock { state -> RegionHeader? in
       guard state.header != nil else { return nil }
-      state.header!.generation += 1
+      state.header!.generation &+= 1
       state.header!.memberByteCount = device.byteCount
       state.headerChanged = false
       return state.header

@@ -59,18 +59,23 @@ extension RaidArray {
     }
     if !repairs.isEmpty {
       note(repairs)
-      if mayRepair { try repair(repairs, segment.data) }
+      if mayRepair { repair(repairs, segment.data) }
     }
     try recordFailures()
   }
 
-  /// Writes to their members what these could not give.
-  private func repair(_ blocks: [BadBlock], _ data: Placed) throws(RaidError) {
-    try beginWriting()
+  /// Writes to their members what these could not give. What is wanted has been read; that a block
+  /// can't be rewritten, for want of room or of another member, is for the next scrub to say.
+  private func repair(_ blocks: [BadBlock], _ data: Placed) {
+    do throws(RaidError) { try beginWriting() } catch { return }
     for block in blocks {
-      switch data {
-      case .parity(let stripes): try stripes.repair(block)
-      case .copies(let copies): try copies.repair(block)
+      do throws(RaidError) {
+        switch data {
+        case .parity(let stripes): try stripes.repair(block)
+        case .copies(let copies): try copies.repair(block)
+        }
+      } catch {
+        continue
       }
     }
   }

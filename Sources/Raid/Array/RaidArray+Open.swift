@@ -261,10 +261,15 @@ extension RaidArray {
         Int(probe.superblock.superOffsetSectors) + Int(probe.superblock.bitmapOffsetSectors)
       guard sector >= 0 else { return nil }
       start = sector * 512
-      room = probe.device.byteCount - start
+      room =
+        probe.superblock.freeSectors(
+          from: sector, memberSectors: probe.device.byteCount / 512) * 512
     }
     guard let header = readHeader(probe.device, at: start),
-      header.arrayID == reference.bitmapArrayID, header.byteCountOnDisk <= room
+      header.arrayID == reference.bitmapArrayID, header.byteCountOnDisk <= min(room, 64 << 20),
+      // One that covers less than the array, or much more, is of another shape of it.
+      header.syncSizeSectors <= 1 << 50, header.chunkByteCount >= 4096,
+      Int(header.syncSizeSectors) * 512 >= shape.intentByteCount
     else { return nil }
     var buffer = AlignedBuffer(byteCount: header.byteCountOnDisk)
     var bytes = buffer.mutableBytes

@@ -183,7 +183,7 @@ extension RaidArray {
         lifecycle = .closed
         return
       }
-      let events = (members.active.map { $0.superblock.events }.max() ?? 0) + 1
+      let events = (members.active.map { $0.superblock.events }.max() ?? 0) &+ 1
       if degradedSlots.isEmpty {
         try intent?.clearIdle(events: events) { (page, range) throws(RaidError) in
           try members.storeIntent(page, range, isOurs: intent?.isOurs ?? false)

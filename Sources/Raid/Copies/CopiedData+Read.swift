@@ -108,6 +108,7 @@ extension CopiedData {
         try own.read(into: &bytes, range: place..<place + count, at: block.offset)
         return .keptInDoubt
       } catch {
+        if error.endsUse { try members.fail(own, error) }
         throw .lost(arrayRange: arrayRange, .unreadable(member: own.name))
       }
     }
@@ -162,7 +163,7 @@ extension CopiedData {
     let result = try restore(block, end: end, place: place, memory: &memory)
     guard result == .fromAnotherCopy else { return false }
     member.count {
-      if block.kind == .unreadable { $0.unreadableBlocks += 1 } else { $0.damagedBlocks += 1 }
+      if block.kind == .unreadable { $0.unreadableBlocks &+= 1 } else { $0.damagedBlocks &+= 1 }
     }
     let again: Member.ReadFinding
     do {
@@ -178,7 +179,7 @@ extension CopiedData {
       try members.fail(member, .unreadable(offset: block.offset, errno: .ioError))
       return false
     }
-    member.count { $0.repairedBlocks += 1 }
+    member.count { $0.repairedBlocks &+= 1 }
     if block.kind == .unreadable { member.countCorrectedRead() }
     return true
   }

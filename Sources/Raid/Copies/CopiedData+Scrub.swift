@@ -56,8 +56,7 @@ extension CopiedData {
       log.update { $0.skippedByteCount += part.count * copies.count }
       return
     }
-    var unsolved = false
-    // Blocks that a copy has nothing to say about; offsets in the part.
+    // Blocks that a copy has nothing to say about, or of which nobody knows; offsets in the part.
     var silent = [Set<Int>](repeating: [], count: copies.count)
     for (index, copy) in copies.enumerated() {
       var bad: [BadBlock] = []
@@ -74,21 +73,20 @@ extension CopiedData {
       for block in bad {
         let isSolved = try scrub(
           block, copy.member, copy.whole, at: index * stride, repairs, log, &memory)
-        if !isSolved {
-          unsolved = true
-          silent[index].insert(block.offset - copy.place.offset)
-        }
+        if !isSolved { silent[index].insert(block.offset - copy.place.offset) }
       }
     }
     log.update { $0.checkedByteCount += part.count * copies.count }
     if copies.count > 1 {
-      let isAlike = try makeAlike(
+      let unknown = try makeAlike(
         copies.map { ($0.place, $0.member) }, silent, part, stride, doubtful, repairs, log, &memory)
-      if !isAlike { unsolved = true }
+      for index in copies.indices { silent[index].formUnion(unknown) }
     }
-    guard !unsolved, repairs else { return }
+    guard repairs else { return }
     for (index, copy) in copies.enumerated() where !copy.member.isFailed {
-      try renewSums(copy.member, copy.whole, at: index * stride, doubtful, log, &memory)
+      let lost = Set(silent[index].map { $0 + copy.place.offset })
+      try renewSums(
+        copy.member, copy.whole, at: index * stride, doubtful, except: lost, log, &memory)
     }
   }
 
@@ -104,8 +102,9 @@ extension CopiedData {
       if result == .keptInDoubt { return true }
     } catch {
       guard case .lost = error else { throw error }
+      if member.isFailed { return false }
       member.count {
-        if block.kind == .unreadable { $0.unreadableBlocks += 1 } else { $0.damagedBlocks += 1 }
+        if block.kind == .unreadable { $0.unreadableBlocks &+= 1 } else { $0.damagedBlocks &+= 1 }
       }
       log.add(problem, .unrepairable, member, slot: block.slot, at: block.offset)
       return false
@@ -120,12 +119,14 @@ extension CopiedData {
     return true
   }
 
-  /// Compares the copies block by block, and writes the right one over those that differ.
+  /// Compares the copies block by block, and writes the right one over those that differ. Returns the
+  /// blocks, as offsets in the part, of which nobody knows what they should be.
   private func makeAlike(
     _ copies: [(place: CopyPlacement.Place, member: Member)], _ silent: [Set<Int>],
-    _ part: Range<Int>, _ stride: Int, _ doubtful: Bool, _ repairs: Bool, _ log: ScrubLog, _ memory: inout WorkingMemory
-  ) throws(RaidError) -> Bool {
-    var isAlike = true
+    _ part: Range<Int>, _ stride: Int, _ doubtful: Bool, _ repairs: Bool, _ log: ScrubLog,
+    _ memory: inout WorkingMemory
+  ) throws(RaidError) -> Set<Int> {
+    var unknown = Set<Int>()
     // Only linear has blocks that do not start on a multiple of 4096, and linear has no copies.
     for block in Swift.stride(from: 0, to: part.count, by: 4096) {
       let count = min(4096, part.count - block)
@@ -137,7 +138,7 @@ extension CopiedData {
       guard let (right, wrong) = judge(memory.buffer.bytes, places, count, doubtful) else {
         log.add(
           .differingCopy, .cannotBeKnown, nil, slot: nil, at: copies[0].place.offset + block)
-        isAlike = false
+        unknown.insert(block)
         continue
       }
       for index in wrong {
@@ -160,7 +161,7 @@ extension CopiedData {
           log.update { $0.resyncedBlockCount += 1 }
         } else {
           member.count {
-            $0.damagedBlocks += 1; $0.repairedBlocks += 1
+            $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1
           }
           log.add(
             .differingCopy, .repaired, member, slot: place.slot, at: place.offset + block)
@@ -169,7 +170,7 @@ extension CopiedData {
         target.copyWithin(from: from..<from + count, to: start)
       }
     }
-    return isAlike
+    return unknown
   }
 
   /// Which of the copies, all of which agree with their sums or have none, is right, and which are not
@@ -191,22 +192,23 @@ extension CopiedData {
   }
 
   private func renewSums(
-    _ member: Member, _ whole: Range<Int>, at place: Int, _ doubtful: Bool, _ log: ScrubLog,
-    _ memory: inout WorkingMemory
+    _ member: Member, _ whole: Range<Int>, at place: Int, _ doubtful: Bool,
+    except lost: Set<Int>, _ log: ScrubLog, _ memory: inout WorkingMemory
   ) throws(RaidError) {
     guard let sums = member.sums else { return }
     let blocks = whole.lowerBound / 4096..<(whole.upperBound + 4095) / 4096
     let scratch = memory.sums
     do throws(DeviceError) {
       let all = doubtful || !member.trustsSums
-      for range in all ? [blocks] : try sums.damagedRanges(in: blocks) {
+      let wanted = all ? [blocks] : try sums.damagedRanges(in: blocks)
+      for range in wanted.flatMap({ $0.without(lost) }) {
         let bytes = range.lowerBound * 4096..<min(range.upperBound * 4096, whole.upperBound)
         let from = place + bytes.lowerBound - whole.lowerBound
         try member.recordSums(
           of: memory.buffer.bytes, range: from..<from + bytes.count, at: bytes.lowerBound,
           sums: scratch)
         log.update { $0.renewedSumCount += range.count }
-        if !all { member.count { $0.renewedSums += UInt64(range.count) } }
+        if !all { member.count { $0.renewedSums &+= UInt64(range.count) } }
       }
     } catch {
       try members.fail(member, error)

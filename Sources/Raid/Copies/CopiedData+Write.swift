@@ -106,9 +106,7 @@ extension CopiedData {
       let count = min(4096, window.upperBound - block)
       let place = block - window.lowerBound
       guard member.isReadable(block..<block + count) else {
-        // A member that is being built gets the rest of the block when its turn comes.
-        var bytes = memory.buffer.mutableBytes
-        bytes.zero(place..<place + count)
+        try fillEdge(block, count, of: run.slot, at: place, &memory)
         continue
       }
       var bytes = memory.buffer.mutableBytes
@@ -125,6 +123,37 @@ extension CopiedData {
       try restore(
         BadBlock(slot: run.slot, offset: block, kind: kind), end: block + count, place: place,
         memory: &memory)
+    }
+  }
+}
+
+extension CopiedData {
+  /// What the rest of a block holds on a member that is being built: the others know. A bitmap may not
+  /// have marked the block as one that it lacks.
+  private func fillEdge(
+    _ block: Int, _ count: Int, of slot: Int, at place: Int, _ memory: inout WorkingMemory
+  ) throws(RaidError) {
+    let wanted = BadBlock(slot: slot, offset: block, kind: .unreadable)
+    let sums = memory.sums
+    do throws(RaidError) {
+      if let reader = members.slots[slot].reader(of: block..<block + count) {
+        var bad: [BadBlock] = []
+        var bytes = memory.buffer.mutableBytes
+        do {
+          try reader.readAll(
+            into: &bytes, at: place, block..<block + count, slot: slot, sums: sums,
+            bad: &bad)
+          if bad.isEmpty { return }
+        } catch {
+          try members.fail(reader, error)
+        }
+      }
+      try restore(wanted, end: block + count, place: place, memory: &memory)
+    } catch {
+      guard case .lost = error else { throw error }
+      // Nobody has it, and the rebuild will say so.
+      var bytes = memory.buffer.mutableBytes
+      bytes.zero(place..<place + count)
     }
   }
 }

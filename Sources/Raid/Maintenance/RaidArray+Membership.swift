@@ -132,7 +132,12 @@ extension RaidArray {
     let member = try requireDispensable(name)
     // So that the member, too, is known as it was when it left.
     try flushAll()
-    member.markFailed()
+    let mayGo = members.state.withLock { state in
+      guard canSpare(member, state.slots) else { return false }
+      member.markFailed()
+      return true
+    }
+    guard mayGo else { throw .unsuitable(.memberIsNeeded(name)) }
     try members.commit(MemberSet.Change(), intent: intent)
   }
 
@@ -142,14 +147,16 @@ extension RaidArray {
     let all =
       members.slots.flatMap { [$0.member, $0.replacement].compactMap { $0 } } + members.spares
     guard let member = all.first(where: { $0.name == name }) else { throw .noSuchMember(name) }
-    let present = members.slots.map { slot in
+    guard canSpare(member, members.slots) else { throw .unsuitable(.memberIsNeeded(name)) }
+    return member
+  }
+
+  /// Whether all data is there without the member.
+  private func canSpare(_ member: Member, _ slots: [MemberSet.Slot]) -> Bool {
+    let present = slots.map { slot in
       slot.writable.contains { $0 !== member && $0.isInSync }
     }
-    let isNeeded = members.slots.contains { $0.member === member }
-    guard !isNeeded || shape.survives(present: present) else {
-      throw .unsuitable(.memberIsNeeded(name))
-    }
-    return member
+    return !slots.contains { $0.member === member } || shape.survives(present: present)
   }
 
   /// Refuses a member that is in use, and one that is none.

@@ -130,7 +130,9 @@ final class BlockSums: Sendable {
         }
         // What no block of the array stands for says nothing from now on.
         if !page.isDamaged {
-          for index in page.sums.indices where !page.renewed.contains(index) { page.sums[index] = 0 }
+          for index in page.sums.indices where !page.renewed.contains(index) {
+            page.sums[index] = 0
+          }
         }
       }
       return nil

@@ -77,11 +77,8 @@ package struct MemberProbe: Sendable {
       }
     }
     guard let header = best else { return (nil, problem) }
-    let dataEnd = Int(superblock.dataOffsetSectors + superblock.dataSizeSectors) * 512
-    if header.regions.contains(where: {
-      $0.range.lowerBound < dataEnd && $0.range.upperBound > Int(superblock.dataOffsetSectors) * 512
-    }) {
-      // Someone let the data grow over our regions.
+    guard header.fits(superblock, deviceByteCount: device.byteCount) else {
+      // Someone let the data grow over our regions, or put something else there.
       return (nil, .invalid)
     }
     return (header, nil)
@@ -111,5 +108,25 @@ package struct MemberProbe: Sendable {
       let roster = Roster(decoding: bytes.bytes), roster.arrayID == superblock.arrayID
     else { return nil }
     return roster
+  }
+}
+
+extension RegionHeader {
+  /// Whether the regions lie clear of each other and of all that the superblock names, and are as large
+  /// as what they are for.
+  fileprivate func fits(_ superblock: MDSuperblock, deviceByteCount: Int) -> Bool {
+    let far = RegionHeader.farOffset(memberByteCount: deviceByteCount)
+    var taken = [
+      superblock.superblockArea, superblock.dataArea, superblock.badBlockLogArea ?? 0..<0,
+      superblock.bitmapSector.map { $0..<$0 + 8 } ?? 0..<0, far / 512..<far / 512 + 8,
+    ]
+    for region in regions where !region.range.isEmpty {
+      let sectors = region.range.lowerBound / 512..<region.range.upperBound / 512
+      if taken.contains(where: { $0.overlaps(sectors) }) { return false }
+      taken.append(sectors)
+    }
+    guard let sums = range(of: .sums) else { return true }
+    let data = superblock.dataArea.count * 512
+    return sums.count >= BlockSums.regionByteCount(dataByteCount: data)
   }
 }

@@ -43,15 +43,17 @@ final class WriteIntent: Sendable {
     state = Mutex(State(header: header, stored: stored, doubtful: doubtful))
   }
 
-  /// A bit stands for no less than this: every fresh bit costs a flush on every member.
-  private static let leastGranularity = 4 << 20
+  /// On large arrays a bit stands for no less than this: every fresh bit costs a flush on every member.
+  private static let usualGranularity = 4 << 20
   /// How far ahead of writes that follow each other bits are set, so that they cost few flushes.
   private static let aheadByteCount = 64 << 20
 
-  /// The finest granularity whose bits fit into a bitmap of so many bytes.
+  /// About 64 bits for a small array, more of the usual granularity for a large one, and as many as fit
+  /// into a bitmap of so many bytes.
   static func granularity(covering byteCount: Int, bitmapByteCount: Int) -> Int {
     let bits = (bitmapByteCount - MDBitmapHeader.byteCount) * 8
-    var granularity = leastGranularity
+    var granularity = 64 << 10
+    while granularity < usualGranularity, byteCount / 64 > granularity { granularity <<= 1 }
     while (byteCount + granularity - 1) / granularity > bits { granularity <<= 1 }
     return granularity
   }
@@ -81,7 +83,7 @@ final class WriteIntent: Sendable {
       }
       guard var fresh else { return }
       if fresh.lowerBound > 0, state.stored.contains(fresh.lowerBound - 1) {
-        let ahead = fresh.lowerBound + Self.aheadByteCount / granularity
+        let ahead = fresh.lowerBound + min(16, Self.aheadByteCount / granularity)
         fresh = fresh.lowerBound..<max(fresh.upperBound, min(bitCount, ahead))
       }
       let before = state.stored

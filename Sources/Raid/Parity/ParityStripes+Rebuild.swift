@@ -92,7 +92,8 @@ extension ParityStripes {
       from: band.memberRange.lowerBound, to: band.memberRange.upperBound, by: 4096)
     {
       let row = offset / placement.chunkByteCount
-      let at = band.chunk(slot, row: row, band.stride)
+      let at =
+        band.chunk(slot, row: row, band.stride)
         + offset - row * placement.chunkByteCount - band.columns.lowerBound
       do throws(RaidError) {
         var bad = [BadBlock(slot: slot, offset: offset, kind: .unreadable)]

@@ -62,8 +62,9 @@ extension ParityStripes {
       row: row, wanted: [block.slot], isKnown: { isKnown[$0] }, column: { $0 * 4096 },
       byteCount: 4096, in: &bytes)
     // A member that is still being built has sums that say nothing yet.
-    guard let member = [slots[block.slot].member, slots[block.slot].replacement]
-      .compactMap({ $0 }).first(where: { $0.validByteCount >= range.upperBound })
+    guard
+      let member = [slots[block.slot].member, slots[block.slot].replacement]
+        .compactMap({ $0 }).first(where: { $0.validByteCount >= range.upperBound })
     else {
       if isRecovered { return .recovered }
       throw lost(block, slots, isKnown)
@@ -88,6 +89,7 @@ extension ParityStripes {
     do {
       try member.read(into: &bytes, range: spare..<spare + 4096, at: block.offset)
     } catch {
+      if error.endsUse { try members.fail(member, error) }
       throw lost(block, slots, isKnown)
     }
     let isSame =
@@ -156,13 +158,13 @@ extension ParityStripes {
     switch try restore(block, memory: &memory) {
     case .keptInDoubt: return false
     case .sumWasWrong:
-      member.count { $0.renewedSums += 1 }
+      member.count { $0.renewedSums &+= 1 }
     case .recovered:
       member.count {
         if block.kind == .unreadable {
-          $0.unreadableBlocks += 1
+          $0.unreadableBlocks &+= 1
         } else {
-          $0.damagedBlocks += 1
+          $0.damagedBlocks &+= 1
         }
       }
     }
@@ -180,7 +182,7 @@ extension ParityStripes {
       try members.fail(member, .unreadable(offset: block.offset, errno: .ioError))
       return false
     }
-    member.count { $0.repairedBlocks += 1 }
+    member.count { $0.repairedBlocks &+= 1 }
     if block.kind == .unreadable { member.countCorrectedRead() }
     return true
   }

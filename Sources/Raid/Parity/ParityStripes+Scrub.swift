@@ -111,8 +111,9 @@ extension ParityStripes {
       result = try restore(block, in: band, memory: &memory)
     } catch {
       guard case .lost = error else { throw error }
+      if member.isFailed { return false }
       member.count {
-        if block.kind == .unreadable { $0.unreadableBlocks += 1 } else { $0.damagedBlocks += 1 }
+        if block.kind == .unreadable { $0.unreadableBlocks &+= 1 } else { $0.damagedBlocks &+= 1 }
       }
       log.add(problem, .unrepairable, member, slot: block.slot, at: block.offset)
       return false
@@ -244,7 +245,7 @@ extension ParityStripes {
       let isGood = try write(member, memory.buffer.bytes, place, offset, memory.sums)
       if isGood {
         member.count {
-          $0.damagedBlocks += 1; $0.repairedBlocks += 1
+          $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1
         }
       }
       log.add(
@@ -268,7 +269,7 @@ extension ParityStripes {
             .wrongParity, isGood ? .repaired : .unrepairable, member, slot: slot, at: offset)
           if isGood {
             member.count {
-              $0.damagedBlocks += 1; $0.repairedBlocks += 1
+              $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1
             }
           }
         }
@@ -307,18 +308,6 @@ extension ParityStripes {
     }
   }
 
-  /// The parts of a range of blocks between those that start at these offsets.
-  private func without(_ offsets: Set<Int>, _ blocks: Range<Int>) -> [Range<Int>] {
-    var parts: [Range<Int>] = []
-    var start = blocks.lowerBound
-    for offset in offsets.sorted() where blocks.contains(offset / 4096) {
-      if start < offset / 4096 { parts.append(start..<offset / 4096) }
-      start = offset / 4096 + 1
-    }
-    if start < blocks.upperBound { parts.append(start..<blocks.upperBound) }
-    return parts
-  }
-
   /// Gives anew the sums that are stale, damaged or in doubt, of everything that agrees.
   private func renewSums(
     _ band: Band, _ readers: [Member?], _ isDoubtful: Bool, _ unsolved: Set<Int>, _ log: ScrubLog,
@@ -333,13 +322,14 @@ extension ParityStripes {
         let all = isDoubtful || !member.trustsSums
         let wanted = all ? [blocks] : try sums.damagedRanges(in: blocks)
         // What nobody could put right is not called right.
-        for range in wanted.flatMap({ without(unsolved, $0) }) {
+        for range in wanted.flatMap({ $0.without(unsolved) }) {
           // The columns hold differences where parity was: read again what the member holds.
           let bytesRange =
             range.lowerBound
             * 4096..<min(
               range.upperBound * 4096, band.memberRange.upperBound)
-          let place = band.column(slot, band.stride)
+          let place =
+            band.column(slot, band.stride)
             + bytesRange.lowerBound - band.memberRange.lowerBound
           var bytes = memory.buffer.mutableBytes
           try member.read(
@@ -348,7 +338,7 @@ extension ParityStripes {
             of: bytes.bytes, range: place..<place + bytesRange.count, at: bytesRange.lowerBound,
             sums: scratch)
           log.update { $0.renewedSumCount += range.count }
-          if !all { member.count { $0.renewedSums += UInt64(range.count) } }
+          if !all { member.count { $0.renewedSums &+= UInt64(range.count) } }
         }
       } catch {
         if case .unreadable = error { continue }

@@ -118,7 +118,8 @@ extension BlockSketch.End {
         j += 1
       }
     }
-    let words = shared == 0 ? 0 : shared == 1 ? 1 : shared == 2 ? 2 : shared <= 4 ? 3 : shared <= 8 ? 4 : 5
+    let words =
+      shared == 0 ? 0 : shared == 1 ? 1 : shared == 2 ? 2 : shared <= 4 ? 3 : shared <= 8 ? 4 : 5
     let difference = classes &- head.classes
     var distance = 0
     for index in 0..<8 { distance += abs(Int(difference[index])) }

@@ -109,7 +109,9 @@ struct ContentAnchors {
     archivePlaces.contains(offset << 8 | member)
   }
 
-  private mutating func add(_ kind: String, _ startsArray: Bool, _ byteCount: Int?, _ anchor: Anchor) {
+  private mutating func add(
+    _ kind: String, _ startsArray: Bool, _ byteCount: Int?, _ anchor: Anchor
+  ) {
     if let index = groups.firstIndex(where: { $0.kind == kind && $0.byteCount == byteCount }) {
       if groups[index].anchors.count < Self.anchorLimit { groups[index].anchors.append(anchor) }
     } else if groups.count < 64 {
@@ -220,7 +222,8 @@ struct ContentAnchors {
 enum TarHeader {
   /// The size of the file behind the header; nil where there is no header.
   static func contentByteCount(_ bytes: [UInt8], at place: Int) -> Int? {
-    guard place + 512 <= bytes.count, Array(bytes[place + 257..<place + 262]) == Array("ustar".utf8),
+    guard place + 512 <= bytes.count,
+      Array(bytes[place + 257..<place + 262]) == Array("ustar".utf8),
       let stated = octal(bytes[place + 148..<place + 156])
     else { return nil }
     var sum = 8 * 32

@@ -38,6 +38,21 @@ struct Continuity {
     advance[8] = max(-0.5, min(0.5, advance[8]))
   }
 
+  /// Where nothing can be learned: what is so of most contents, at half weight.
+  static let unlearned: Continuity = {
+    var made = Continuity(neighbours: .init(), strangers: .init())
+    made.likeness[0] = 0.15
+    made.likeness[1] = -0.15
+    made.likeness[2] = -0.1
+    for (words, shared) in [-0.1, 0, 0.15, 0.3, 0.5, 0.75].enumerated() {
+      for (mixture, alike) in [0.2, 0.1, -0.05, -0.3].enumerated() {
+        made.likeness[3 + words * 4 + mixture] = shared + alike
+      }
+    }
+    made.advance = [0, 0.5, 1.5, 0.4, 0.1, -0.1, -0.4, -0.4, 0]
+    return made
+  }()
+
   func weight(_ tail: BlockSketch.End, _ head: BlockSketch.End) -> Double {
     likeness[tail.likeness(to: head)] + advance[tail.advance(to: head)]
   }

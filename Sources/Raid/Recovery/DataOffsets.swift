@@ -13,7 +13,10 @@ struct DataOffsets {
 
   private(set) var choices: [Choice] = []
 
-  init(_ images: MemberImages, _ request: RecoveryRequest, _ anchors: ContentAnchors, _ book: SketchBook) {
+  init(
+    _ images: MemberImages, _ request: RecoveryRequest, _ anchors: ContentAnchors,
+    _ book: SketchBook
+  ) {
     if let offset = request.dataOffset {
       choices = [Choice(offset: offset, weight: 0, text: "the data offset was given")]
       return

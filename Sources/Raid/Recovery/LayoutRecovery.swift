@@ -42,7 +42,8 @@ package enum LayoutRecovery {
         // More slots than devices, or a spare among them: the search is for one device a slot.
         let places = known.places(deviceCount: devices.count)
         let chosen = MemberImages(
-          places.devices.map { $0.flatMap { devices[$0] } }, progress: { count in
+          places.devices.map { $0.flatMap { devices[$0] } },
+          progress: { count in
             progress(images.byteCountRead + count)
           })
         known.narrow(&request)

@@ -89,7 +89,8 @@ struct LayoutTerms {
     }
   }
 
-  private mutating func add(_ kind: Relation.Kind, _ row: Int, _ delta: Int, _ from: Int, _ to: Int) {
+  private mutating func add(_ kind: Relation.Kind, _ row: Int, _ delta: Int, _ from: Int, _ to: Int)
+  {
     if (0..<Self.rowDeltaCount).contains(delta) {
       relations.append(
         .init(kind: kind, rowClass: row % period, rowDelta: delta, from: from, to: to))

@@ -15,9 +15,26 @@ struct LinearRelation {
   /// The devices that are zero there.
   let silent: [Int]
 
-  /// The only relation between these members' bytes; nil where there is none, more than one, or one that
-  /// leaves a member out.
-  init?(_ images: MemberImages, at offset: Int, leavingOut absent: Int) {
+  /// What a place says.
+  enum Finding {
+    case relation(LinearRelation)
+    /// There is no relation: this is not a row with two parities.
+    case none
+    /// Too little is not zero, or too alike, to tell.
+    case unclear
+  }
+
+  /// The only relation between these members' bytes.
+  static func find(_ images: MemberImages, at offset: Int, leavingOut absent: Int) -> Finding {
+    var isFree = false
+    if let found = LinearRelation(images, at: offset, leavingOut: absent, isFree: &isFree) {
+      return .relation(found)
+    }
+    return isFree ? .none : .unclear
+  }
+
+  private init?(_ images: MemberImages, at offset: Int, leavingOut absent: Int, isFree: inout Bool)
+  {
     var members: [Int] = []
     var silent: [Int] = []
     var blocks: [[UInt8]] = []
@@ -30,7 +47,8 @@ struct LinearRelation {
         blocks.append(block)
       }
     }
-    guard members.count >= 3, silent.count <= 3, let relation = Self.solve(blocks) else {
+    guard members.count >= 3, silent.count <= 3, let relation = Self.solve(blocks, &isFree)
+    else {
       return nil
     }
     var coefficients = [UInt8](repeating: 0, count: images.count)
@@ -43,7 +61,7 @@ struct LinearRelation {
   /// Whether all known coefficients are the same: then they tell no slot from another.
   var isUniform: Bool { Set(coefficients.filter { $0 != 0 }).count == 1 }
 
-  private static func solve(_ blocks: [[UInt8]]) -> [UInt8]? {
+  private static func solve(_ blocks: [[UInt8]], _ isFree: inout Bool) -> [UInt8]? {
     let n = blocks.count
     // Rows of the echelon form, by the column of their leading 1.
     var echelon = [[UInt8]?](repeating: nil, count: n)
@@ -67,7 +85,10 @@ struct LinearRelation {
           break
         }
       }
-      if rank == n { return nil }
+      if rank == n {
+        isFree = true
+        return nil
+      }
     }
     guard rank == n - 1, let free = echelon.firstIndex(where: { $0 == nil }) else { return nil }
     // The free unknown is 1; the others follow from below.

@@ -57,7 +57,8 @@ final class MemberImages {
     else { return nil }
     if range.count > buffer.byteCount { buffer = AlignedBuffer(byteCount: 1 << 20) }
     var span = buffer.mutableBytes
-    guard (try? device.read(into: &span, range: 0..<range.count, at: range.lowerBound)) != nil else {
+    guard (try? device.read(into: &span, range: 0..<range.count, at: range.lowerBound)) != nil
+    else {
       return nil
     }
     byteCountRead += range.count

@@ -69,12 +69,20 @@ struct RecoverySearch {
     let n = images.count
     let isWhole = images.present.count == n
     if n == 1 { return [.linear] }
+    if images.present.count == 1 {
+      notes.append("one member alone holds all of an array only if it is a copy")
+      return [.mirrored]
+    }
     if census.placeCount == 0 {
       notes.append("there is nothing but zeros on the members")
       return [.mirrored, .singleParity, .striped]
     }
     if census.allEqual, images.present.count > 1 {
       notes.append("the members are equal: copies of each other")
+      return [.mirrored]
+    }
+    if isWhole, census.areEqualOften {
+      notes.append("the members are equal in most places: copies, one of which may be out of date")
       return [.mirrored]
     }
     if isWhole, census.formsGroups(images.present) {
@@ -110,7 +118,9 @@ struct RecoverySearch {
   // MARK: Candidates level by level
 
   private var chunks: [Int] {
-    if let chunk = request.chunkByteCount { return chunk >= 4096 && chunk % 512 == 0 ? [chunk] : [] }
+    if let chunk = request.chunkByteCount {
+      return chunk >= 4096 && chunk % 512 == 0 ? [chunk] : []
+    }
     return (12...24).map { 1 << $0 }.filter { $0 * 2 <= images.smallestByteCount }
   }
 
@@ -141,7 +151,8 @@ struct RecoverySearch {
   }
 
   private func memberByteCounts(_ offset: Int, _ chunk: Int) -> [[Int]] {
-    let sizes = request.memberByteCount.map { [$0] }
+    let sizes =
+      request.memberByteCount.map { [$0] }
       ?? DataOffsets.memberByteCounts(
         deviceByteCount: images.smallestByteCount, dataOffset: offset, chunkByteCount: chunk)
     return sizes.map { Array(repeating: $0, count: images.count) }
@@ -159,7 +170,8 @@ struct RecoverySearch {
   }
 
   private func candidate(
-    _ level: RaidLevel, _ layout: UInt32, _ chunk: Int, _ order: [Int], _ choice: DataOffsets.Choice,
+    _ level: RaidLevel, _ layout: UInt32, _ chunk: Int, _ order: [Int],
+    _ choice: DataOffsets.Choice,
     sizes: [Int]
   ) -> RecoveryCandidate? {
     let isWhole = level.usesWholeMembers
@@ -191,9 +203,10 @@ struct RecoverySearch {
       guard let sizes = memberByteCounts(choice.offset, 0).first else { continue }
       let order = defaultOrder
       guard var made = candidate(.mirrored, 0, 0, order, choice, sizes: sizes) else { continue }
-      if census.allEqual, images.present.count > 1 {
+      if census.areEqualOften || census.allEqual, images.present.count > 1 {
         made.note(
-          .copies, 60, "all members are equal at \(census.equalCount) of \(census.placeCount) places")
+          .copies, census.allEqual ? 60 : 30,
+          "all members are equal at \(census.equalCount) of \(census.placeCount) places")
       }
       made.equivalentCount = 1
       candidates.append(made)
@@ -240,7 +253,7 @@ struct RecoverySearch {
     _ candidate: inout RecoveryCandidate, _ found: OrderSearch.Found, _ weight: Double
   ) {
     let share = Self.continuityShare * weight
-    let isGood = found.linkMean > 0.2
+    let isGood = share > 0
     candidate.note(
       .continuity, max(-1000, min(1000, share)),
       found.linkCount == 0
@@ -337,7 +350,8 @@ struct RecoverySearch {
       let weight = max(-200, min(80, found.other / 2))
       candidate.note(
         .copies, weight,
-        weight > 0 ? "chunks that are to be copies are equal" : "chunks that are to be copies differ")
+        weight > 0
+          ? "chunks that are to be copies are equal" : "chunks that are to be copies differ")
     case .singleParity, .dedicatedParity:
       if found.other < 0 {
         candidate.note(
@@ -349,6 +363,11 @@ struct RecoverySearch {
           .parity, census.sumsToZero ? 60 : 20,
           "the sum of all members is zero at \(census.zeroSumCount) of \(census.placeCount) places")
       }
+    case .striped where census.sumsToZeroOften:
+      candidate.note(
+        .parity, -30,
+        "the sum of all members is zero at \(census.zeroSumCount) of \(census.placeCount) places, "
+          + "which without parity is no chance")
     default: break
     }
   }
@@ -389,12 +408,17 @@ struct RecoverySearch {
     var found: [LinearRelation] = []
     for absent in absents {
       found = []
+      var freeCount = 0
       for place in places.sorted() {
         try images.checkStop()
-        if let relation = LinearRelation(images, at: place, leavingOut: absent) {
-          found.append(relation)
+        switch LinearRelation.find(images, at: place, leavingOut: absent) {
+        case .relation(let relation): found.append(relation)
+        case .none: freeCount += 1
+        case .unclear: break
         }
       }
+      // Sparse rows of one parity have relations, too; but with two parities all rows have one.
+      if freeCount * 5 > found.count { found = [] }
       // Without a Q that is always on one member nothing but sums are left.
       if found.contains(where: { !$0.isUniform }) { return (found, absent) }
     }
@@ -457,7 +481,8 @@ struct RecoverySearch {
     _ absentSlot: Int, _ absentMember: Int
   ) -> [(order: [Int], count: Int, total: Int)] {
     func rowClass(_ relation: LinearRelation) -> Int {
-      let row = (relation.offset - offset) >= 0
+      let row =
+        (relation.offset - offset) >= 0
         ? (relation.offset - offset) / chunk : -((offset - relation.offset + chunk - 1) / chunk)
       return ((row % expected.count) + expected.count) % expected.count
     }
@@ -529,9 +554,10 @@ struct RecoverySearch {
     if !stale.isEmpty {
       var without = made
       for slot in stale { without.order[slot] = nil }
+      // md never uses such a member; that its parity agrees nearly everywhere proves nothing.
       if without.shape.survives(present: without.order.map { $0 != nil }) {
         without.note(
-          .superblock, 20, "members that missed the last changes are left out: \(stale.count)")
+          .superblock, 150, "members that missed the last changes are left out: \(stale.count)")
         candidates.append(without)
       }
     }
@@ -550,7 +576,8 @@ struct RecoverySearch {
   private mutating func finish() throws(RaidError) {
     for index in candidates.indices {
       if index % 64 == 0 { try images.checkStop() }
-      if known?.reference != nil, candidates[index].evidence.allSatisfy({ $0.kind != .superblock }) {
+      if known?.reference != nil, candidates[index].evidence.allSatisfy({ $0.kind != .superblock })
+      {
         candidates[index].note(
           .superblock, 20, "superblocks of \(known?.best.count ?? 0) members say so")
       }
@@ -623,7 +650,8 @@ struct RecoverySearch {
     } else if startsAtOnce, known?.reference == nil {
       candidate.note(
         .origin, offset == 0 ? 4 : -4,
-        offset == 0 ? "content begins where the members begin"
+        offset == 0
+          ? "content begins where the members begin"
           : "there is content at the start of the members, in front of the data")
     } else if first.isAllZero {
       let more = reader.bytes(0..<min(65536, candidate.shape.byteCount))
@@ -657,7 +685,8 @@ struct RecoverySearch {
           + "their inodes say")
       if walk.copiesRight + walk.copiesWrong > 0 {
         candidate.note(
-          .filesystem, max(-30, min(60, 6 * Double(walk.copiesRight) - 4 * Double(walk.copiesWrong))),
+          .filesystem,
+          max(-30, min(60, 6 * Double(walk.copiesRight) - 4 * Double(walk.copiesWrong))),
           "\(walk.copiesRight) of \(walk.copiesRight + walk.copiesWrong) copies of the ext "
             + "superblock are in their places")
       }
@@ -782,7 +811,9 @@ struct RecoverySearch {
   private func advice() -> [String] {
     var advice: [String] = []
     if book.landmarks.isEmpty {
-      return ["the members hold nothing but zeros where they were looked at: nothing can be told from them"]
+      return [
+        "the members hold nothing but zeros where they were looked at: nothing can be told from them"
+      ]
     }
     if request.level == nil { advice.append("say the level with --level") }
     if request.chunkByteCount == nil { advice.append("say the chunk size with --chunk") }
@@ -791,7 +822,8 @@ struct RecoverySearch {
       advice.append("if a member is missing, give 'missing' for it")
     }
     advice.append(
-      "encrypted or compressed content tells nothing of its order: then only superblocks or notes help")
+      "encrypted or compressed content tells nothing of its order: then only superblocks or notes help"
+    )
     return advice
   }
 }

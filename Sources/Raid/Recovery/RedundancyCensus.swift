@@ -60,6 +60,9 @@ struct RedundancyCensus {
   /// As after a rebuild that did not end, or with a member that missed something.
   var sumsToZeroOften: Bool { placeCount >= 8 && zeroSumCount * 10 >= placeCount * 3 }
 
+  /// As of mirrors of which one missed something.
+  var areEqualOften: Bool { placeCount >= 8 && equalCount * 10 >= placeCount * 3 }
+
   func areEqual(_ a: Int, _ b: Int) -> Bool {
     let pair = pairs[min(a, b)][max(a, b)]
     return isRule(pair.equal, of: pair.seen)

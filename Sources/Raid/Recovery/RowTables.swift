@@ -54,6 +54,9 @@ struct RowTables {
     let start = base + row * chunkByteCount
     let last = start + chunkByteCount - MemberImages.blockByteCount
     let deltas = LayoutTerms.rowDeltaCount
+    // What was learned of neighbours was learned across the edges of such small chunks.
+    let continuity =
+      chunkByteCount > MemberImages.blockByteCount ? book.continuity : Continuity.unlearned
     var follows = [Float](repeating: 0, count: deltas * n * n)
     var equals = [Float](repeating: 0, count: compares ? deltas * n * n : 0)
     let tails = (0..<n).map { book.sketch($0, at: last, usesSum: usesSum) }
@@ -68,13 +71,19 @@ struct RowTables {
         for j in 0..<n {
           let place = (delta * n + i) * n + j
           if let tail = tails[i], let head = heads[delta][j] {
-            follows[place] = Float(book.continuity.weight(tail.tail, head.head))
+            follows[place] = Float(continuity.weight(tail.tail, head.head))
           }
           if compares, let a = heads[0][i], let b = heads[delta][j], !(i == j && delta == 0) {
             equals[place] = a.identity == b.identity ? (a.isZero ? 0 : 4) : -12
           }
         }
       }
+    }
+    if chunkByteCount <= MemberImages.blockByteCount {
+      // Without what was learned only the differences between pairs mean anything.
+      let known = follows.filter { $0 != 0 }
+      let mean = known.reduce(0, +) / Float(max(1, known.count))
+      for place in follows.indices where follows[place] != 0 { follows[place] -= mean }
     }
     self.follows.append(follows)
     self.equals.append(equals)

@@ -21,7 +21,9 @@ struct SuperblockFindings {
       }
       for (id, weight) in seen { weights[id, default: 0] += weight }
     }
-    guard let id = weights.max(by: { ($0.value, $0.key.description) < ($1.value, $1.key.description) })?.key
+    guard
+      let id = weights.max(by: { ($0.value, $0.key.description) < ($1.value, $1.key.description) })?
+        .key
     else {
       reference = nil
       return
@@ -60,7 +62,8 @@ struct SuperblockFindings {
       notes.append(text)
     }
     if reference?.isReshaping == true {
-      notes.append("a reshape was running: only what has one shape can be read by an explicit layout")
+      notes.append(
+        "a reshape was running: only what has one shape can be read by an explicit layout")
     }
   }
 

@@ -87,7 +87,8 @@ package struct SuperblockTrace: Sendable {
       layout = word(76)
       events = bytes.integer(at: 200)
       isReshaping = word(8) & 4 != 0
-      slot = roles.indices.contains(device) && Int(roles[device]) < slotCount ? Int(roles[device]) : nil
+      slot =
+        roles.indices.contains(device) && Int(roles[device]) < slotCount ? Int(roles[device]) : nil
       guard let level = RaidLevel(number: Int32(bitPattern: word(72)), layout: layout) else {
         return nil
       }

@@ -59,6 +59,21 @@ struct ArraySession {
     warn()
   }
 
+  /// An array whose layout was said, for reading: the members are those named, in the order of their
+  /// slots, and `missing` stands for one that is not there.
+  init(
+    assuming layout: AssumedLayout, _ operand: ArrayOperand, _ request: Request,
+    context: CommandContext
+  ) throws(Failure) {
+    self.context = context
+    sums = nil
+    let paths = try operand.array.map { (text) throws(Failure) in try ArrayFinder.path(text) }
+    members = try MemberFiles(
+      paths, for: .read, direct: request.direct, wait: request.wait, context: context)
+    var opened = members.devices.makeIterator()
+    array = try layout.open(paths.map { $0.isMissing ? nil : opened.next() })
+  }
+
   private static func sumsFile(
     _ request: Request, _ assembly: Assembly
   ) throws(RaidError) -> SumsFile? {

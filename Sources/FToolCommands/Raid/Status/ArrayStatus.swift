@@ -47,6 +47,8 @@ struct ArrayStatus: Sendable {
   let condition: Condition
   /// Why it can't be started.
   let obstacle: Failure?
+  /// Why it may only be read, whoever asks.
+  let readOnlyReason: String?
   let isUnclean: Bool
   /// How many more members may be lost, whichever they are; nil where it can't be started.
   let lossesLeft: Int?
@@ -174,6 +176,7 @@ extension ArrayStatus {
       obstacle = Failure(error)
     }
     self.obstacle = obstacle
+    readOnlyReason = array?.obstacle.flatMap(Self.reason)
     shape = array?.shape ?? Self.shape(of: reference)
     byteCount = array?.byteCount ?? shape?.byteCount
     let rows = Self.rows(assembly, unusable: found.unusable.map { ($0.path, $0.why.message) })
@@ -200,6 +203,14 @@ extension ArrayStatus {
         .healthy
       }
     (sums, sumsRemark) = Self.sums(assembly, array, sumsFile: sumsFile, isTrusted: file?.isTrusted)
+  }
+
+  private static func reason(_ obstacle: WriteObstacle) -> String? {
+    switch obstacle {
+    case .openedForReading, .membersNotGiven, .uncleanAndDegraded, .broken: nil
+    case .reshaping, .hasJournal, .hasPartialParityLog, .metadata090, .clustered:
+      Failure(RaidError.readOnly(obstacle)).message
+    }
   }
 
   private static func openSums(_ path: String, _ assembly: Assembly) -> SumsFile? {

@@ -41,6 +41,7 @@ struct StatusReport: Report {
         ? "runs" : style.warning(operation.done == 0 ? "has not begun" : "was interrupted")
       lines.append(("Progress", "a \(operation.name) \(word): \(operation.measures)"))
     }
+    if let reason = status.readOnlyReason { lines.append(("Writing", reason)) }
     if let use { lines.append(("In use", use)) }
     var text = lines.map { name, value in
       style.strong("\(name):") + String(repeating: " ", count: 12 - name.count) + value + "\n"
@@ -171,7 +172,7 @@ struct StatusReport: Report {
   private func moment(_ seconds: UInt64) -> String {
     let now = Machine.now().seconds
     let time = UTCTime(secondsSinceEpoch: Int64(clamping: seconds)).rfc3339
-    guard now >= seconds else { return time }
+    guard now > seconds else { return time }
     return "\(time), \(durationText(.seconds(Int64(clamping: now - seconds)))) ago"
   }
 
@@ -184,6 +185,7 @@ struct StatusReport: Report {
       .init("state", .string(status.condition.rawValue)),
       .init("startable", .bool(status.obstacle == nil)),
       .init("reason", .string(status.obstacle?.message)),
+      .init("read_only_reason", .string(status.readOnlyReason)),
       .init("level", .string(status.shape?.level.name)), .init("layout", .string(layout)),
       .init("metadata", .string(reference.version.rawValue)),
       .init("bytes", .number(status.byteCount)),
