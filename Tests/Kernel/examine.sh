@@ -14,7 +14,7 @@ export LC_ALL=C TZ=UTC
 # Spaces do not count, nor what depends on the place where it is asked: the path, the host's own name, and
 # what device has a number there (the table of 0.90 ends its lines with that).
 fields() {
-  sed -e '/^\/.*:$/d' -e 's/ *(local to host [^)]*)//' -e 's/[[:space:]][[:space:]]*/ /g' -e 's/^ //; s/ $//; s| /dev/[^ ]*$||' -e '/^$/d'
+  sed -e '/^[^ ]*:$/d' -e 's/ *(local to host [^)]*)//' -e 's/[[:space:]][[:space:]]*/ /g' -e 's/^ //; s/ $//; s| /dev/[^ ]*$||' -e '/^$/d'
 }
 text=
 [ "${1:-}" = -e ] && { text=$2; shift 2; }

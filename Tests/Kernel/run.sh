@@ -4,8 +4,9 @@
 #   run.sh [-k] [PATTERN]     the cases whose name has PATTERN in it (a grep -E expression)
 #
 # The kernel runs as an ordinary program (vm.sh): no root, nothing installed. Each case is one array that
-# must see that and write again, and so on through the loss of members: which arrays, cases.sh says. All cases
-# share a boot of each kind.
+# goes to and fro: ftool makes and writes it, the kernel must take it clean, read the same and write, ftool
+# must see that and write again, and so on through the loss of members. cases.sh has the arrays, words.sh what
+# the steps are made of, guest.sh the steps inside the machine. All cases share a boot of each kind.
 # Prints a line for everything that was looked at, and at the end "N passed, N failed".
 # Exit 0: all passed, or skipped with the reason; 1: something failed. -k keeps the folder. FTOOL: the program.
 set -u
