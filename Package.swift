@@ -12,9 +12,10 @@ let strict: [SwiftSetting] = [
 ]
 
 /// Bytes go through the product fifty times faster when it is optimised, and the tests move many.
-let product = strict + [
-  .strictMemorySafety(), .unsafeFlags(["-O"], .when(configuration: .debug)),
-]
+let product =
+  strict + [
+    .strictMemorySafety(), .unsafeFlags(["-O"], .when(configuration: .debug)),
+  ]
 
 /// C that Swift cannot say, and vector kernels: optimised in debug builds too, so that tests are quick.
 let fastC: [CSetting] = [.unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror"])]
