@@ -70,3 +70,13 @@ void clinux_stop_set(int signal);
 int clinux_stop_take_status_request(void);
 /// Makes `signal` mean what it means to a process that never asked, and sends it to this one.
 void clinux_die_of(int signal);
+
+// Processes (ptrace and syscall are variadic; what runs between clone and exec must not be Swift).
+
+/// Any system call by its number: what it returned, or -errno.
+long clinux_call(long number, long a, long b, long c, long d, long e, long f);
+/// The same where the third argument is an address that the kernel reads or writes.
+long clinux_call_pointer(long number, long a, long b, const void *c, long d);
+/// clone3 of a process that does nothing but wait, with these pids in its nested namespaces (innermost
+/// first; none: any). Returns its pid, or -errno. On x86-64 only; elsewhere -ENOSYS.
+int clinux_spawn_stub(uint64_t flags, const int32_t *pids, uint64_t pid_count);

@@ -1,0 +1,47 @@
+#define _GNU_SOURCE  // syscall
+#include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "CLinux.h"
+
+long clinux_call(long number, long a, long b, long c, long d, long e, long f) {
+  long value = syscall(number, a, b, c, d, e, f);
+  return value == -1 ? -errno : value;
+}
+
+long clinux_call_pointer(long number, long a, long b, const void *c, long d) {
+  return clinux_call(number, a, b, (long)c, d, 0, 0);
+}
+
+// From clone(2); linux/sched.h has it only since 5.5, and not all of it.
+struct clone_arguments {
+  uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+    set_tid_size, cgroup;
+};
+
+// What the child runs before it is seized must not touch the C library: another thread of the parent may
+// have held any of its locks. So it makes raw calls only, and waits.
+int clinux_spawn_stub(uint64_t flags, const int32_t *pids, uint64_t pid_count) {
+  struct clone_arguments arguments = {
+    .flags = flags, .exit_signal = SIGCHLD, .set_tid = (uint64_t)pids, .set_tid_size = pid_count};
+  long child;
+#if defined(__x86_64__)
+  __asm__ volatile(
+    "syscall\n\t"
+    "test %%rax, %%rax\n\t"
+    "jnz 2f\n"
+    "1:\n\t"
+    "mov %[pause], %%eax\n\t"
+    "syscall\n\t"
+    "jmp 1b\n"
+    "2:"
+    : "=a"(child)
+    : "a"(SYS_clone3), "D"(&arguments), "S"(sizeof arguments), [pause] "i"(SYS_pause)
+    : "rcx", "r11", "memory");
+#else
+  child = -ENOSYS;
+#endif
+  return (int)child;
+}

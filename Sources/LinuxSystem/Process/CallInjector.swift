@@ -1,0 +1,232 @@
+#if arch(x86_64)
+  import SystemPackage
+
+  /// Makes system calls in the name of a stopped process: what only it can find out or change of itself.
+  ///
+  /// No code of ours is written over the process's own. The first call is made at the `syscall` instruction
+  /// that lies in the process's vdso; it maps one scratch area, and from then on calls run from a page in
+  /// there. That page continues in rt_sigreturn(2) on a frame which holds the thread's own registers, extended
+  /// state and signal mask: if the tracer dies at any moment after `enter`, the thread takes its own state up
+  /// again by itself and goes on. What remains are the moments of the mapping call itself and of the unmapping
+  /// one at the end, during which a dying tracer takes the process with it.
+  package final class CallInjector {
+    /// Bytes for arguments and results that lie in memory, behind code and frame.
+    package static let argumentByteCount = 128 << 10
+
+    private let memory: ProcessMemory
+    /// A `syscall` instruction of the process's own.
+    private let ownInstruction: UInt64
+    /// Where the scratch area lies.
+    package let scratch: Range<UInt64>
+    private var inside: Inside?
+
+    /// The thread that is made to call, and what it was.
+    private struct Inside {
+      let thread: TracedThread
+      var working: Registers
+      let original: Registers
+      let mask: UInt64
+    }
+
+    private enum Layout {
+      static let code: UInt64 = 0
+      /// The stack that a signal handler may use, should the thread be let go of in between, grows down
+      /// from the frame.
+      static let frame: UInt64 = 16 << 10
+      static let arguments: UInt64 = 48 << 10
+      static let byteCount: UInt64 = arguments + UInt64(argumentByteCount)
+    }
+
+    /// Where arguments begin in the process.
+    package var argumentAddress: UInt64 { scratch.lowerBound + Layout.arguments }
+
+    /// Maps the scratch area, in a stopped thread. `at`: where, if it matters; it must be free.
+    package init(
+      in thread: TracedThread, ownInstruction: UInt64, at address: UInt64? = nil
+    ) throws(InjectionError) {
+      self.ownInstruction = ownInstruction
+      do throws(SystemCallError) {
+        memory = try ProcessMemory(of: thread.process)
+      } catch {
+        throw .tracing(error)
+      }
+      let original = try tracing { () throws(SystemCallError) in try thread.registers() }
+      let mask = try tracing { () throws(SystemCallError) in try thread.signalMask() }
+      try tracing { () throws(SystemCallError) in try thread.set(signalMask: .max) }
+      // MAP_PRIVATE | MAP_ANONYMOUS, and MAP_FIXED_NOREPLACE where the place is given
+      let flags: UInt64 = 0x22 | (address == nil ? 0 : 0x10_0000)
+      var failure: InjectionError?
+      var mapped = 0
+      do {
+        var working = original
+        mapped = try Self.call(
+          .mmap, [address ?? 0, Layout.byteCount, 7, flags, .max, 0], in: thread, &working,
+          at: ownInstruction)
+      } catch {
+        failure = error
+      }
+      try tracing { () throws(SystemCallError) in try thread.set(original) }
+      try tracing { () throws(SystemCallError) in try thread.set(signalMask: mask) }
+      if let failure { throw failure }
+      if mapped < 0 && mapped > -4096 {
+        throw .refused(call: "mmap", errno: Errno(rawValue: CInt(-mapped)))
+      }
+      let start = UInt64(bitPattern: Int64(mapped))
+      scratch = start..<start + Layout.byteCount
+      try tracing { () throws(SystemCallError) in
+        try memory.write(Self.code(frame: start + Layout.frame), at: start + Layout.code)
+      }
+    }
+
+    /// Borrows a stopped thread for calls. Nothing of it is lost until `leave`, whatever happens to us.
+    package func enter(_ thread: TracedThread, registers: Registers) throws(InjectionError) {
+      precondition(inside == nil, "one thread at a time")
+      let mask = try tracing { () throws(SystemCallError) in try thread.signalMask() }
+      let state = try tracing { () throws(SystemCallError) in try thread.extendedState() }
+      let frame = SignalFrame.bytes(
+        registers: registers, signalMask: mask, extendedState: state,
+        at: scratch.lowerBound + Layout.frame)
+      precondition(UInt64(frame.count) <= Layout.arguments - Layout.frame)
+      var working = registers
+      working.currentCall = nil
+      working.instructionPointer = scratch.lowerBound + Layout.code + Registers.callInstructionByteCount
+      working.stackPointer = scratch.lowerBound + Layout.frame
+      let memory = scratch.lowerBound + Layout.frame
+      try tracing { () throws(SystemCallError) in
+        try self.memory.write(frame, at: memory)
+        // In this order: from here on it would go on in rt_sigreturn, which also sets the mask back.
+        try thread.set(working)
+        try thread.set(signalMask: .max)
+      }
+      inside = Inside(thread: thread, working: working, original: registers, mask: mask)
+    }
+
+    /// Gives the thread back as it was.
+    package func leave() throws(InjectionError) {
+      guard let inside else { return }
+      self.inside = nil
+      if !inside.thread.isStopped { return }
+      try tracing { () throws(SystemCallError) in
+        try inside.thread.set(inside.working)
+        try inside.thread.set(signalMask: inside.mask)
+        try inside.thread.set(inside.original)
+      }
+    }
+
+    /// Makes a call in the borrowed thread: what it returned, or -errno.
+    package func callForResult(
+      _ call: KernelCall, _ arguments: [UInt64]
+    ) throws(InjectionError) -> Int {
+      guard let inside else { preconditionFailure("no thread is borrowed") }
+      var registers = inside.working
+      return try Self.call(
+        call, arguments, in: inside.thread, &registers, at: scratch.lowerBound + Layout.code)
+    }
+
+    /// Makes a call in the borrowed thread, and throws what it refuses.
+    @discardableResult
+    package func call(
+      _ call: KernelCall, _ name: StaticString, _ arguments: [UInt64]
+    ) throws(InjectionError) -> Int {
+      let value = try callForResult(call, arguments)
+      if value < 0 && value > -4096 {
+        throw .refused(call: name.description, errno: Errno(rawValue: CInt(-value)))
+      }
+      return value
+    }
+
+    /// Puts bytes where arguments are read; returns their address.
+    @discardableResult
+    package func put(_ bytes: [UInt8], at offset: Int = 0) throws(InjectionError) -> UInt64 {
+      precondition(offset >= 0 && offset + bytes.count <= Self.argumentByteCount)
+      let address = argumentAddress + UInt64(offset)
+      try tracing { () throws(SystemCallError) in try memory.write(bytes, at: address) }
+      return address
+    }
+
+    /// Reads back what a call left there.
+    package func get(_ count: Int, at offset: Int = 0) throws(InjectionError) -> [UInt8] {
+      precondition(offset >= 0 && offset + count <= Self.argumentByteCount)
+      let address = argumentAddress + UInt64(offset)
+      return try tracing { () throws(SystemCallError) in
+        try memory.bytes(at: address, count: count)
+      }
+    }
+
+    /// Takes the scratch area away, with a call at the process's own instruction.
+    package func remove(in thread: TracedThread, registers: Registers) throws(InjectionError) {
+      precondition(inside == nil)
+      let mask = try tracing { () throws(SystemCallError) in try thread.signalMask() }
+      try tracing { () throws(SystemCallError) in try thread.set(signalMask: .max) }
+      var working = registers
+      let result = try Self.call(
+        .munmap, [scratch.lowerBound, Layout.byteCount], in: thread, &working, at: ownInstruction)
+      try tracing { () throws(SystemCallError) in
+        try thread.set(registers)
+        try thread.set(signalMask: mask)
+      }
+      if result < 0 {
+        throw .refused(call: "munmap", errno: Errno(rawValue: CInt(-result)))
+      }
+    }
+
+    private static func call(
+      _ call: KernelCall, _ arguments: [UInt64], in thread: TracedThread,
+      _ registers: inout Registers, at address: UInt64
+    ) throws(InjectionError) -> Int {
+      registers.prepare(call, arguments, at: address)
+      let prepared = registers
+      try tracing { () throws(SystemCallError) in try thread.set(prepared) }
+      try runToSystemCallStop(thread)  // about to enter
+      try runToSystemCallStop(thread)  // has left
+      registers = try tracing { () throws(SystemCallError) in try thread.registers() }
+      return registers.callResult
+    }
+
+    private static func runToSystemCallStop(_ thread: TracedThread) throws(InjectionError) {
+      while true {
+        try tracing { () throws(SystemCallError) in try thread.resumeToSystemCall() }
+        let stop = try tracing { () throws(SystemCallError) in try thread.wait() }
+        switch stop {
+        case .systemCall: return
+        case .exited, .killed: throw .ended(thread.id)
+        case .interrupted, .groupStopped, .cloned: continue  // an old request, or what was made is stopped
+        case .signal, .event, nil: throw .unexpected(thread.id, stop)
+        }
+      }
+    }
+
+    /// syscall; then, should nobody stop it there: rsp = the frame, rt_sigreturn.
+    private static func code(frame: UInt64) -> [UInt8] {
+      var code: [UInt8] = [0x0f, 0x05]  // syscall
+      code += [0x48, 0xbc]  // movabs $frame, %rsp
+      code += (0..<8).map { UInt8(truncatingIfNeeded: (frame + SignalFrame.contextOffset) >> (8 * $0)) }
+      code += [0xb8, 15, 0, 0, 0]  // mov $15, %eax: rt_sigreturn
+      code += [0x0f, 0x05]  // syscall
+      return code
+    }
+  }
+
+  /// A call in another process that could not be made.
+  package enum InjectionError: Error {
+    /// ptrace or the process's memory refused.
+    case tracing(SystemCallError)
+    /// The process made the call, and the kernel refused it.
+    case refused(call: String, errno: Errno)
+    /// The thread ended meanwhile.
+    case ended(ProcessID)
+    /// It stopped for another reason than its call.
+    case unexpected(ProcessID, ThreadStop?)
+  }
+
+  /// Names what the kernel said to us, not to the process.
+  private func tracing<Value: ~Copyable>(
+    _ body: () throws(SystemCallError) -> Value
+  ) throws(InjectionError) -> Value {
+    do throws(SystemCallError) {
+      return try body()
+    } catch {
+      throw .tracing(error)
+    }
+  }
+#endif

@@ -1,0 +1,274 @@
+import CLinux
+import Glibc
+import SystemPackage
+
+/// A thread of another process that this thread has seized with ptrace.
+///
+/// The kernel obeys only the thread that seized, so every call checks that it is that one. Letting go of the
+/// last reference does not detach; a traced thread that nobody detaches is let go by the kernel when the
+/// tracer ends, as it stands then.
+package final class TracedThread {
+  package let id: ProcessID
+  /// The process it is a thread of.
+  package let process: ProcessID
+  /// Whether it is stopped, so that it can be asked and changed.
+  package private(set) var isStopped = false
+  package private(set) var isAttached = true
+  private let owner = pthread_self()
+
+  /// What is traced along: what a stopped thread makes is stopped as well, before it runs.
+  package struct Options: OptionSet, Sendable {
+    package let rawValue: Int
+    package init(rawValue: Int) { self.rawValue = rawValue }
+
+    /// System call stops can be told from SIGTRAP.
+    package static let markSystemCalls = Options(rawValue: 0x1)
+    package static let forks = Options(rawValue: 0x2 | 0x4)
+    package static let clones = Options(rawValue: 0x8)
+    /// Killed when the tracer ends.
+    package static let endWithTracer = Options(rawValue: 0x10_0000)
+    /// Its seccomp filters sleep while it is traced (needs CAP_SYS_ADMIN).
+    package static let suspendSeccomp = Options(rawValue: 0x20_0000)
+  }
+
+  private enum Request {
+    static let resume = 7, detach = 17, resumeToSystemCall = 24, setOptions = 0x4200
+    static let signalInformation = 0x4202
+    static let registerSet = 0x4204, setRegisterSet = 0x4205, seize = 0x4206, interrupt = 0x4207
+    static let listen = 0x4208, peekSignals = 0x4209, signalMask = 0x420a, setSignalMask = 0x420b
+    static let seccompFilter = 0x420c, rseqConfiguration = 0x420f
+  }
+
+  /// Takes hold of a running thread; it goes on running until `interrupt`.
+  package init(
+    seizing id: ProcessID, of process: ProcessID, options: Options
+  ) throws(SystemCallError) {
+    self.id = id
+    self.process = process
+    try kernelCall(
+      .ptrace, "ptrace(PTRACE_SEIZE)", on: "process \(id)", Request.seize, Int(id.number), 0,
+      options.rawValue)
+  }
+
+  /// One that the kernel attached by itself, since its maker is traced with `forks` or `clones`.
+  package init(inherited id: ProcessID, of process: ProcessID) {
+    self.id = id
+    self.process = process
+  }
+
+  // MARK: Stopping and going on
+
+  /// Asks it to stop; `wait` tells when it has.
+  package func interrupt() throws(SystemCallError) {
+    try request("PTRACE_INTERRUPT", Request.interrupt)
+  }
+
+  /// Waits for its next stop. Without `blocking`, nil when there is none yet.
+  package func wait(blocking: Bool = true) throws(SystemCallError) -> ThreadStop? {
+    checkOwner()
+    var status: CInt = 0
+    let options = Int(WALL) | (blocking ? 0 : Int(WNOHANG))
+    let id = id
+    let waited = try unsafe withUnsafeMutablePointer(to: &status) {
+      status throws(SystemCallError) in
+      try kernelCall(
+        .wait4, "wait4", on: "process \(id)", Int(id.number), Int(bitPattern: status), options)
+    }
+    if waited == 0 { return nil }
+    let stop = ThreadStop(status: status)
+    isStopped = !stop.isEnd
+    if stop.isEnd { isAttached = false }
+    return stop
+  }
+
+  /// Goes on, with a signal or without.
+  package func resume(signal: Int32 = 0) throws(SystemCallError) {
+    try request("PTRACE_CONT", Request.resume, data: Int(signal))
+    isStopped = false
+  }
+
+  /// Goes on until it enters or leaves a system call.
+  package func resumeToSystemCall() throws(SystemCallError) {
+    try request("PTRACE_SYSCALL", Request.resumeToSystemCall)
+    isStopped = false
+  }
+
+  /// From a group stop: stays stopped, as anybody else would see it, and tells what happens to it.
+  package func listen() throws(SystemCallError) {
+    try request("PTRACE_LISTEN", Request.listen)
+    isStopped = false
+  }
+
+  /// Lets go of it; it runs on, with a signal or without. It must be stopped.
+  package func detach(signal: Int32 = 0) throws(SystemCallError) {
+    try request("PTRACE_DETACH", Request.detach, data: Int(signal))
+    isStopped = false
+    isAttached = false
+  }
+
+  package func setOptions(_ options: Options) throws(SystemCallError) {
+    try request("PTRACE_SETOPTIONS", Request.setOptions, data: options.rawValue)
+  }
+
+  // MARK: State
+
+  /// The general registers.
+  package func registers() throws(SystemCallError) -> Registers {
+    let bytes = try registerSet(1, limit: Registers.wordCount * 8)  // NT_PRSTATUS
+    guard bytes.count == Registers.wordCount * 8 else {
+      // A 32-bit thread has another, shorter set.
+      throw SystemCallError(
+        call: "ptrace(PTRACE_GETREGSET)", subject: "process \(id)", errno: .noExec)
+    }
+    return Registers(
+      words: (0..<Registers.wordCount).map { word in
+        (0..<8).reduce(0) { $0 | UInt64(bytes[word * 8 + $1]) << (8 * UInt64($1)) }
+      })
+  }
+
+  package func set(_ registers: Registers) throws(SystemCallError) {
+    try setRegisterSet(
+      1, registers.words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } })
+  }
+
+  /// x87, SSE, AVX and whatever else the processor keeps, as XSAVE stores it.
+  package func extendedState() throws(SystemCallError) -> [UInt8] {
+    try registerSet(0x202, limit: 64 << 10)  // NT_X86_XSTATE
+  }
+
+  package func set(extendedState: [UInt8]) throws(SystemCallError) {
+    try setRegisterSet(0x202, extendedState)
+  }
+
+  /// Which signals are blocked: bit n - 1 for signal n.
+  package func signalMask() throws(SystemCallError) -> UInt64 {
+    var mask: UInt64 = 0
+    try unsafe withUnsafeMutablePointer(to: &mask) { mask throws(SystemCallError) in
+      _ = try request(
+        "PTRACE_GETSIGMASK", Request.signalMask, address: 8, data: Int(bitPattern: mask))
+    }
+    return mask
+  }
+
+  package func set(signalMask: UInt64) throws(SystemCallError) {
+    var mask = signalMask
+    try unsafe withUnsafeMutablePointer(to: &mask) { mask throws(SystemCallError) in
+      _ = try request(
+        "PTRACE_SETSIGMASK", Request.setSignalMask, address: 8, data: Int(bitPattern: mask))
+    }
+  }
+
+  /// The signals that wait to be delivered, each as the 128 bytes of its siginfo: those of this thread, or
+  /// those of the whole process.
+  package func pendingSignals(ofProcess: Bool) throws(SystemCallError) -> [[UInt8]] {
+    var signals: [[UInt8]] = []
+    var information = [UInt8](repeating: 0, count: 128)
+    while true {
+      // ptrace_peeksiginfo_args: offset, flags, how many
+      let arguments: [UInt64] = [UInt64(signals.count), (ofProcess ? 1 : 0) | 1 << 32]
+      let count = try unsafe arguments.withUnsafeBytes { arguments throws(SystemCallError) in
+        try unsafe information.withUnsafeMutableBytes { bytes throws(SystemCallError) in
+          try request(
+            "PTRACE_PEEKSIGINFO", Request.peekSignals,
+            address: Int(bitPattern: arguments.baseAddress), data: Int(bitPattern: bytes.baseAddress))
+        }
+      }
+      if count == 0 { return signals }
+      signals.append(information)
+    }
+  }
+
+  /// What the thread has registered for restartable sequences; nil if nothing.
+  package func restartableSequences() throws(SystemCallError) -> RestartableSequences? {
+    var words: [UInt64] = [0, 0, 0]
+    let byteCount = words.count * 8
+    try unsafe words.withUnsafeMutableBytes { bytes throws(SystemCallError) in
+      _ = try request(
+        "PTRACE_GET_RSEQ_CONFIGURATION", Request.rseqConfiguration, address: byteCount,
+        data: Int(bitPattern: bytes.baseAddress))
+    }
+    if words[0] == 0 { return nil }
+    return RestartableSequences(
+      address: words[0], byteCount: UInt32(truncatingIfNeeded: words[1]),
+      signature: UInt32(truncatingIfNeeded: words[1] >> 32))
+  }
+
+  /// The classic BPF program of a seccomp filter, eight bytes an instruction; index 0 is the newest. Nil
+  /// past the last one.
+  package func seccompFilter(_ index: Int) throws(SystemCallError) -> [UInt8]? {
+    do throws(SystemCallError) {
+      let count = try request("PTRACE_SECCOMP_GET_FILTER", Request.seccompFilter, address: index)
+      var program = [UInt8](repeating: 0, count: count * 8)
+      try unsafe program.withUnsafeMutableBytes { bytes throws(SystemCallError) in
+        _ = try request(
+          "PTRACE_SECCOMP_GET_FILTER", Request.seccompFilter, address: index,
+          data: Int(bitPattern: bytes.baseAddress))
+      }
+      return program
+    } catch  where error.errno == .noSuchFileOrDirectory {
+      return nil
+    }
+  }
+
+  // MARK: Requests
+
+  private func registerSet(_ set: Int, limit: Int) throws(SystemCallError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: limit)
+    let filled = try unsafe bytes.withUnsafeMutableBytes { bytes throws(SystemCallError) in
+      var vector = unsafe iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
+      try unsafe withUnsafeMutablePointer(to: &vector) { vector throws(SystemCallError) in
+        _ = try request(
+          "PTRACE_GETREGSET", Request.registerSet, address: set, data: Int(bitPattern: vector))
+      }
+      return unsafe vector.iov_len
+    }
+    return Array(bytes.prefix(filled))
+  }
+
+  private func setRegisterSet(_ set: Int, _ bytes: [UInt8]) throws(SystemCallError) {
+    var bytes = bytes
+    try unsafe bytes.withUnsafeMutableBytes { bytes throws(SystemCallError) in
+      var vector = unsafe iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
+      try unsafe withUnsafeMutablePointer(to: &vector) { vector throws(SystemCallError) in
+        _ = try request(
+          "PTRACE_SETREGSET", Request.setRegisterSet, address: set, data: Int(bitPattern: vector))
+      }
+    }
+  }
+
+  @discardableResult
+  private func request(
+    _ name: StaticString, _ request: Int, address: Int = 0, data: Int = 0
+  ) throws(SystemCallError) -> Int {
+    checkOwner()
+    let value = clinux_call(
+      KernelCall.ptrace.rawValue, request, Int(id.number), address, data, 0, 0)
+    if value < 0 {
+      throw SystemCallError(
+        call: "ptrace(\(name))", subject: "process \(id)", errno: Errno(rawValue: CInt(-value)))
+    }
+    return value
+  }
+
+  private func checkOwner() {
+    precondition(
+      pthread_equal(owner, pthread_self()) != 0, "ptrace obeys only the thread that seized")
+  }
+}
+
+/// Also children that are threads, or that end with another signal than SIGCHLD (linux/wait.h).
+private let WALL: CInt = 0x4000_0000
+
+/// A thread's registration for restartable sequences: rseq(2).
+package struct RestartableSequences: Equatable, Sendable {
+  /// Where its `struct rseq` lies.
+  package var address: UInt64
+  package var byteCount: UInt32
+  package var signature: UInt32
+
+  package init(address: UInt64, byteCount: UInt32, signature: UInt32) {
+    self.address = address
+    self.byteCount = byteCount
+    self.signature = signature
+  }
+}
