@@ -21,7 +21,8 @@ package final class Member: Sendable {
   let dataOffset: Int
   /// Data bytes that there is room for.
   let dataByteCount: Int
-  /// What the superblock calls unreadable; data offsets, in order.
+  /// What the superblock calls unreadable: data offsets of whole blocks of 4 KiB, in order, with blocks
+  /// between them that are good.
   let badBlocks: [Range<Int>]
   let sums: BlockSums?
   let isWriteMostly: Bool
@@ -41,7 +42,7 @@ package final class Member: Sendable {
     self.device = device
     self.dataOffset = dataOffset
     dataByteCount = Int(superblock.dataSizeSectors) * 512
-    self.badBlocks = badBlocks
+    self.badBlocks = badBlocks.inWholeBlocks
     self.sums = sums
     isWriteMostly = superblock.deviceFlags.contains(.writeMostly)
     validEnd = Atomic(
@@ -67,11 +68,34 @@ package final class Member: Sendable {
   package var superblock: MDSuperblock { state.withLock { $0.superblock } }
   package var header: RegionHeader? { state.withLock { $0.header } }
 
-  /// Whether the range may be believed: not failed, in sync, and not listed as bad.
-  func isReadable(_ range: Range<Int>) -> Bool {
-    !isFailed && range.upperBound <= validByteCount && !isListedBad(range)
+  /// Whether the block at a data offset may be believed (not failed, in sync, and not listed as bad),
+  /// and up to where, at most up to `limit`, that is so of all blocks: a multiple of 4096, or `limit`.
+  func readability(at offset: Int, limit: Int) -> (isReadable: Bool, end: Int) {
+    if isFailed { return (false, limit) }
+    let valid = validByteCount / 4096 * 4096
+    if offset >= valid { return (false, limit) }
+    let limit = min(limit, valid)
+    if badBlocks.isEmpty { return (true, limit) }
+    // The first of them that does not end before the block.
+    var low = 0
+    var high = badBlocks.count
+    while low < high {
+      let middle = (low + high) / 2
+      if badBlocks[middle].upperBound <= offset { low = middle + 1 } else { high = middle }
+    }
+    guard low < badBlocks.count else { return (true, limit) }
+    let next = badBlocks[low]
+    return next.lowerBound <= offset
+      ? (false, min(limit, next.upperBound)) : (true, min(limit, next.lowerBound))
   }
 
+  /// Whether all of the range may be believed.
+  func isReadable(_ range: Range<Int>) -> Bool {
+    let (isReadable, end) = readability(at: range.lowerBound, limit: range.upperBound)
+    return isReadable && end == range.upperBound
+  }
+
+  /// Whether a part of the range is listed as bad.
   func isListedBad(_ range: Range<Int>) -> Bool {
     !badBlocks.isEmpty && badBlocks.contains { $0.overlaps(range) }
   }

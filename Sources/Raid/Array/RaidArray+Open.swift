@@ -169,12 +169,14 @@ extension RaidArray {
     }
     return Member(
       device: probe.device, superblock: superblock, header: probe.header,
-      dataOffset: Int(offsetSectors) * 512, badBlocks: try badBlocks(probe), sums: sums,
+      dataOffset: Int(offsetSectors) * 512, badBlocks: try badBlocks(probe, dataOffsetSectors: Int(offsetSectors)), sums: sums,
       sumsAreTrusted: trusts)
   }
 
   /// What the member's list of bad blocks says, as data offsets.
-  static func badBlocks(_ probe: MemberProbe) throws(RaidError) -> [Range<Int>] {
+  static func badBlocks(
+    _ probe: MemberProbe, dataOffsetSectors: Int
+  ) throws(RaidError) -> [Range<Int>] {
     let superblock = probe.superblock
     guard superblock.features.contains(.badBlocks), superblock.badBlockLog.sizeSectors > 0 else {
       return []
@@ -194,10 +196,9 @@ extension RaidArray {
     }
     do throws(MDBadBlockLogError) {
       let log = try MDBadBlockLog(decoding: bytes.bytes.sub(0..<count), shift: place.shift)
-      let dataOffset = Int(superblock.dataOffsetSectors)
       return log.ranges.compactMap { range in
-        let lower = max(range.lowerBound, dataOffset) - dataOffset
-        let upper = max(range.upperBound, dataOffset) - dataOffset
+        let lower = max(range.lowerBound, dataOffsetSectors) - dataOffsetSectors
+        let upper = max(range.upperBound, dataOffsetSectors) - dataOffsetSectors
         return lower < upper ? lower.multipliedOrMax(by: 512)..<upper.multipliedOrMax(by: 512) : nil
       }.sorted { $0.lowerBound < $1.lowerBound }
     } catch {

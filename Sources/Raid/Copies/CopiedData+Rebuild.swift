@@ -13,6 +13,7 @@ extension CopiedData {
     memory: inout WorkingMemory
   ) throws(RaidError) -> [Int] {
     var lost: [Int] = []
+    var places: [CopyPlacement.Place] = []
     var offset = memberRange.lowerBound
     while offset < memberRange.upperBound {
       let rest = memberRange.upperBound - offset
@@ -23,25 +24,25 @@ extension CopiedData {
         offset += min(rest, 4096 - offset % 4096)
         continue
       }
-      let range = found.offset..<found.offset + found.byteCount
+      _ = placement.locate(found.offset, into: &places)
+      let count = evenByteCount(places, limit: found.byteCount, members.slots)
+      let range = found.offset..<found.offset + count
       let more = try locks.withLock(range, exclusive: true) { () throws(RaidError) -> [Int] in
         try copy(
-          range, slot, onto: target, at: offset, readsOwn: readsOwn, memory: &memory)
+          range, places, slot, onto: target, at: offset, readsOwn: readsOwn, memory: &memory)
       }
       lost.append(contentsOf: more)
-      offset += found.byteCount
+      offset += count
     }
     return lost
   }
 
   private func copy(
-    _ range: Range<Int>, _ slot: Int, onto target: Member, at offset: Int, readsOwn: Bool,
+    _ range: Range<Int>, _ places: [CopyPlacement.Place], _ slot: Int, onto target: Member, at offset: Int, readsOwn: Bool,
     memory: inout WorkingMemory
   ) throws(RaidError) -> [Int] {
     let slots = members.slots
     let sums = memory.sums
-    var places: [CopyPlacement.Place] = []
-    _ = placement.locate(range.lowerBound, into: &places)
     var unread: [Int] = stride(from: 0, to: range.count, by: 4096).map { $0 }
     for place in places where !unread.isEmpty && (readsOwn || place.slot != slot) {
       guard

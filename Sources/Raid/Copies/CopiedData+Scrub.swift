@@ -25,7 +25,8 @@ extension CopiedData {
     var offset = range.lowerBound
     var places: [CopyPlacement.Place] = []
     while offset < range.upperBound {
-      let run = min(range.upperBound - offset, placement.locate(offset, into: &places), scrubLimit)
+      let piece = min(range.upperBound - offset, placement.locate(offset, into: &places), scrubLimit)
+      let run = evenByteCount(places, limit: piece, members.slots)
       // Where a linear member ends inside a block, the block is checked whole with its first part.
       let part = offset..<offset + run
       try locks.withLock(part, exclusive: true) { () throws(RaidError) in
