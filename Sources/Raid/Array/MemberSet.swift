@@ -35,6 +35,11 @@ package final class MemberSet: Sendable {
       return (isReadable ? replacement : nil, other)
     }
 
+    /// Who would give the block if its log did not call it bad.
+    func lister(of block: Range<Int>) -> Member? {
+      [member, replacement].lazy.compactMap { $0 }.first { $0.isOnlyListed(block) }
+    }
+
     /// Who else can give the range when its reader could not.
     func otherReader(of range: Range<Int>) -> Member? {
       guard let member, member.isReadable(range), let replacement,

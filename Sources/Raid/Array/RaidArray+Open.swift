@@ -169,7 +169,8 @@ extension RaidArray {
     }
     return Member(
       device: probe.device, superblock: superblock, header: probe.header,
-      dataOffset: Int(offsetSectors) * 512, badBlocks: try badBlocks(probe, dataOffsetSectors: Int(offsetSectors)), sums: sums,
+      dataOffset: Int(offsetSectors) * 512,
+      badBlocks: try badBlocks(probe, dataOffsetSectors: Int(offsetSectors)), sums: sums,
       sumsAreTrusted: trusts)
   }
 

@@ -19,7 +19,8 @@ extension [Range<Int>] {
     var whole: [Range<Int>] = []
     for range in sorted(by: { $0.lowerBound < $1.lowerBound }) where !range.isEmpty {
       let start = range.lowerBound / 4096 * 4096
-      let end = range.upperBound > Int.max - 4095 ? Int.max : (range.upperBound + 4095) / 4096 * 4096
+      let end =
+        range.upperBound > Int.max - 4095 ? Int.max : (range.upperBound + 4095) / 4096 * 4096
       if let last = whole.last, start <= last.upperBound {
         whole[whole.count - 1] = last.lowerBound..<Swift.max(last.upperBound, end)
       } else {

@@ -136,7 +136,9 @@ extension CopiedData {
       let range = copy.offset..<copy.offset + count
       let slot = slots[copy.slot]
       // Of the block's own slot, only who is to replace the member that could not give it.
-      let readers = [copy.slot == block.slot ? nil : slot.reader(of: range), slot.otherReader(of: range)]
+      let readers = [
+        copy.slot == block.slot ? nil : slot.reader(of: range), slot.otherReader(of: range),
+      ]
       for case let member? in readers {
         do {
           let finding = try member.readChecked(
@@ -191,16 +193,19 @@ extension CopiedData {
     _ block: BadBlock, memory: inout WorkingMemory
   ) throws(RaidError) -> Bool {
     let slot = members.slots[block.slot]
-    guard let member = slot.reader(of: block.offset..<block.offset + 1) else { return false }
+    let first = block.offset..<block.offset + 1
+    guard let member = slot.reader(of: first) ?? slot.lister(of: first) else { return false }
     let end = min(block.offset + 4096, max(member.dataByteCount, block.offset + 512))
     let place = memory.buffer.byteCount - 4096
     let range = place..<place + end - block.offset
     let sums = memory.sums
     do {
       var bytes = memory.buffer.mutableBytes
-      let now = try member.readChecked(
-        into: &bytes, range: range, at: block.offset, sums: sums)
-      if now == .good { return true }
+      if !member.badBlocks.overlaps(first) {
+        let now = try member.readChecked(
+          into: &bytes, range: range, at: block.offset, sums: sums)
+        if now == .good { return true }
+      }
     } catch {
       try members.fail(member, error)
       return false

@@ -6,8 +6,7 @@ import RaidGeometry
 extension CopiedData {
   /// Copies what a slot holds in a range of its data from other copies to a member.
   ///
-  /// - Returns: data offsets of blocks that no copy has; the member's sum for them is one that nothing
-  ///   agrees with.
+  /// - Returns: data offsets of blocks that no copy has; they are marked as such on the member.
   func rebuild(
     _ slot: Int, onto target: Member, _ memberRange: Range<Int>, readsOwn: Bool,
     memory: inout WorkingMemory
@@ -38,7 +37,8 @@ extension CopiedData {
   }
 
   private func copy(
-    _ range: Range<Int>, _ places: [CopyPlacement.Place], _ slot: Int, onto target: Member, at offset: Int, readsOwn: Bool,
+    _ range: Range<Int>, _ places: [CopyPlacement.Place], _ slot: Int, onto target: Member,
+    at offset: Int, readsOwn: Bool,
     memory: inout WorkingMemory
   ) throws(RaidError) -> [Int] {
     let slots = members.slots
@@ -69,7 +69,7 @@ extension CopiedData {
     do throws(DeviceError) {
       try target.writeFresh(
         memory.buffer.bytes, range: 0..<range.count, at: offset, sums: memory.sums)
-      for block in unread { try target.sums?.poison(block: (offset + block) / 4096) }
+      try target.markLost(unread.map { offset + $0 })
     } catch {
       try members.fail(target, error)
       throw .member(name: target.name, error)

@@ -25,8 +25,7 @@ extension ParityStripes {
   /// Computes what a slot holds in a part of the array and writes it to a member.
   ///
   /// - Parameter source: whether the slot's own member may be read, as when it is being replaced.
-  /// - Returns: data offsets of blocks of which too much is lost; the member's sum for them is one that
-  ///   nothing agrees with, so that they are never taken for good.
+  /// - Returns: data offsets of blocks of which too much is lost; they are marked as such on the member.
   func rebuild(
     _ slot: Int, onto target: Member, _ memberRange: Range<Int>, readsOwn: Bool,
     memory: inout WorkingMemory
@@ -81,7 +80,7 @@ extension ParityStripes {
       try target.writeFresh(
         memory.buffer.bytes, range: place..<place + band.byteCount,
         at: band.memberRange.lowerBound, sums: memory.sums)
-      for offset in lost { try target.sums?.poison(block: offset / 4096) }
+      try target.markLost(lost)
     } catch {
       try members.fail(target, error)
       throw .member(name: target.name, error)

@@ -61,7 +61,7 @@ extension ParityStripes {
     guard
       let member = [slots[block.slot].member, slots[block.slot].replacement]
         .compactMap({ $0 }).first(where: {
-          $0.validByteCount >= range.upperBound && !$0.isListedBad(range)
+          $0.validByteCount >= range.upperBound && !$0.badBlocks.overlaps(range)
         })
     else {
       if isRecovered { return .recovered }
@@ -152,14 +152,17 @@ extension ParityStripes {
     _ block: BadBlock, memory: inout WorkingMemory
   ) throws(RaidError) -> Bool {
     let slot = members.slots[block.slot]
-    guard let member = slot.reader(of: block.offset..<block.offset + 4096) else { return false }
+    let range = block.offset..<block.offset + 4096
+    guard let member = slot.reader(of: range) ?? slot.lister(of: range) else { return false }
     let own = block.slot * 4096..<block.slot * 4096 + 4096
     let sums = memory.sums
     do {
       var bytes = memory.blocks.mutableBytes
-      let now = try member.readChecked(
-        into: &bytes, range: own, at: block.offset, sums: sums)
-      if now == .good { return true }
+      if !member.badBlocks.overlaps(range) {
+        let now = try member.readChecked(
+          into: &bytes, range: own, at: block.offset, sums: sums)
+        if now == .good { return true }
+      }
     } catch {
       try members.fail(member, error)
       return false

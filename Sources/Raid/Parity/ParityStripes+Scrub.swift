@@ -72,7 +72,8 @@ extension ParityStripes {
   ) throws(RaidError) {
     var readers = given
     let present = readers.compactMap { $0 }
-    if isKnownZero(band, present) {
+    let hasListed = members.slots.contains { $0.lister(of: band.memberRange) != nil }
+    if !hasListed, isKnownZero(band, present) {
       log.update { $0.skippedByteCount += band.byteCount * present.count }
       return
     }
@@ -93,12 +94,35 @@ extension ParityStripes {
       }
     }
     log.update { $0.checkedByteCount += band.byteCount * present.count }
+    try scrubListed(band, &readers, &unsolved, repairs: repairs, log, &memory)
     for slot in readers.indices where readers[slot]?.isFailed == true { readers[slot] = nil }
     for row in band.rows {
       try checkParity(
         row, band, readers, isDoubtful, unsolved: &unsolved, repairs: repairs, log, &memory)
     }
     if repairs { try renewSums(band, readers, isDoubtful, unsolved, log, &memory) }
+  }
+
+  /// Puts right what members' logs call bad; whose blocks all are right in the buffer then, counts as one
+  /// who can be read.
+  private func scrubListed(
+    _ band: Band, _ readers: inout [Member?], _ unsolved: inout Set<Int>, repairs: Bool,
+    _ log: ScrubLog, _ memory: inout WorkingMemory
+  ) throws(RaidError) {
+    for (slot, holder) in members.slots.enumerated() where readers[slot] == nil {
+      guard let member = holder.lister(of: band.memberRange) else { continue }
+      var isSolved = true
+      for offset in Swift.stride(
+        from: band.memberRange.lowerBound, to: band.memberRange.upperBound, by: 4096)
+      {
+        let block = BadBlock(slot: slot, offset: offset, kind: .unreadable)
+        if try !scrub(block, in: band, member, repairs, log, &memory) {
+          isSolved = false
+          unsolved.insert(offset)
+        }
+      }
+      if isSolved { readers[slot] = member }
+    }
   }
 
   /// Whether all members have a hole here, and their sums say zero.
@@ -234,7 +258,8 @@ extension ParityStripes {
   }
 
   private func apply(
-    _ mend: Mend, _ band: Band, _ offset: Int, _ readers: [Member?], _ plan: RowPlan, _ isDoubtful: Bool, _ repairs: Bool, _ log: ScrubLog,
+    _ mend: Mend, _ band: Band, _ offset: Int, _ readers: [Member?], _ plan: RowPlan,
+    _ isDoubtful: Bool, _ repairs: Bool, _ log: ScrubLog,
     _ memory: inout WorkingMemory
   ) throws(RaidError) {
     switch mend {

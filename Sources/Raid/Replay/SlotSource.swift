@@ -33,7 +33,8 @@ struct SlotSource: Sendable {
       holders.append(
         Holder(
           device: probe.device, dataOffset: Int(probe.superblock.dataOffsetSectors) * 512,
-          validEnd: end, badBlocks: try RaidArray.badBlocks(
+          validEnd: end,
+          badBlocks: try RaidArray.badBlocks(
             probe, dataOffsetSectors: Int(probe.superblock.dataOffsetSectors))))
     }
     self.holders = holders
