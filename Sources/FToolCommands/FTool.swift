@@ -1,4 +1,5 @@
 import ArgumentParser
+import LinuxSystem
 
 /// The root command, and the one place where a throw becomes lines and a status.
 package struct FTool: ParsableCommand {
@@ -16,6 +17,7 @@ package struct FTool: ParsableCommand {
 
   /// Runs the program with the arguments of this process, and ends it.
   package static func runAndExit() -> Never {
+    OwnedDescriptor.reserveStandardDescriptors()
     let arguments = Array(CommandLine.arguments.dropFirst())
     exit(withError: ExitCode(main(arguments: arguments)))
   }

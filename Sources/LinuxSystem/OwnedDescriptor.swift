@@ -85,6 +85,11 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
     isDirect = true
   }
 
+  /// Keeps the numbers of standard input, output and error from files that are opened later, if the caller
+  /// closed one of them: a member must never get what is meant for a terminal, nor be read as input.
+  /// To be called before anything is opened. What was closed still cannot be used (`badFileDescriptor`).
+  package static func reserveStandardDescriptors() { clinux_reserve_standard_descriptors() }
+
   /// An owner of its own for the program's standard input.
   package static func standardInput() throws(SystemCallError) -> OwnedDescriptor {
     try duplicate(STDIN_FILENO, name: "standard input")

@@ -20,6 +20,9 @@ package struct ArrayShape: Sendable, Equatable {
   /// Size of the array, in bytes.
   package let byteCount: Int
 
+  /// The level as it is asked for and shown: `raid5`, `ec:4+2`.
+  package var levelName: String { level.name(slotCount: slotCount) }
+
   /// - Parameters:
   ///   - layout: the superblock's word. For RAID 0 it is 1, 2, or 0 for "not said", which is enough
   ///     where all members are alike.

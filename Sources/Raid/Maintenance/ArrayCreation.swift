@@ -42,7 +42,7 @@ package struct ArrayCreation: Sendable {
   /// - Parameters:
   ///   - devices: in the order of their slots; nil for a slot that stays empty.
   ///   - spares: take part when another fails.
-  /// - Throws: `memberTooSmall`, `notStartable` with what is wrong with the numbers.
+  /// - Throws: `memberTooSmall`, `unsuitable` for a data offset within the metadata, `notStartable` with what is wrong with the numbers.
   package init(
     _ request: Request, devices: [(any BlockDevice)?], spares: [any BlockDevice]
   ) throws(RaidError) {
@@ -103,6 +103,11 @@ package struct ArrayCreation: Sendable {
     wanted.chunkByteCount = request.chunkByteCount
     wanted.hasSums = request.hasSums
     wanted.hasBitmap = request.hasBitmap
+    let least = MemberLayout.leastDataOffset(
+      version: request.version, memberByteCount: device.byteCount)
+    if let offset = request.dataOffset, offset < least {
+      throw .unsuitable(.dataOffsetTooSmall(member: device.name, least: least))
+    }
     wanted.dataOffset = request.dataOffset
     // Members of linear and RAID 0 are used to their end, so the limit is what they offer.
     wanted.dataByteLimit = request.level.usesWholeMembers ? request.memberByteCount : nil

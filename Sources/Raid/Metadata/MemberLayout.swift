@@ -40,6 +40,14 @@ package struct MemberLayout: Sendable, Equatable {
     min(64 << 20, max(128 << 10, memberByteCount / 64 / 4096 * 4096))
   }
 
+  /// The first byte at which data may begin: behind the superblock, and room for a bitmap and a bad-block log.
+  static func leastDataOffset(version: MDMetadataVersion, memberByteCount: Int) -> Int {
+    guard !version.isBehindData,
+      let superblockSector = version.superblockSector(memberSectors: memberByteCount / 512)
+    else { return 0 }
+    return (superblockSector + 8) * 512 + bitmapRoom(memberByteCount: memberByteCount) + 4096
+  }
+
   /// nil when the member is too small to hold any data.
   package init?(memberByteCount: Int, request: Request) {
     version = request.version
@@ -58,7 +66,8 @@ package struct MemberLayout: Sendable, Equatable {
       bitmapOffsetSectors = Int32(-8 - bitmap / 512)
       end = (superblockSector - 8) * 512 - bitmap
     } else {
-      let least = (superblockSector + 8) * 512 + bitmap + 4096
+      let least = Self.leastDataOffset(
+        version: request.version, memberByteCount: memberByteCount)
       dataOffset =
         request.dataOffset
         ?? Self.defaultDataOffset(
