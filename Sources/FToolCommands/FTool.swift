@@ -46,6 +46,10 @@ package struct FTool: ParsableCommand {
     let context = CommandContext(
       global: verb.global, surroundings: surroundings,
       dataOnStandardOutput: verb.writesDataToStandardOutput)
+    let output = context.output
+    MemoryExhaustion.answer(with: { byteCount in
+      output.finish(.failure(Failure(outOfMemory: byteCount)))
+    })
     do {
       return context.output.finish(.success(try verb.perform(context)))
     } catch {

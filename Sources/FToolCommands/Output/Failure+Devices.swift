@@ -37,6 +37,15 @@ extension Failure {
     }
   }
 
+  /// What ends a program that wants so many bytes of memory more and gets none.
+  init(outOfMemory byteCount: Int) {
+    self.init(
+      .systemCall, "there is no memory for \(ByteSize(byteCount))",
+      hint:
+        "end other programs, or raise the limit that 'ulimit -v' shows; what was being written is as after "
+        + "a crash, and 'ftool raid status' says what to do")
+  }
+
   /// What an error of the kernel means to a script.
   package static func status(of errno: Errno) -> ExitStatus {
     switch errno {

@@ -7,6 +7,7 @@ import Synchronization
 extension RaidArray {
   /// What a copy into the array is asked for.
   package struct CopyInOptions: Sendable {
+    /// Progress, rate and threads.
     package var sweep = SweepOptions()
     /// Flush after every part.
     package var flushesAlways = false
