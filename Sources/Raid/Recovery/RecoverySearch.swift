@@ -26,6 +26,9 @@ struct RecoverySearch {
   /// Findings of continuity come from pairs that resemble each other for the same reasons: they count less.
   private static let continuityShare = 0.25
 
+  /// Redundancy that is wrong in most places: no other finding makes up for it.
+  private static let contradiction = -1000.0
+
   init(_ images: MemberImages, _ request: RecoveryRequest) throws(RaidError) {
     self.images = images
     self.request = request
@@ -94,10 +97,16 @@ struct RecoverySearch {
       return [.singleParity, .dedicatedParity]
     }
     var levels: [RaidLevel] = []
-    try addDoubleParity()
+    let relationCount = try addDoubleParity()
     if !candidates.isEmpty {
       notes.append("members obey one relation in each row: two parities")
       return []
+    }
+    if relationCount >= 8 {
+      notes.append(
+        "members obey a relation in each row, so there are two parities, but no one layout fits all "
+          + "rows: a reshape may have been interrupted")
+      return [.doubleParity]
     }
     if let outsider = census.outsider, isWhole {
       notes.append(
@@ -137,7 +146,7 @@ struct RecoverySearch {
       try addRows(
         level, layouts: request.layout.map { [$0] } ?? all, usesSum: images.missing != nil)
     case .doubleParity:
-      try addDoubleParity()
+      _ = try addDoubleParity()
       if candidates.isEmpty {
         try addRows(
           level, layouts: request.layout.map { [$0] } ?? [2, 0, 1, 3, 4, 5], usesSum: false)
@@ -204,8 +213,10 @@ struct RecoverySearch {
       let order = defaultOrder
       guard var made = candidate(.mirrored, 0, 0, order, choice, sizes: sizes) else { continue }
       if census.areEqualOften || census.allEqual, images.present.count > 1 {
+        // Sparse parity equals its only data, too: copies that differ in most places are none.
+        let share = Double(census.equalCount) / Double(max(1, census.placeCount))
         made.note(
-          .copies, census.allEqual ? 60 : 30,
+          .copies, census.allEqual ? 60 : 60 * (share - 0.5),
           "all members are equal at \(census.equalCount) of \(census.placeCount) places")
       }
       made.equivalentCount = 1
@@ -360,7 +371,7 @@ struct RecoverySearch {
       }
       if images.present.count == images.count, census.sumsToZeroOften {
         candidate.note(
-          .parity, census.sumsToZero ? 60 : 20,
+          .parity, census.sumsToZero ? 60 : census.sumsToZeroMostly ? 20 : Self.contradiction,
           "the sum of all members is zero at \(census.zeroSumCount) of \(census.placeCount) places")
       }
     case .striped where census.sumsToZeroOften:
@@ -425,11 +436,13 @@ struct RecoverySearch {
     return (found, absents[0])
   }
 
-  private mutating func addDoubleParity() throws(RaidError) {
+  /// - Returns: at how many places the members obey a relation that only two parities make.
+  private mutating func addDoubleParity() throws(RaidError) -> Int {
     let n = images.count
-    guard n >= 4, images.present.count >= n - 1 else { return }
+    guard n >= 4, images.present.count >= n - 1 else { return 0 }
     let (found, absentMember) = try relations()
-    guard found.count >= 3 else { return }
+    let relationCount = found.count { !$0.isUniform }
+    guard found.count >= 3 else { return relationCount }
     var tables: [[Int]: RowTables] = [:]
     let all = ParityRotation.allCases.map(\.rawValue).filter { request.level != nil || $0 != 4 }
     for layout in request.layout.map({ [$0] }) ?? all {
@@ -461,6 +474,7 @@ struct RecoverySearch {
         }
       }
     }
+    return relationCount
   }
 
   /// Levels with Q on the last slot: all others are like a RAID 5.
@@ -596,13 +610,26 @@ struct RecoverySearch {
       walk(&candidates[index])
     }
     candidates.sort { $0.score > $1.score }
-    for index in candidates.indices.prefix(48) where isParity(candidates[index].shape) {
-      try images.checkStop()
-      checkParity(&candidates[index])
-    }
-    candidates.sort { $0.score > $1.score }
+    try checkParities()
     try merge()
     rate()
+  }
+
+  /// The best ones' parities, and on until the one that is best then has been checked, too.
+  private mutating func checkParities() throws(RaidError) {
+    var checkedCount = 0
+    while checkedCount < candidates.count {
+      // Checked ones sink or rise; those that were not keep their order.
+      let batch = candidates.indices.filter { !candidates[$0].isParityChecked }.prefix(48)
+      for index in batch where isParity(candidates[index].shape) {
+        try images.checkStop()
+        checkParity(&candidates[index])
+      }
+      for index in batch { candidates[index].isParityChecked = true }
+      checkedCount += batch.count
+      candidates.sort { $0.score > $1.score }
+      if candidates[0].isParityChecked { return }
+    }
   }
 
   private func isParity(_ shape: ArrayShape) -> Bool {
@@ -740,8 +767,11 @@ struct RecoverySearch {
       if isRight { right += 1 }
     }
     guard total > 0 else { return }
+    // Where superblocks say the layout, parity may never have been computed.
+    let isContradicted = known?.reference == nil && total >= 8 && right * 2 < total
     candidate.note(
-      .parity, max(-40, min(40, 2 * Double(right) - 4 * Double(total - right))),
+      .parity,
+      isContradicted ? Self.contradiction : max(-40, min(40, 2 * Double(right) - 4 * Double(total - right))),
       "parity computed anew is right at \(right) of \(total) places")
   }
 
@@ -797,7 +827,12 @@ struct RecoverySearch {
   }
 
   func result(notes: [String], read: Int) -> RecoveryResult {
-    let isDecided = (candidates.first?.confidence ?? 0) >= 0.8
+    // Findings are added as if they were independent. One that speaks loudly against what the others say
+    // tells that they are not, and that the sum is worth less than it seems.
+    let isDecided =
+      candidates.first.map { best in
+        best.confidence >= 0.8 && best.evidence.allSatisfy { $0.weight > -20 }
+      } ?? false
     var finals: [RecoveryCandidate] = []
     for var candidate in candidates {
       candidate.order = candidate.order.map { $0.flatMap { givenIndexes[$0] } }
