@@ -47,4 +47,45 @@ import Testing
       }
     }
   }
+
+  @Test(arguments: [ArrayRecipe.mirror, .raid1, .raid5, .raid6, .raid10])
+  func `a spare that does not know yet that it has a place has nothing to give`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    let original = try ArrayBench(
+      recipe.with {
+        $0.dataByteCount = 64 << 10
+        $0.spareCount = 1
+      })
+    try original.fill(seed: 12)
+    for slot in [0, recipe.slotCount - 1] {
+      for number in 0..<40 {
+        let bench = original.copy()
+        let target = bench.devices[slot == 0 ? 1 : 0]
+        let faulty = FaultyDevice(
+          target, plan: [.init(.fromOperation(number, of: .flush), .fail(.flushFailed(.ioError)))])
+        bench.wrap = { device -> any BlockDevice in
+          if device === target { return faulty }
+          return device
+        }
+        do {
+          let array = try bench.open(without: [slot])
+          try array.promoteSpare(named: nil, toSlot: slot)
+          try array.close()
+        } catch {
+          #expect(error is RaidError, "\(error)")
+        }
+        bench.wrap = { $0 }
+        let story: Comment = "\(recipe.testDescription), slot \(slot), flush \(number)"
+        do {
+          let array = try bench.open(writable: false, without: [slot])
+          #expect(array.degradedSlots.contains(slot), story)
+          let isRight = try bench.contents(array) == bench.model
+          #expect(isRight, story)
+        } catch {
+          Issue.record("\(error); \(story)")
+        }
+      }
+    }
+  }
 }

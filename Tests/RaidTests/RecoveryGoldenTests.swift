@@ -113,7 +113,9 @@ private final class BlankedDevice: BlockDevice {
     try device.read(into: &buffer, range: range, at: offset)
     for hidden in blank {
       let part = hidden.clamped(to: offset..<offset + range.count)
-      for at in part { buffer.storeBytes(of: 0, toByteOffset: range.lowerBound + at - offset, as: UInt8.self) }
+      for at in part {
+        buffer.storeBytes(of: 0, toByteOffset: range.lowerBound + at - offset, as: UInt8.self)
+      }
     }
   }
 

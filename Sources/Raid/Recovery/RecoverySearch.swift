@@ -771,7 +771,8 @@ struct RecoverySearch {
     let isContradicted = known?.reference == nil && total >= 8 && right * 2 < total
     candidate.note(
       .parity,
-      isContradicted ? Self.contradiction : max(-40, min(40, 2 * Double(right) - 4 * Double(total - right))),
+      isContradicted
+        ? Self.contradiction : max(-40, min(40, 2 * Double(right) - 4 * Double(total - right))),
       "parity computed anew is right at \(right) of \(total) places")
   }
 
