@@ -27,19 +27,24 @@ extension Assembly {
   private func withJournal(
     _ placement: ParityPlacement, _ allowsDoubt: Bool
   ) throws(RaidError) -> Assembly {
-    var problem = "the journal of the array is missing, and what it holds is nowhere else"
-    if let index = journal {
-      let probe = members[index]
-      if probe.superblock.events + 1 < reference.events {
-        problem = "the journal \(probe.name) is older than the members"
-      } else {
-        let replay = try JournalReplay(self, journal: index, placement)
-        guard replay.beginning != nil else { return withOverlays(replay) }
-        problem = "the log on the journal \(probe.name) has no beginning"
+    guard let index = journal else {
+      if allowsDoubt { return self }
+      throw .notStartable(journalObstacle)
+    }
+    let replay = try JournalReplay(self, journal: index, placement)
+    guard replay.beginning != nil else { return withOverlays(replay) }
+    if allowsDoubt { return self }
+    throw .notStartable(.damagedJournal(member: members[index].name))
+  }
+
+  /// Why no member serves as the journal.
+  private var journalObstacle: StartObstacle {
+    for (member, standing) in zip(members, standings) where member.superblock.role == .journal {
+      if case .stale(let events, let newest) = standing {
+        return .staleJournal(member: member.name, events: events, newest: newest)
       }
     }
-    if allowsDoubt { return self }
-    throw .notStartable(.unsupported(problem))
+    return .missingJournal
   }
 
   private func withOverlays(_ replay: JournalReplay) -> Assembly {
@@ -85,15 +90,6 @@ extension Assembly {
     standings = assembly.standings
     holders = assembly.holders
     slotsNotGiven = assembly.slotsNotGiven
-  }
-}
-
-extension MemberProbe {
-  /// The same member behind another device.
-  fileprivate init(_ probe: MemberProbe, device: any BlockDevice) {
-    self.device = device
-    superblock = probe.superblock
-    header = probe.header
-    headerProblem = probe.headerProblem
+    unusable = assembly.unusable
   }
 }
