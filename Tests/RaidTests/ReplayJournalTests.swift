@@ -206,11 +206,19 @@ import Testing
       for block in 0..<array.blockCount { try array.store(block, slot: slot) }
     }
     try array.finish(events: 9, journalEvents: 7)
-    for devices in [array.members, array.members + [array.journal]] {
-      let error = #expect(throws: RaidError.self) { try RaidArray.open(devices) }
-      guard case .notStartable(.unsupported) = error else {
-        Issue.record("\(String(describing: error))")
-        continue
+    let cases: [([MemoryDevice], StartObstacle)] = [
+      (array.members, .missingJournal),
+      (
+        array.members + [array.journal],
+        .staleJournal(member: "journal", events: 7, newest: 9)
+      ),
+    ]
+    for (devices, obstacle) in cases {
+      #expect(throws: RaidError.notStartable(obstacle)) { try RaidArray.open(devices) }
+      let assembly = try Assembly(devices: devices)
+      #expect(assembly.journal == nil)
+      if devices.count > array.members.count {
+        #expect(assembly.standings.last == .stale(events: 7, newest: 9))
       }
       var options = RaidArray.Options()
       options.allowsDoubt = true
@@ -226,7 +234,7 @@ import Testing
     array.journal.corrupt(
       ReplayedArray.dataOffset + array.tail * 512 + 100..<ReplayedArray.dataOffset + array.tail
         * 512 + 101)
-    #expect(throws: RaidError.self) {
+    #expect(throws: RaidError.notStartable(.damagedJournal(member: "journal"))) {
       try RaidArray.open(array.members + [array.journal])
     }
   }
