@@ -115,6 +115,13 @@ extension Failure {
       self.init(
         .damaged, "the log on the journal \(member) has no beginning",
         hint: "read what the members have with --force: some of it may be old or torn")
+    case .journalTooLarge(let member):
+      self.init(
+        .configuration,
+        "the journal \(member) holds more than ftool keeps track of: over "
+          + ByteSize(MDJournalReplay.usualLimit * MDJournal.blockByteCount).description,
+        hint: "'mdadm --assemble' lets the kernel write it out, or read what the members have with "
+          + "--force: some of it may be old or torn")
     case .damagedBadBlockLog(let member):
       self.init(.damaged, "the list of bad blocks of \(member) is damaged")
     }
