@@ -2,10 +2,11 @@ import BinaryCodec
 import BlockStorage
 import FToolTestSupport
 import MDFormat
-import Raid
 import RaidGeometry
 import SystemPackage
 import Testing
+
+@testable import Raid
 
 @Suite struct ReplayJournalTests {
   /// The array read from these devices.
@@ -259,5 +260,27 @@ import Testing
         .fail(.unreadable(offset: ring.lowerBound, errno: .ioError))))
     #expect(throws: DeviceError.self) { try opened.bytes(0..<4096) }
     #expect(throws: Never.self) { try opened.bytes(16384..<opened.byteCount) }
+  }
+
+  @Test func `a log that is too long to keep track of is refused`() throws {
+    var random = SeededGenerator(seed: 10)
+    let array = ReplayedArray(.singleParity, slotCount: 3, using: &random)
+    for slot in array.members.indices {
+      for block in 0..<array.blockCount { try array.store(block, slot: slot) }
+    }
+    for block in 0..<array.blockCount {
+      let slot = array.pattern(block).dataSlots[0]
+      array.change(block, slot: slot, using: &random)
+      try array.append([(block, [slot], true)])
+    }
+    try array.finish()
+    let assembly = try Assembly(devices: array.members + [array.journal])
+    let index = try #require(assembly.journal)
+    #expect(throws: RaidError.notStartable(.journalTooLarge(member: "journal"))) {
+      try JournalReplay(assembly, journal: index, array.placement, limit: 2 * array.blockCount - 1)
+    }
+    #expect(throws: Never.self) {
+      try JournalReplay(assembly, journal: index, array.placement, limit: 2 * array.blockCount)
+    }
   }
 }

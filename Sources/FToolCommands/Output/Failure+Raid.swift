@@ -103,13 +103,15 @@ extension Failure {
       self.init(
         .notFound,
         "the array has a journal that was not given, and what it holds may be nowhere else",
-        hint: "give the journal's device too, or read what the members have with --force: some of it "
+        hint:
+          "give the journal's device too, or read what the members have with --force: some of it "
           + "may be old or torn")
     case .staleJournal(let member, let events, let newest):
       self.init(
         .notFound,
         "the journal \(member) is out of date, at event \(events) of \(newest), and no other was given",
-        hint: "give the journal that was used last, or read what the members have with --force: some "
+        hint:
+          "give the journal that was used last, or read what the members have with --force: some "
           + "of it may be old or torn")
     case .damagedJournal(let member):
       self.init(

@@ -138,7 +138,9 @@ extension SuperblockPlaces {
             name.unicodeScalars.map { $0.properties.isGraphic ? Character($0) : "?" })
           lines.append(RaidExamineFinding.line("Name", safe))
         }
-        if let events = words.events { lines.append(RaidExamineFinding.line("Events", "\(events)")) }
+        if let events = words.events {
+          lines.append(RaidExamineFinding.line("Events", "\(events)"))
+        }
         if case .damaged(let stored, let computed) = error {
           lines.append(
             RaidExamineFinding.line(

@@ -48,6 +48,8 @@ package struct Assembly: Sendable {
   package let slotsNotGiven: [Int]
   /// Devices that were given and are left out, as if they had not been.
   package let unusable: [Unusable]
+  /// Why what a journal may hold is not laid over the members, where that was allowed.
+  package let disregardedJournal: StartObstacle?
   package var journal: Int? { standings.firstIndex(of: .journal) }
 
   /// What these devices make. One whose superblock can't be read or decoded is left out; one that has
@@ -72,6 +74,7 @@ package struct Assembly: Sendable {
   /// - Throws: `notStartable`, when the members are not of one array or none are of use.
   package init(_ members: [MemberProbe], unusable: [Unusable] = []) throws(RaidError) {
     self.unusable = unusable
+    disregardedJournal = nil
     guard let first = members.first else { throw .notStartable(.noMembers) }
     self.members = members
     if let other = members.first(where: { $0.superblock.arrayID != first.superblock.arrayID }) {

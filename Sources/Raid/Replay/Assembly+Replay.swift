@@ -27,14 +27,18 @@ extension Assembly {
   private func withJournal(
     _ placement: ParityPlacement, _ allowsDoubt: Bool
   ) throws(RaidError) -> Assembly {
-    guard let index = journal else {
-      if allowsDoubt { return self }
-      throw .notStartable(journalObstacle)
+    let obstacle: StartObstacle
+    do throws(RaidError) {
+      guard let index = journal else { throw .notStartable(journalObstacle) }
+      let replay = try JournalReplay(self, journal: index, placement)
+      guard replay.beginning != nil else { return withOverlays(replay) }
+      obstacle = .damagedJournal(member: members[index].name)
+    } catch {
+      guard case .notStartable(let reason) = error else { throw error }
+      obstacle = reason
     }
-    let replay = try JournalReplay(self, journal: index, placement)
-    guard replay.beginning != nil else { return withOverlays(replay) }
-    if allowsDoubt { return self }
-    throw .notStartable(.damagedJournal(member: members[index].name))
+    guard allowsDoubt else { throw .notStartable(obstacle) }
+    return Assembly(self, devices: [:], disregardedJournal: obstacle)
   }
 
   /// Why no member serves as the journal.
@@ -79,7 +83,8 @@ extension Assembly {
 
   /// The same members, some of them behind other devices; known to be in sync, if so.
   private init(
-    _ assembly: Assembly, devices: [Int: any BlockDevice], isClean: Bool = false
+    _ assembly: Assembly, devices: [Int: any BlockDevice], isClean: Bool = false,
+    disregardedJournal: StartObstacle? = nil
   ) {
     var newest = assembly.reference
     if isClean { newest.isClean = true }
@@ -91,5 +96,6 @@ extension Assembly {
     holders = assembly.holders
     slotsNotGiven = assembly.slotsNotGiven
     unusable = assembly.unusable
+    self.disregardedJournal = disregardedJournal
   }
 }

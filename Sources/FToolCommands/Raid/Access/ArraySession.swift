@@ -104,7 +104,8 @@ struct ArraySession {
     case .readOnly(.membersNotGiven(let slots)):
       let roster = members.devices.lazy.compactMap { (try? MemberProbe($0))?.roster }.first
       let named = slots.map { slot in
-        guard let roster, roster.members.indices.contains(slot), roster.members[slot] != .zero else {
+        guard let roster, roster.members.indices.contains(slot), roster.members[slot] != .zero
+        else {
           return "slot \(slot)"
         }
         return "slot \(slot) (member \(roster.members[slot]))"
@@ -115,14 +116,21 @@ struct ArraySession {
     case .notStartable(.tooFew): break
     default: return failure
     }
-    for reason in leftOut { failure.message += "; \(Failure(RaidError.notStartable(reason)).message)" }
+    for reason in leftOut {
+      failure.message += "; \(Failure(RaidError.notStartable(reason)).message)"
+    }
     return failure
   }
 
   private func warn() {
     let output = context.output
+    if let reason = array.assembly.disregardedJournal {
+      output.warn(
+        "\(Failure(RaidError.notStartable(reason)).message): what is read may be old or torn")
+    }
     for left in array.assembly.unusable {
-      output.warn("\(Failure(RaidError.notStartable(left.reason)).message): the array goes on without it")
+      output.warn(
+        "\(Failure(RaidError.notStartable(left.reason)).message): the array goes on without it")
     }
     for (index, standing) in array.assembly.standings.enumerated() where !standing.isUsed {
       output.warn("\(array.assembly.members[index].name) is not used: \(standing.sentence)")
