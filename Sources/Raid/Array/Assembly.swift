@@ -39,6 +39,7 @@ package struct Assembly: Sendable {
 
   /// The newest superblock.
   package let reference: MDSuperblock
+  /// Those that were given, in their order, whether used or not.
   package let members: [MemberProbe]
   /// One for each member.
   package let standings: [Standing]
@@ -50,6 +51,7 @@ package struct Assembly: Sendable {
   package let unusable: [Unusable]
   /// Why what a journal may hold is not laid over the members, where that was allowed.
   package let disregardedJournal: StartObstacle?
+  /// The index of the journal member; nil where there is none.
   package var journal: Int? { standings.firstIndex(of: .journal) }
 
   /// What these devices make. One whose superblock can't be read or decoded is left out; one that has

@@ -5,7 +5,9 @@ import MDFormat
 
 /// What one device says of itself.
 package struct MemberProbe: Sendable {
+  /// What was looked at.
   package let device: any BlockDevice
+  /// The one that counts where several versions are there.
   package let superblock: MDSuperblock
   /// Our own header, if there is one that belongs to this member and fits behind its data.
   package let header: RegionHeader?
@@ -15,6 +17,7 @@ package struct MemberProbe: Sendable {
   /// since nobody knows what of it may be believed.
   package let badBlocks: Result<[Range<Int>], StartObstacle>
 
+  /// What the user calls it.
   package var name: String { device.name }
 
   /// Looks for a superblock in the four places where one may be, newest version first. A place that
