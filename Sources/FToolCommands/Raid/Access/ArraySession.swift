@@ -97,7 +97,7 @@ struct ArraySession {
   /// Names the members that were not given by the UUIDs that the others know.
   private static func failure(_ error: RaidError, _ members: MemberFiles) -> Failure {
     guard case .readOnly(.membersNotGiven(let slots)) = error else { return Failure(error) }
-    let roster = members.devices.lazy.compactMap { (try? MemberProbe($0))?.roster }.first
+    let roster = members.devices.compactMap { try? MemberProbe($0) }.firstRoster
     let named = slots.map { slot in
       guard let roster, roster.members.indices.contains(slot), roster.members[slot] != .zero else {
         return "slot \(slot)"
