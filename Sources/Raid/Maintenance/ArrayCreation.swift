@@ -115,8 +115,7 @@ package struct ArrayCreation: Sendable {
     wanted.chunkByteCount = request.chunkByteCount
     wanted.hasSums = request.hasSums
     wanted.hasBitmap = request.hasBitmap
-    let least = MemberLayout.leastDataOffset(
-      version: request.version, memberByteCount: device.byteCount)
+    let least = MemberLayout.leastDataOffset(wanted, memberByteCount: device.byteCount)
     if let offset = request.dataOffset, offset < least {
       throw .unsuitable(.dataOffsetTooSmall(member: device.name, least: least))
     }
