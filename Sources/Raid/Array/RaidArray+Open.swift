@@ -265,7 +265,7 @@ extension RaidArray {
         probe.superblock.freeSectors(
           from: sector, memberSectors: probe.device.byteCount / 512) * 512
     }
-    guard let header = readHeader(probe.device, at: start),
+    guard var header = readHeader(probe.device, at: start),
       header.arrayID == reference.bitmapArrayID, header.byteCountOnDisk <= min(room, 64 << 20),
       // One that covers less than the array, or much more, is of another shape of it.
       header.syncSizeSectors <= 1 << 50, header.chunkByteCount >= 4096,
@@ -279,6 +279,9 @@ extension RaidArray {
     let stored = BitSet(
       count: header.bitCount, bitmap: bytes.bytes, start: MDBitmapHeader.byteCount)
     let isTrusted = header.isTrustworthy(superblockEvents: reference.events)
+    // Writes that it knows nothing of were made without it, by us when it could not be read: who was away
+    // then has missed more than it marks. (Linux, too, counts from now on.)
+    if !isTrusted { header.eventsCleared = max(header.eventsCleared, reference.events) }
     let isUnclean = shape.redundancy > 0 ? !reference.isClean : true
     let intent = WriteIntent(
       header: header, stored: stored,
