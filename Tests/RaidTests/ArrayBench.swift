@@ -22,7 +22,7 @@ struct ArrayRecipe: Sendable, CustomTestStringConvertible {
   var spareCount = 0
 
   var testDescription: String {
-    "\(level.name) \(layout) of \(slotCount), chunk \(chunk), \(dataByteCount) each, \(version.rawValue)"
+    "\(level.name(slotCount: slotCount)) \(layout) of \(slotCount), chunk \(chunk), \(dataByteCount) each, \(version.rawValue)"
       + (hasSums ? ", sums" : "") + (hasBitmap ? ", bitmap" : "")
   }
 

@@ -15,10 +15,14 @@ extension Failure {
     case .outOfBounds(let offset, let byteCount, let end):
       self.init(
         .usage,
-        byteCount == 1
-          ? "the input is longer than the array: it ends at byte \(end)"
+        byteCount == 0
+          ? "byte \(offset) is past the array's end at byte \(end)"
           : "bytes \(offset) to \(offset + byteCount) reach past the array's end at byte \(end)",
         hint: "the array has \(ByteSize(end)): choose a smaller offset or length")
+    case .inputTooLong(let end):
+      self.init(
+        .usage, "the input is longer than the array: it ends at byte \(end)",
+        hint: "what fits may have been written")
     case .noSuchMember(let name):
       self.init(
         .notFound, "\(name) is not a member of the array",
@@ -147,6 +151,10 @@ extension Failure {
 
   private init(_ reason: Unsuitable) {
     switch reason {
+    case .dataOffsetTooSmall(let member, let least):
+      self.init(
+        .usage,
+        "the data cannot begin before byte \(least) of \(member): the metadata is in front of it")
     case .noRedundancy:
       self.init(.usage, "the array has no redundancy: its members cannot be replaced or rebuilt")
     case .foreignSumsFile(let name):

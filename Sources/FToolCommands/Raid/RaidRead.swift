@@ -84,6 +84,7 @@ package struct RaidRead: Verb {
       } else {
         try ArraySession(operand, request, context: context)
       }
+    try requireOtherOutput(session.members)
     let array = session.array
     let start = offset ?? 0
     guard start <= array.byteCount, length ?? 0 <= array.byteCount - start else {
@@ -121,6 +122,22 @@ package struct RaidRead: Verb {
           "blocks_restored": .number(array.blocksRestored),
         ]))
     return .done
+  }
+
+  /// Refuses to write into the members that are read.
+  private func requireOtherOutput(_ members: MemberFiles) throws(Failure) {
+    do {
+      if let output, output != "-" {
+        if Files.exists(output) {
+          try members.requireNoMember(try Files.identity(of: output), named: output)
+        }
+      } else {
+        let stream = try OwnedDescriptor.standardOutput()
+        try members.requireNoMember(try stream.identity, named: stream.name)
+      }
+    } catch {
+      throw Failure(unexpected: error)
+    }
   }
 
   /// Copies to where the bytes are wanted.

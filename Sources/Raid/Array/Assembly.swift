@@ -29,6 +29,7 @@ package struct Assembly: Sendable {
 
   /// The newest superblock.
   package let reference: MDSuperblock
+  /// Those that were given, in their order, whether used or not.
   package let members: [MemberProbe]
   /// One for each member.
   package let standings: [Standing]
@@ -36,6 +37,7 @@ package struct Assembly: Sendable {
   package let holders: [(member: Int?, replacement: Int?)]
   /// Slots that the newest superblock says are taken by a member that was not given.
   package let slotsNotGiven: [Int]
+  /// The index of the journal member; nil where there is none.
   package var journal: Int? { standings.firstIndex(of: .journal) }
 
   /// - Throws: `notStartable`, when the members are not of one array or none are of use.

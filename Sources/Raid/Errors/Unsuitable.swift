@@ -4,6 +4,8 @@ package enum Unsuitable: Error, Equatable, Sendable {
   /// The file holds the sums of another array, or none.
   case foreignSumsFile(String)
   case noSums
+  /// Metadata is in front of that byte, the first at which the member's data may begin.
+  case dataOffsetTooSmall(member: String, least: Int)
   case slotIsInUse(Int)
   case memberIsInUse(String)
   case noFreeSlot

@@ -9,18 +9,26 @@ import Synchronization
 package struct ArrayCreation: Sendable {
   /// What is wanted.
   package struct Request: Sendable {
+    /// The level; for `ec` with its number of parities.
     package var level: RaidLevel
     /// The superblock's layout word.
     package var layout: UInt32
+    /// A power of two, at least 4096; 0 for levels without chunks.
     package var chunkByteCount: Int
     /// The name as the superblock has it, usually "host:name"; at most 32 bytes of UTF-8.
     package var name: String
+    /// Where the superblocks go.
     package var version = MDMetadataVersion.v1_2
+    /// nil for a random one. With one the members' identifiers are derived from it, so that images come out the
+    /// same.
     package var arrayID: Identifier?
+    /// Whether regions of ours, with checksums of the data, lie behind it.
     package var hasSums = true
+    /// Whether md's write-intent bitmap is kept.
     package var hasBitmap = false
     /// Bytes to use of each member; nil for as much as the smallest has.
     package var memberByteCount: Int?
+    /// Where data begins on every member, in bytes, a multiple of 4096; nil for mdadm's choice.
     package var dataOffset: Int?
 
     package init(level: RaidLevel, layout: UInt32, chunkByteCount: Int, name: String) {
@@ -31,10 +39,14 @@ package struct ArrayCreation: Sendable {
     }
   }
 
+  /// What was asked for.
   package let request: Request
+  /// Where the bytes of the new array lie.
   package let shape: ArrayShape
+  /// The one asked for, or the random one.
   package let arrayID: Identifier
   let members: [NewMember]
+  /// Slots, full or empty; spares are not counted.
   package let slotCount: Int
 
   /// Works out an array of these devices.
@@ -42,7 +54,7 @@ package struct ArrayCreation: Sendable {
   /// - Parameters:
   ///   - devices: in the order of their slots; nil for a slot that stays empty.
   ///   - spares: take part when another fails.
-  /// - Throws: `memberTooSmall`, `notStartable` with what is wrong with the numbers.
+  /// - Throws: `memberTooSmall`, `unsuitable` for a data offset within the metadata, `notStartable` with what is wrong with the numbers.
   package init(
     _ request: Request, devices: [(any BlockDevice)?], spares: [any BlockDevice]
   ) throws(RaidError) {
@@ -103,6 +115,11 @@ package struct ArrayCreation: Sendable {
     wanted.chunkByteCount = request.chunkByteCount
     wanted.hasSums = request.hasSums
     wanted.hasBitmap = request.hasBitmap
+    let least = MemberLayout.leastDataOffset(
+      version: request.version, memberByteCount: device.byteCount)
+    if let offset = request.dataOffset, offset < least {
+      throw .unsuitable(.dataOffsetTooSmall(member: device.name, least: least))
+    }
     wanted.dataOffset = request.dataOffset
     // Members of linear and RAID 0 are used to their end, so the limit is what they offer.
     wanted.dataByteLimit = request.level.usesWholeMembers ? request.memberByteCount : nil

@@ -8,23 +8,32 @@ import MDFormat
 /// 1.0:  data | sums | intent | roster | events | journal | … | bitmap | bad-block log | superblock | header
 /// ```
 package struct MemberLayout: Sendable, Equatable {
+  /// Where the superblock is.
   package let version: MDMetadataVersion
+  /// The whole member.
   package let memberByteCount: Int
+  /// Where the data begins.
   package let dataOffset: Int
   /// Room for data; at least the array's `size`.
   package let dataByteCount: Int
+  /// Regions of ours behind the data, one after the other; none without sums.
   package let regions: [RegionHeader.Region]
   /// From the superblock's start, in sectors; what a bitmap uses if there is one.
   package let bitmapOffsetSectors: Int32
+  /// From the superblock's start, in sectors: the list of bad blocks, 8 sectors.
   package let badBlockOffsetSectors: Int32
   /// Room for a bitmap.
   package let bitmapByteCount: Int
 
   /// What is wanted of a layout.
   package struct Request: Sendable {
+    /// Where the superblock goes.
     package var version: MDMetadataVersion = .v1_2
+    /// The data offset that mdadm chooses depends on it; 0 for levels without.
     package var chunkByteCount = 0
+    /// Keep room for regions of ours.
     package var hasSums = true
+    /// Whether md's bitmap is kept; its room is there in any case.
     package var hasBitmap = false
     /// Rooms for the journal and for events are kept where there are sums.
     package var dataOffset: Int?
@@ -38,6 +47,14 @@ package struct MemberLayout: Sendable, Equatable {
   static let eventsByteCount = 64 << 10
   static func journalByteCount(memberByteCount: Int) -> Int {
     min(64 << 20, max(128 << 10, memberByteCount / 64 / 4096 * 4096))
+  }
+
+  /// The first byte at which data may begin: behind the superblock, and room for a bitmap and a bad-block log.
+  static func leastDataOffset(version: MDMetadataVersion, memberByteCount: Int) -> Int {
+    guard !version.isBehindData,
+      let superblockSector = version.superblockSector(memberSectors: memberByteCount / 512)
+    else { return 0 }
+    return (superblockSector + 8) * 512 + bitmapRoom(memberByteCount: memberByteCount) + 4096
   }
 
   /// nil when the member is too small to hold any data.
@@ -58,7 +75,8 @@ package struct MemberLayout: Sendable, Equatable {
       bitmapOffsetSectors = Int32(-8 - bitmap / 512)
       end = (superblockSector - 8) * 512 - bitmap
     } else {
-      let least = (superblockSector + 8) * 512 + bitmap + 4096
+      let least = Self.leastDataOffset(
+        version: request.version, memberByteCount: memberByteCount)
       dataOffset =
         request.dataOffset
         ?? Self.defaultDataOffset(

@@ -5,13 +5,16 @@ import MDFormat
 
 /// What one device says of itself.
 package struct MemberProbe: Sendable {
+  /// What was looked at.
   package let device: any BlockDevice
+  /// The one that counts where several versions are there.
   package let superblock: MDSuperblock
   /// Our own header, if there is one that belongs to this member and fits behind its data.
   package let header: RegionHeader?
   /// Why there is no header, where something was found that should have been one.
   package let headerProblem: RegionHeaderError?
 
+  /// What the user calls it.
   package var name: String { device.name }
 
   /// Looks for a superblock in the four places where one may be, newest version first.

@@ -59,7 +59,8 @@ struct StatusReport: Report {
   private var level: String {
     let reference = status.reference
     let name =
-      status.shape?.level.name ?? RaidLevel(number: reference.level, layout: reference.layout)?.name
+      RaidLevel(number: reference.level, layout: reference.layout)?
+      .name(slotCount: Int(reference.slotCount))
     var parts = [name ?? "level \(reference.level), which ftool does not know"]
     if let layout { parts.append(layout) }
     parts.append("\(reference.slotCount) members")
@@ -186,7 +187,7 @@ struct StatusReport: Report {
       .init("startable", .bool(status.obstacle == nil)),
       .init("reason", .string(status.obstacle?.message)),
       .init("read_only_reason", .string(status.readOnlyReason)),
-      .init("level", .string(status.shape?.level.name)), .init("layout", .string(layout)),
+      .init("level", .string(status.shape?.levelName)), .init("layout", .string(layout)),
       .init("metadata", .string(reference.version.rawValue)),
       .init("bytes", .number(status.byteCount)),
       .init("chunk_bytes", .number(Int(reference.chunkSectors) * 512)),
