@@ -30,8 +30,11 @@ import Testing
     "raid5-3-badblocks",
     "raid5-3-bitmap-v1.0",
     "raid5-3-failed",
+    "raid5-4-parity-first",
     "raid5-4-right-asymmetric",
+    "raid5-4-right-symmetric",
     "raid6-5-ddf-N-restart",
+    "raid6-5-left-asymmetric",
     "raid6-5-right-symmetric-6",
   ]
 
@@ -72,7 +75,7 @@ import Testing
       let range = start..<min(start + step, end)
       if try truth.bytes(range) != assumed.bytes(range) {
         return .wrong(
-          "\(best.shape.level.name) \(best.shape.layout), chunk \(best.shape.chunkByteCount), order "
+          "level \(best.shape.level.number), layout \(best.shape.layout), chunk \(best.shape.chunkByteCount), order "
             + "\(best.order.map { $0.map { numbers[$0] } }): byte \(start) and on differ; "
             + "\(best.evidence.map { "\($0.weight): \($0.text)" })")
       }
