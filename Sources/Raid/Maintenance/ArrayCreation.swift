@@ -328,7 +328,7 @@ package struct ArrayCreation: Sendable {
       try array.assumeSettled()
     } else {
       // Nothing is known to agree, whatever the bitmap reads as.
-      if shape.redundancy > 0 { array.intent?.doubtEverything() }
+      if shape.redundancy > 0 { array.intent?.doubt(0..<shape.intentByteCount) }
       var scrub = RaidArray.ScrubOptions()
       scrub.sweep = options
       scrub.startsOver = true
