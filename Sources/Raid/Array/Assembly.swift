@@ -133,8 +133,11 @@ package struct Assembly: Sendable {
     }
     self.standings = standings
     self.holders = holders
+    let spares = Set(
+      members.indices.filter { standings[$0] == .spare }
+        .map { Int(members[$0].superblock.deviceNumber) })
     var recorded = Set<Int>()
-    for role in reference.roles {
+    for (number, role) in reference.roles.enumerated() where !spares.contains(number) {
       if case .slot(let slot)? = MDRole(rawValue: role) { recorded.insert(slot) }
     }
     slotsNotGiven = holders.indices.filter {
@@ -176,6 +179,9 @@ package struct Assembly: Sendable {
         return .stale(events: superblock.events, newest: newest.events)
       }
       if superblock.role(ofDevice: Int(newest.deviceNumber)) == .faulty { return .split }
+      // A spare is given a place by the others' superblocks first. Until its own knows, and says how much of
+      // what belongs there it has, it has nothing. (Linux, too, goes by the member's own table.)
+      if superblock.role == .spare { return .spare }
       let valid = Int(clamping: superblock.recoveryOffsetSectors).multipliedOrMax(by: 512)
       if superblock.features.contains(.replacement) {
         return .replacement(slot: slot, upTo: valid)

@@ -115,8 +115,7 @@ package struct ArrayCreation: Sendable {
     wanted.chunkByteCount = request.chunkByteCount
     wanted.hasSums = request.hasSums
     wanted.hasBitmap = request.hasBitmap
-    let least = MemberLayout.leastDataOffset(
-      version: request.version, memberByteCount: device.byteCount)
+    let least = MemberLayout.leastDataOffset(wanted, memberByteCount: device.byteCount)
     if let offset = request.dataOffset, offset < least {
       throw .unsuitable(.dataOffsetTooSmall(member: device.name, least: least))
     }
@@ -230,6 +229,8 @@ package struct ArrayCreation: Sendable {
   }
 
   /// Writes the metadata: a dirty array of which nothing is known to agree. `initialise` makes it agree.
+  ///
+  /// - Throws: `member`; no device that can still be written is a member of anything then.
   package func write() throws(RaidError) {
     for member in members {
       do throws(DeviceError) {
@@ -239,6 +240,28 @@ package struct ArrayCreation: Sendable {
         throw .member(name: member.device.name, error)
       }
     }
+    do throws(RaidError) {
+      try writeSuperblocks()
+    } catch {
+      withdraw()
+      throw error
+    }
+  }
+
+  /// Clears what has been written once more, so that no device passes for a member of an array that never was.
+  private func withdraw() {
+    for member in members {
+      do throws(DeviceError) {
+        try member.prepare()
+        try member.device.flush()
+      } catch {
+        // The failure that led here is the one to tell; this device may well be its reason.
+        continue
+      }
+    }
+  }
+
+  private func writeSuperblocks() throws(RaidError) {
     let roster = Roster(
       arrayID: arrayID,
       members: (0..<slotCount).map { slot in
@@ -279,7 +302,20 @@ package struct ArrayCreation: Sendable {
   /// Makes parity, copies and sums agree with what the members hold, and marks the array clean.
   ///
   /// - Parameter assumesClean: they agree already, as on members that are all zeros.
+  /// - Throws: also when a member fails that the array could do without: it is not the array that was
+  ///   asked for. No device that can still be written is a member of anything then.
   package func initialise(
+    assumesClean: Bool, _ options: SweepOptions
+  ) throws(RaidError) -> ScrubReport {
+    do throws(RaidError) {
+      return try settle(assumesClean: assumesClean, options)
+    } catch {
+      withdraw()
+      throw error
+    }
+  }
+
+  private func settle(
     assumesClean: Bool, _ options: SweepOptions
   ) throws(RaidError) -> ScrubReport {
     var opening = RaidArray.Options()
@@ -297,6 +333,9 @@ package struct ArrayCreation: Sendable {
       report = try array.scrub(scrub)
     }
     try array.close()
+    if let failure = array.failures.first {
+      throw .member(name: failure.name, failure.cause)
+    }
     return report
   }
 }

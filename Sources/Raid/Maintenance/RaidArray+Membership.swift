@@ -353,7 +353,7 @@ extension RaidArray {
 
   /// Keeps the UUIDs of all members on all members.
   func storeRoster() throws(RaidError) {
-    let known = assembly.members.lazy.compactMap(\.roster).first
+    let known = assembly.members.firstRoster
     let roster = Roster(
       arrayID: assembly.reference.arrayID,
       members: members.slots.enumerated().map { index, slot in

@@ -51,15 +51,13 @@ package struct MemberLayout: Sendable, Equatable {
     min(64 << 20, max(128 << 10, memberByteCount / 64 / 4096 * 4096))
   }
 
-  /// The first byte at which data may begin: behind the superblock, room for a bitmap (the usual, if no
-  /// other is said) and a bad-block log.
-  static func leastDataOffset(
-    version: MDMetadataVersion, memberByteCount: Int, bitmapByteCount: Int? = nil
-  ) -> Int {
-    guard !version.isBehindData,
-      let superblockSector = version.superblockSector(memberSectors: memberByteCount / 512)
+  /// The first byte at which data may begin: behind the superblock, and room for a bitmap and a bad-block log.
+  static func leastDataOffset(_ request: Request, memberByteCount: Int) -> Int {
+    guard !request.version.isBehindData,
+      let superblockSector = request.version.superblockSector(memberSectors: memberByteCount / 512)
     else { return 0 }
-    let bitmap = bitmapByteCount ?? usualBitmapRoom(memberByteCount: memberByteCount)
+    let bitmap = bitmapRoom(
+      memberByteCount: memberByteCount, request, superblockSector: superblockSector)
     return (superblockSector + 8) * 512 + bitmap + 4096
   }
 
@@ -71,7 +69,8 @@ package struct MemberLayout: Sendable, Equatable {
     guard let superblockSector = request.version.superblockSector(memberSectors: sectors) else {
       return nil
     }
-    let bitmap = Self.bitmapRoom(memberByteCount: memberByteCount, request)
+    let bitmap = Self.bitmapRoom(
+      memberByteCount: memberByteCount, request, superblockSector: superblockSector)
     bitmapByteCount = bitmap
     let end: Int
     if request.version == .v1_0 {
@@ -81,8 +80,7 @@ package struct MemberLayout: Sendable, Equatable {
       bitmapOffsetSectors = Int32(-8 - bitmap / 512)
       end = (superblockSector - 8) * 512 - bitmap
     } else {
-      let least = Self.leastDataOffset(
-        version: request.version, memberByteCount: memberByteCount, bitmapByteCount: bitmap)
+      let least = Self.leastDataOffset(request, memberByteCount: memberByteCount)
       dataOffset =
         request.dataOffset
         ?? Self.defaultDataOffset(
@@ -109,21 +107,18 @@ package struct MemberLayout: Sendable, Equatable {
 
   /// mdadm's choice: 4 KiB for members up to 8 GiB, 64 KiB up to 200 GiB, 128 KiB above; here always
   /// at least 64 KiB on members that can spare it, so that a bitmap can be finer.
-  private static func usualBitmapRoom(memberByteCount: Int) -> Int {
-    memberByteCount < 64 << 20 ? 4096 : memberByteCount < 200 << 30 ? 64 << 10 : 128 << 10
-  }
-
-  /// The usual, and more where the array's bitmap needs it; then no more than what is needed where the
-  /// data has to begin before.
-  private static func bitmapRoom(memberByteCount: Int, _ request: Request) -> Int {
-    let usual = usualBitmapRoom(memberByteCount: memberByteCount)
+  /// More where the array's bitmap needs it; less of what is spare where the data has to begin before.
+  private static func bitmapRoom(
+    memberByteCount: Int, _ request: Request, superblockSector: Int
+  ) -> Int {
+    let usual =
+      memberByteCount < 64 << 20 ? 4096 : memberByteCount < 200 << 30 ? 64 << 10 : 128 << 10
     let needed = (request.bitmapByteCount + 4095) / 4096 * 4096
     guard needed > 0, let dataOffset = request.dataOffset, request.version != .v1_0 else {
       return max(usual, needed)
     }
-    let rest = leastDataOffset(
-      version: request.version, memberByteCount: memberByteCount, bitmapByteCount: 0)
-    return max(needed, min(usual, (dataOffset - rest) / 4096 * 4096))
+    let most = (dataOffset - (superblockSector + 8) * 512 - 4096) / 4096 * 4096
+    return max(needed, min(usual, most))
   }
 
   /// mdadm's choice of the space before the data, which a later reshape needs (super1.c).

@@ -181,6 +181,17 @@ package struct MemberProbe: Sendable {
   }
 }
 
+extension [MemberProbe] {
+  /// The roster of the first member that has one. Each is read once: a second look at a device that is
+  /// failing may find nothing, which a lazy collection does not bear.
+  package var firstRoster: Roster? {
+    for member in self {
+      if let roster = member.roster { return roster }
+    }
+    return nil
+  }
+}
+
 extension RegionHeader {
   /// Whether the regions lie clear of each other and of all that the superblock names, and are as large
   /// as what they are for.

@@ -24,8 +24,12 @@ extension CandidateJudge {
       if Self.agree(blocks, pattern, code) { right += 1 }
     }
     guard total > 0 else { return }
+    // Where superblocks say the layout, parity may never have been computed.
+    let isContradicted = describedCount == nil && total >= 8 && right * 2 < total
     candidate.note(
-      .parity, max(-40, min(40, 2 * Double(right) - 4 * Double(total - right))),
+      .parity,
+      isContradicted
+        ? Self.contradiction : max(-40, min(40, 2 * Double(right) - 4 * Double(total - right))),
       "parity computed anew is right at \(right) of \(total) places")
   }
 

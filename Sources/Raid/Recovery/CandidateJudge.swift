@@ -9,6 +9,9 @@ struct CandidateJudge {
   /// Whether an array's superblocks were found, and on how many members.
   let describedCount: Int?
 
+  /// Redundancy that is wrong in most places: no other finding makes up for it.
+  static let contradiction = -1000.0
+
   /// What superblocks, habit, and blocks that say where they belong tell.
   func noteStatements(_ candidate: inout RecoveryCandidate) {
     if let describedCount, candidate.evidence.allSatisfy({ $0.kind != .superblock }) {

@@ -29,6 +29,8 @@ package struct RecoveryCandidate: Sendable {
   package internal(set) var confidence = 0.0
   /// Other orders of the same devices that read the same.
   package internal(set) var equivalentCount = 0
+  /// Its parity, if it has any, has been computed anew.
+  var isParityChecked = false
 
   init(shape: ArrayShape, order: [Int?], dataOffsets: [Int]) {
     self.shape = shape

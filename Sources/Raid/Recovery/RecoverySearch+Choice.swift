@@ -11,7 +11,7 @@ extension RecoverySearch {
     candidates = Array(candidates.prefix(200))
     try judgeBest(200, judge.noteOrigin)
     try judgeBest(48, judge.noteContent)
-    try judgeBest(48, judge.noteParity)
+    try judgeParities(judge)
     try merge()
     rate()
   }
@@ -25,6 +25,22 @@ extension RecoverySearch {
       judge(&candidates[index])
     }
     candidates.sort { $0.score > $1.score }
+  }
+
+  /// The best ones' parities, and on until the one that is best then has been judged, too.
+  private mutating func judgeParities(_ judge: CandidateJudge) throws(RaidError) {
+    while true {
+      // Judged ones sink or rise; those that were not keep their order.
+      let batch = candidates.indices.filter { !candidates[$0].isParityChecked }.prefix(48)
+      if batch.isEmpty { return }
+      for index in batch {
+        try images.checkStop()
+        judge.noteParity(&candidates[index])
+        candidates[index].isParityChecked = true
+      }
+      candidates.sort { $0.score > $1.score }
+      if candidates[0].isParityChecked { return }
+    }
   }
 
   /// Candidates that read the same are one.

@@ -11,11 +11,14 @@ extension RecoverySearch {
     let total: Int
   }
 
-  mutating func addDoubleParity() throws(RaidError) {
+  /// - Returns: at how many places the members obey a relation that only two parities make.
+  @discardableResult
+  mutating func addDoubleParity() throws(RaidError) -> Int {
     let n = images.count
-    guard n >= 4, images.present.count >= n - 1 else { return }
+    guard n >= 4, images.present.count >= n - 1 else { return 0 }
     let (relations, absentMember) = try relations()
-    guard relations.count >= 3 else { return }
+    let relationCount = relations.count { !$0.isUniform }
+    guard relations.count >= 3 else { return relationCount }
     var tables: [[Int]: RowTables] = [:]
     let all = ParityRotation.allCases.map(\.rawValue).filter { request.level != nil || $0 != 4 }
     for layout in asked(or: all) {
@@ -40,6 +43,7 @@ extension RecoverySearch {
         }
       }
     }
+    return relationCount
   }
 
   /// - Returns: the relations found, and which member was left out.

@@ -36,10 +36,16 @@ extension RecoverySearch {
       return [.singleParity, .dedicatedParity]
     }
     var levels: [RaidLevel] = []
-    try addDoubleParity()
+    let relationCount = try addDoubleParity()
     if !candidates.isEmpty {
       notes.append("members obey one relation in each row: two parities")
       return []
+    }
+    if relationCount >= 8 {
+      notes.append(
+        "members obey a relation in each row, so there are two parities, but no one layout fits all "
+          + "rows: a reshape may have been interrupted")
+      return [.doubleParity]
     }
     if let outsider = census.outsider, isWhole {
       notes.append(

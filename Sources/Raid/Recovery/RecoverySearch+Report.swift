@@ -5,7 +5,12 @@ extension RecoverySearch {
   ///   - notes: what was seen before the search, in words; its own follow.
   ///   - read: bytes that were read, with those before the search.
   func result(notes: [String], read: Int) -> RecoveryResult {
-    let isDecided = (candidates.first?.confidence ?? 0) >= 0.8
+    // Findings are added as if they were independent. One that speaks loudly against what the others say
+    // tells that they are not, and that the sum is worth less than it seems.
+    let isDecided =
+      candidates.first.map { best in
+        best.confidence >= 0.8 && best.evidence.allSatisfy { $0.weight > -20 }
+      } ?? false
     var finals: [RecoveryCandidate] = []
     for var candidate in candidates {
       candidate.order = candidate.order.map { $0.flatMap { givenIndexes[$0] } }

@@ -36,7 +36,8 @@ extension RecoverySearch {
       }
       if images.present.count == images.count, census.sumsToZeroOften {
         candidate.note(
-          .parity, census.sumsToZero ? 60 : 20,
+          .parity,
+          census.sumsToZero ? 60 : census.sumsToZeroMostly ? 20 : CandidateJudge.contradiction,
           "the sum of all members is zero at \(census.zeroSumCount) of \(census.placeCount) places")
       }
     case .striped where census.sumsToZeroOften:

@@ -9,8 +9,10 @@ extension RecoverySearch {
         var made = candidate(.mirrored, 0, 0, defaultOrder, choice, sizes: sizes)
       else { continue }
       if census.areEqualOften || census.allEqual, images.present.count > 1 {
+        // Sparse parity equals its only data, too: copies that differ in most places are none.
+        let share = Double(census.equalCount) / Double(max(1, census.placeCount))
         made.note(
-          .copies, census.allEqual ? 60 : 30,
+          .copies, census.allEqual ? 60 : 60 * (share - 0.5),
           "all members are equal at \(census.equalCount) of \(census.placeCount) places")
       }
       made.equivalentCount = 1

@@ -102,7 +102,7 @@ struct ArraySession {
     var failure = Failure(error)
     switch error {
     case .readOnly(.membersNotGiven(let slots)):
-      let roster = members.devices.lazy.compactMap { (try? MemberProbe($0))?.roster }.first
+      let roster = members.devices.compactMap { try? MemberProbe($0) }.firstRoster
       let named = slots.map { slot in
         guard let roster, roster.members.indices.contains(slot), roster.members[slot] != .zero
         else {

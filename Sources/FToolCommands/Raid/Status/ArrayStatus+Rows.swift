@@ -74,8 +74,7 @@ extension ArrayStatus {
   /// Who the members are: as those say who take part, if any does.
   private static func roster(_ assembly: Assembly) -> Roster? {
     let used = assembly.members.indices.filter { assembly.standings[$0].isUsed }
-    return (used.isEmpty ? Array(assembly.members.indices) : used).lazy
-      .compactMap { assembly.members[$0].roster }.first
+    return (used.isEmpty ? assembly.members : used.map { assembly.members[$0] }).firstRoster
   }
 }
 
