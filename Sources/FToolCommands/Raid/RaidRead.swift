@@ -118,12 +118,7 @@ package struct RaidRead: Verb {
     }
     line.finish()
     try session.close()
-    if done < range.count, !isRefused {
-      try context.stop.check(
-        resuming:
-          "the first \(done) bytes were copied; read again from the start, or the rest with "
-          + "--offset \(start + done)")
-    }
+    if done < range.count, !isRefused { try context.stop.check() }
     context.output.show(
       SimpleReport(
         type: "raid-read", "",

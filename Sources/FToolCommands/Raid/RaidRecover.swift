@@ -102,9 +102,7 @@ package struct RaidRecover: Verb {
       }
     } catch {
       line.clear()
-      if error == .interrupted {
-        try context.stop.check(resuming: "nothing was changed; the search would begin anew")
-      }
+      if error == .interrupted { try context.stop.check() }
       throw Failure(error)
     }
     line.clear()

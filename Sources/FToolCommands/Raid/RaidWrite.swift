@@ -90,7 +90,9 @@ package struct RaidWrite: Verb {
 
   /// A stream does not come twice, so the same command would not go on.
   private func checkStop(_ context: CommandContext) throws(Failure) {
-    try context.stop.check(
+    guard let signal = context.stop.signal else { return }
+    throw .interrupted(
+      signal: signal,
       resuming: "what had been written is on the members; write again from the start, or the rest "
         + "with --offset")
   }
