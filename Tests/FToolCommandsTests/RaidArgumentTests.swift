@@ -30,9 +30,9 @@ import Testing
   @Test func `create takes options anywhere and joined`() throws {
     let verb = try create(
       "-l5", "photos", "a", "-c64K", "b", "c", "--layout", "ra", "--make", "1T", "-nyf",
-      "--metadata", "1.0", "--assume-clean", "--data-offset", "2048s")
+      "--metadata", "1.1", "--assume-clean", "--data-offset", "2048s")
     #expect(verb.level == .raid5 && verb.chunk == 65_536 && verb.make == 1 << 40)
-    #expect(verb.layout == .parity("right-asymmetric") && verb.metadata == .version1_0)
+    #expect(verb.layout == .parity("right-asymmetric") && verb.metadata == .version1_1)
     #expect(verb.write.dryRun && verb.write.yes && verb.write.force && verb.assumeClean)
     #expect(verb.dataOffset == 1 << 20)
   }

@@ -34,6 +34,22 @@ import Testing
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
   }
 
+  @Test func `a read that was stopped says how far it came`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    // Nobody takes what it writes, so that it is under way when the signal comes.
+    var read = try bench.start("raid read m0.img --offset 4K")
+    Machine.sleep(seconds: 1)
+    read.signal(2)
+    let ended = try read.finish()
+    let end = 4096 + ended.output.count
+    #expect(ended.status == 130 && end < bytes.count, "\(ended.errorText)")
+    #expect(ended.output == Array(bytes[4096..<end]))
+    #expect(
+      ended.errorText.contains("or the rest with --offset \(end)\n"), "\(ended.errorText) at \(end)"
+    )
+  }
+
   @Test(arguments: [2, 9] as [Int32])
   func `a rebuild goes on from where it was stopped or killed`(signal: Int32) throws {
     let bench = try Workbench()

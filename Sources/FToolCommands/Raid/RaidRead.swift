@@ -118,7 +118,12 @@ package struct RaidRead: Verb {
     }
     line.finish()
     try session.close()
-    if done < range.count, !isRefused { try context.stop.check() }
+    if done < range.count, !isRefused {
+      try context.stop.check(
+        resuming:
+          "the first \(done) bytes were copied; read again from the start, or the rest with "
+          + "--offset \(start + done)")
+    }
     context.output.show(
       SimpleReport(
         type: "raid-read", "",

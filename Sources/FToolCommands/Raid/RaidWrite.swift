@@ -90,9 +90,7 @@ package struct RaidWrite: Verb {
 
   /// A stream does not come twice, so the same command would not go on.
   private func checkStop(_ context: CommandContext) throws(Failure) {
-    guard let signal = context.stop.signal else { return }
-    throw .interrupted(
-      signal: signal,
+    try context.stop.check(
       resuming: "what had been written is on the members; write again from the start, or the rest "
         + "with --offset")
   }

@@ -46,6 +46,8 @@ extension Assembly {
     }
     var header = newest
     guard !current.isEmpty else {
+      // Writes that it knows nothing of were made without it: who was away then has missed more than it marks.
+      header.eventsCleared = max(header.eventsCleared, reference.events)
       let all = BitSet(allBelow: header.bitCount)
       return WriteIntent(
         header: header, stored: all, doubtful: isUnclean ? all : BitSet(count: header.bitCount),

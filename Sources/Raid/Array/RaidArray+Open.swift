@@ -53,7 +53,7 @@ extension RaidArray {
         return .parity(
           ParityStripes(
             placement: placement, members: members, intent: intent, doubtStart: start,
-            allowsDoubt: options.allowsDoubt, memory: memory))
+            allowsDoubt: options.allowsDoubt || assembly.isMendedByLogs, memory: memory))
       case .copies(let placement):
         return .copies(
           CopiedData(

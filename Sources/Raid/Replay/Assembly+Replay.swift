@@ -70,21 +70,24 @@ extension Assembly {
     for slot in 0..<placement.slotCount { sources.append(try SlotSource(self, slot: slot)) }
     var devices: [Int: any BlockDevice] = [:]
     var entryCount = 0
-    var isComplete = reference.resyncOffsetSectors == 0
+    var areWhole = true
     for (slot, holder) in holders.enumerated() {
       guard let index = holder.member else { continue }
       let replay = try PartialParityReplay(members[index], slot: slot, placement, sources)
       if !replay.isEmpty { devices[index] = OverlayDevice(members[index].device, replay) }
       entryCount += replay.entryCount
-      if replay.isIncomplete { isComplete = false }
+      if replay.isIncomplete { areWhole = false }
     }
-    return Assembly(self, devices: devices, isClean: isComplete && entryCount > 0)
+    return Assembly(
+      self, devices: devices,
+      isClean: areWhole && reference.resyncOffsetSectors == 0 && entryCount > 0,
+      isMendedByLogs: areWhole)
   }
 
   /// The same members, some of them behind other devices; known to be in sync, if so.
   private init(
     _ assembly: Assembly, devices: [Int: any BlockDevice], isClean: Bool = false,
-    disregardedJournal: StartObstacle? = nil
+    disregardedJournal: StartObstacle? = nil, isMendedByLogs: Bool = false
   ) {
     var newest = assembly.reference
     if isClean { newest.isClean = true }
@@ -97,5 +100,6 @@ extension Assembly {
     slotsNotGiven = assembly.slotsNotGiven
     unusable = assembly.unusable
     self.disregardedJournal = disregardedJournal
+    self.isMendedByLogs = isMendedByLogs
   }
 }

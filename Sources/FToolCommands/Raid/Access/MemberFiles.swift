@@ -102,7 +102,7 @@ struct MemberFiles {
             .busy, "\(device.name) is held by another running ftool",
             hint: "try again when it has ended, or wait for it with --wait DURATION")
         }
-        try context.stop.check()
+        try context.stop.check(resuming: "nothing was changed")
         Machine.sleep(seconds: 0.1)
       }
     }
