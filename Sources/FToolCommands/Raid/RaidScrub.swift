@@ -48,7 +48,8 @@ package struct RaidScrub: Verb {
       guard range.lowerBound < array.byteCount, range.upperBound ?? 0 <= array.byteCount else {
         throw Failure(
           RaidError.outOfBounds(
-            offset: range.lowerBound, byteCount: (range.upperBound ?? 0) - range.lowerBound,
+            offset: range.lowerBound,
+            byteCount: (range.upperBound ?? range.lowerBound) - range.lowerBound,
             arrayByteCount: array.byteCount))
       }
       options.range = range.lowerBound..<(range.upperBound ?? array.byteCount)

@@ -48,6 +48,7 @@ package struct RaidWrite: Verb {
     let session = try ArraySession(operand, request, context: context)
     let array = session.array
     let source = try StreamSource(input)
+    try source.requireNoMember(of: session.members)
     let start = offset ?? 0
     let room = array.byteCount - start
     guard room >= 0, source.byteCount ?? 0 <= room else {

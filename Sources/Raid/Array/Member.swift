@@ -15,7 +15,9 @@ package final class Member: Sendable {
     var headerChanged = false
   }
 
+  /// What it is stored on. Device offsets are not data offsets: see `dataOffset`.
   package let device: any BlockDevice
+  /// What the user calls it.
   package var name: String { device.name }
   /// Where the data starts on the device.
   let dataOffset: Int
@@ -59,6 +61,7 @@ package final class Member: Sendable {
   package var isFailed: Bool { failed.load(ordering: .acquiring) }
   func markFailed() { failed.store(true, ordering: .releasing) }
 
+  /// Whether all of its data is valid, and not just the part that a rebuild has written.
   package var isInSync: Bool { validByteCount == Int.max }
   /// How much of the data is in sync, from its start; `Int.max` for all.
   package var validByteCount: Int { validEnd.load(ordering: .acquiring) }
@@ -73,7 +76,9 @@ package final class Member: Sendable {
   package var trustsSums: Bool { sumsTrusted.load(ordering: .acquiring) }
   func setTrustsSums(_ trusts: Bool) { sumsTrusted.store(trusts, ordering: .releasing) }
 
+  /// As it was last read or written.
   package var superblock: MDSuperblock { state.withLock { $0.superblock } }
+  /// As it was last read or written; nil for a member without regions of ours.
   package var header: RegionHeader? { state.withLock { $0.header } }
 
   /// Whether the block at a data offset may be believed (not failed, in sync, and not listed as bad),

@@ -8,7 +8,9 @@ import Synchronization
 package final class MemberSet: Sendable {
   /// A place in the array. While a member is being replaced, both are in it.
   package struct Slot: Sendable {
+    /// Who has the slot; nil when it is empty.
     package var member: Member?
+    /// Who is to have it when all of the data is copied.
     package var replacement: Member?
 
     /// Everyone who must get what is written to the slot.
@@ -60,12 +62,14 @@ package final class MemberSet: Sendable {
     var failures: [(member: Member, cause: DeviceError)] = []
   }
 
+  /// How many members the array has when it is whole.
   package let slotCount: Int
   let state: Mutex<State>
   /// Held while superblocks are written: two updates at once would mix their markers and events.
   let updating = Mutex(())
   /// How many slots may be empty.
   let survives: @Sendable ([Bool]) -> Bool
+  /// Whether members may be written at all.
   package let isWritable: Bool
 
   /// - Parameter survives: whether all data is there when these slots, and no others, can be read.
@@ -79,7 +83,9 @@ package final class MemberSet: Sendable {
     self.survives = survives
   }
 
+  /// By slot, as they are at this moment.
   package var slots: [Slot] { state.withLock { $0.slots } }
+  /// Members without a slot, ready for one.
   package var spares: [Member] { state.withLock { $0.spares } }
 
   /// Everyone in a slot who has not failed.

@@ -24,13 +24,15 @@ package final class RaidArray: BlockDevice {
 
   /// What the caller wants of the array.
   package struct Options: Sendable {
+    /// Without it no byte of any member is changed.
     package var isWritable = false
     /// Write although members that the array knows of were not given.
     package var allowsDegraded = false
-    /// Write although what a crash left can't be decided everywhere.
+    /// Read and write although what a crash left can't be decided everywhere, or a journal is not there.
     package var allowsDoubt = false
     /// Whether reads rewrite blocks that a member could not give. Needs `isWritable`.
     package var repairsOnRead = true
+    /// Which copy of a mirror is read.
     package var readPolicy = ReadPolicy.roundRobin
 
     package init() {}
@@ -44,12 +46,19 @@ package final class RaidArray: BlockDevice {
     case closed
   }
 
+  /// The name from the superblocks, usually "host:name".
   package let name: String
+  /// Where the bytes lie; while a reshape runs, the part that is still in its old shape.
   package let shape: ArrayShape
+  /// Array bytes: what can be read and written.
   package let byteCount: Int
+  /// What was found when it was opened.
   package let assembly: Assembly
+  /// The members by slot, as they are now.
   package let members: MemberSet
+  /// What it was opened with.
   package let options: Options
+  /// Why it cannot be written; nil when it can.
   package let obstacle: WriteObstacle?
   let segments: [Segment]
   let intent: WriteIntent?

@@ -7,6 +7,7 @@ import Synchronization
 extension RaidArray {
   /// What a scrub is asked for.
   package struct ScrubOptions: Sendable {
+    /// Progress, rate and threads.
     package var sweep = SweepOptions()
     /// Write what is known to be right over what is wrong. Needs an array that is open for writing.
     package var repairs = true

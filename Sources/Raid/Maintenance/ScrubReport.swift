@@ -4,10 +4,13 @@ import Synchronization
 package struct ScrubReport: Sendable, Equatable {
   /// A block of 4 KiB that was not as it should be.
   package struct Finding: Sendable, Equatable {
+    /// What is wrong.
     package var problem: Problem
+    /// What came of it.
     package var outcome: Outcome
     /// The member that is wrong; nil where that can't be known.
     package var member: String?
+    /// The slot of that member.
     package var slot: Int?
     /// Data offset on the members, in bytes.
     package var memberOffset: Int
@@ -23,6 +26,7 @@ package struct ScrubReport: Sendable, Equatable {
     }
   }
 
+  /// What can be wrong with a block; the raw value is the word for scripts.
   package enum Problem: String, Sendable {
     /// The content does not agree with its sum.
     case damaged
@@ -38,6 +42,7 @@ package struct ScrubReport: Sendable, Equatable {
     case wrongSum = "wrong-sum"
   }
 
+  /// What can come of a problem; the raw value is the word for scripts.
   package enum Outcome: String, Sendable {
     case repaired
     /// Repairing was not wanted.
@@ -50,8 +55,11 @@ package struct ScrubReport: Sendable, Equatable {
 
   /// The first findings, at most `listLimit`.
   package private(set) var findings: [Finding] = []
+  /// How many findings are kept one by one; the counts go on.
   package static let listLimit = 10_000
+  /// All findings, blocks.
   package private(set) var findingCount = 0
+  /// Those of them that are right now.
   package private(set) var repairedCount = 0
   /// Unrepairable, left, or not to be known.
   package private(set) var unrepairedCount = 0
@@ -61,11 +69,14 @@ package struct ScrubReport: Sendable, Equatable {
   package var resyncedBlockCount = 0
   /// Member bytes that were read, and that were skipped because they are holes and say so.
   package var checkedByteCount = 0
+  /// See `checkedByteCount`.
   package var skippedByteCount = 0
   /// How far it came, and how far it was to go.
   package var position = 0
+  /// See `position`.
   package var end = 0
 
+  /// Whether it came to the end of its range.
   package var isComplete: Bool { position == end }
 
   package init() {}

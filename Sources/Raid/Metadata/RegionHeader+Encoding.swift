@@ -22,6 +22,7 @@ import BinaryCodec
 ///    512   32 each: region: kind 4, zero 4, offset 8, length 8, zero 8
 /// ```
 extension RegionHeader {
+  /// A header's length.
   package static let byteCount = 2048
   /// Where the near copy starts, counted from the superblock.
   package static let offsetInSuperblock = 2048

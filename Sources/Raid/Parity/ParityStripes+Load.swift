@@ -42,10 +42,13 @@ extension ParityStripes {
   /// Fills the columns of the slots that are wanted with what the array says they hold: read and checked,
   /// or computed from others. What else it had to read lies in the other columns.
   ///
-  /// - Parameter isExcluded: slots to compute although they could be read.
+  /// - Parameters:
+  ///   - isExcluded: slots to compute although they could be read.
+  ///   - refusesDoubt: call what would have to be computed lost in rows in doubt: after a crash their
+  ///     parity may be of other data, and what comes out neither the old content nor the new.
   func load(
     _ band: Band, _ wanted: Wanted, isExcluded: (Int) -> Bool = { _ in false },
-    into memory: inout WorkingMemory
+    refusesDoubt: Bool = false, into memory: inout WorkingMemory
   ) throws(RaidError) -> Loaded {
     var loaded = Loaded()
     var offset = band.memberRange.lowerBound
@@ -53,7 +56,9 @@ extension ParityStripes {
       let (readers, end) = readers(at: offset, in: band, isExcluded: isExcluded)
       let part = band.part(offset..<end)
       // When a member fails in the middle, the part is loaded from those who are left.
-      if try load(part, wanted, readers, into: &memory, &loaded) { offset = end }
+      if try load(part, wanted, readers, refusesDoubt: refusesDoubt, into: &memory, &loaded) {
+        offset = end
+      }
     }
     return loaded
   }
@@ -90,8 +95,8 @@ extension ParityStripes {
   ///
   /// - Returns: false when a member failed, and it is to be done again.
   private func load(
-    _ part: Band, _ wanted: Wanted, _ readers: [Member?], into memory: inout WorkingMemory,
-    _ loaded: inout Loaded
+    _ part: Band, _ wanted: Wanted, _ readers: [Member?], refusesDoubt: Bool,
+    into memory: inout WorkingMemory, _ loaded: inout Loaded
   ) throws(RaidError) -> Bool {
     let rows = part.rows
     let isRecoverable = readers.count { $0 != nil } >= placement.dataColumnCount
@@ -126,10 +131,13 @@ extension ParityStripes {
     let unrestored = try restore(bad, in: part, wanted, &memory, &loaded)
     for (row, slots) in lackingRows {
       let piece = part.piece(ofRow: row)
-      guard isRecoverable else {
-        let reason = reason(readers)
+      let isInDoubt = refusesDoubt && isDoubtful(piece)
+      guard isRecoverable, !isInDoubt else {
         for slot in slots {
-          loaded.losses.append(Loss(slot: slot, memberRange: piece, reason: reason))
+          loaded.losses.append(
+            Loss(
+              slot: slot, memberRange: piece,
+              reason: isInDoubt ? .inDoubt(slot: slot) : reason(readers)))
         }
         continue
       }

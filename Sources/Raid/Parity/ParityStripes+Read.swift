@@ -26,7 +26,7 @@ extension ParityStripes {
     }
     let loaded = try locks.withLock(band.rows, exclusive: false) {
       () throws(RaidError) -> Loaded in
-      try load(band, wanted, into: &memory)
+      try load(band, wanted, refusesDoubt: !allowsDoubt, into: &memory)
     }
     repairs.append(contentsOf: loaded.restored)
     let end = loaded.losses.map { arrayRange(of: $0).lowerBound }.min() ?? Int.max

@@ -34,8 +34,8 @@ struct SlotSource: Sendable {
         Holder(
           device: probe.device, dataOffset: Int(probe.superblock.dataOffsetSectors) * 512,
           validEnd: end,
-          badBlocks: try RaidArray.badBlocks(
-            probe, dataOffsetSectors: Int(probe.superblock.dataOffsetSectors))))
+          badBlocks: try probe.requireBadBlocks(
+            dataOffsetSectors: Int(probe.superblock.dataOffsetSectors))))
     }
     self.holders = holders
   }

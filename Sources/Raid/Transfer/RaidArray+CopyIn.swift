@@ -7,6 +7,7 @@ import Synchronization
 extension RaidArray {
   /// What a copy into the array is asked for.
   package struct CopyInOptions: Sendable {
+    /// Progress, rate and threads.
     package var sweep = SweepOptions()
     /// Flush after every part.
     package var flushesAlways = false
@@ -20,7 +21,7 @@ extension RaidArray {
   /// source into their columns, are coded, summed and written by several workers at once.
   ///
   /// Nothing is durable before the next flush, unless the options ask for it.
-  /// - Returns: how much was copied. A source that is longer than the array throws `outOfBounds` when
+  /// - Returns: how much was copied. A source that is longer than the array throws `inputTooLong` when
   ///   the array is full.
   @discardableResult
   package func copy(
@@ -141,7 +142,7 @@ extension RaidArray {
       throw .other(error)
     }
     if count > room {
-      throw .array(.outOfBounds(offset: offset, byteCount: 1, arrayByteCount: byteCount))
+      throw .array(.inputTooLong(arrayByteCount: byteCount))
     }
     if count < room || count == 0 { intake.isEnding = true }
     intake.offset += count

@@ -74,8 +74,7 @@ extension ArrayStatus {
   /// Who the members are: as those say who take part, if any does.
   private static func roster(_ assembly: Assembly) -> Roster? {
     let used = assembly.members.indices.filter { assembly.standings[$0].isUsed }
-    return (used.isEmpty ? Array(assembly.members.indices) : used).lazy
-      .compactMap { assembly.members[$0].roster }.first
+    return (used.isEmpty ? assembly.members : used.map { assembly.members[$0] }).firstRoster
   }
 }
 
@@ -112,6 +111,10 @@ extension ArrayStatus.Row {
     case .split:
       (state, sentence) = (.split, "went its own way while the others went on without it")
     case .duplicate: (state, sentence) = (.duplicate, "another member has its place")
+    case .unusable(let reason):
+      (state, sentence) = (
+        .unusable, "not usable: \(Failure(RaidError.notStartable(reason)).message)"
+      )
     }
     if superblock.deviceFlags.contains(.writeMostly) { sentence += ", write-mostly" }
     if superblock.features.contains(.badBlocks) { sentence += ", has a list of bad blocks" }

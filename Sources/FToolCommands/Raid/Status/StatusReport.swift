@@ -59,7 +59,8 @@ struct StatusReport: Report {
   private var level: String {
     let reference = status.reference
     let name =
-      status.shape?.level.name ?? RaidLevel(number: reference.level, layout: reference.layout)?.name
+      RaidLevel(number: reference.level, layout: reference.layout)?
+      .name(slotCount: Int(reference.slotCount))
     var parts = [name ?? "level \(reference.level), which ftool does not know"]
     if let layout { parts.append(layout) }
     parts.append("\(reference.slotCount) members")
@@ -107,7 +108,9 @@ struct StatusReport: Report {
 
   private func redundancy(_ style: TextStyle) -> String {
     guard let left = status.lossesLeft, let shape = status.shape else {
-      return style.bad("used up: more is lost than it can bear")
+      return style.bad(
+        status.degradedSlots.isEmpty
+          ? "not known while it cannot be started" : "used up: more is lost than it can bear")
     }
     if shape.redundancy == 0 { return "none at this level: every member is needed" }
     if left <= 0 { return style.bad("none left: the loss of one more member may lose data") }
@@ -186,7 +189,7 @@ struct StatusReport: Report {
       .init("startable", .bool(status.obstacle == nil)),
       .init("reason", .string(status.obstacle?.message)),
       .init("read_only_reason", .string(status.readOnlyReason)),
-      .init("level", .string(status.shape?.level.name)), .init("layout", .string(layout)),
+      .init("level", .string(status.shape?.levelName)), .init("layout", .string(layout)),
       .init("metadata", .string(reference.version.rawValue)),
       .init("bytes", .number(status.byteCount)),
       .init("chunk_bytes", .number(Int(reference.chunkSectors) * 512)),
