@@ -166,13 +166,13 @@ import Testing
     let all = try bench.ftool("raid status m0.img m1.img m2.img --test", ends: 2)
     #expect(all.output.contains("m1.img  not usable"), all.remark)
     try bench.ftool("raid status m1.img", ends: 78)
-    for members in ["m0.img m1.img m2.img", "m0.img", "m0.img m2.img"] {
+    for members in ["m0.img m1.img m2.img", "m0.img m2.img", "m0.img"] {
       let run = try bench.ftool("raid read \(members) --length \(bytes.count)")
       #expect(run.bytes == bytes)
       // The registry knows that it was a member.
       #expect(run.error.contains("m1.img") == (members != "m0.img m2.img"), "\(run.error)")
     }
-    let write = try bench.ftool("raid write m0.img m1.img m2.img", ends: 66, input: [1])
+    let write = try bench.ftool("raid write m0.img", ends: 66, input: [1])
     #expect(
       write.error.contains("are not there: slot 1 (member ")
         && write.error.contains("the superblock of m1.img cannot be used"), write.remark)
@@ -182,13 +182,11 @@ import Testing
     let examined = try bench.ftool("raid examine m1.img", ends: 66)
     #expect(
       examined.output.contains("Place : byte 4096")
-        && examined.output.contains("Problem : it makes no sense: data_offset"), examined.remark)
+        && examined.output.contains("Problem : it makes no sense: data_size"), examined.remark)
     // It is held already, and may be filled anew.
-    #expect(try bench.shell("truncate -s 6M m1.img").status == 0)
-    try bench.damage("m1.img", at: 4096 + 72, [9])
-    let members = "m0.img m1.img m2.img"
-    try bench.ftool("raid rebuild \(members) --degraded --onto m1.img", ends: 73)
-    try bench.ftool("raid rebuild \(members) --degraded --onto m1.img --force")
+    let cut = "truncate -s 4097 m1.img && truncate -s 6M m1.img"
+    #expect(try bench.shell(cut).status == 0)
+    try bench.ftool("raid rebuild m0.img --onto m1.img --force")
     try bench.ftool("raid status m0.img --test")
   }
 

@@ -51,10 +51,6 @@ package struct Assembly: Sendable {
   package let unusable: [Unusable]
   /// Why what a journal may hold is not laid over the members, where that was allowed.
   package let disregardedJournal: StartObstacle?
-  /// Partial parity logs were found whole on all members that are there, and have been laid over them: a
-  /// member that is missing can be computed after a crash, too, but for what was being written to it
-  /// (Linux: "starting dirty degraded array with PPL").
-  package let isMendedByLogs: Bool
   /// The index of the journal member; nil where there is none.
   package var journal: Int? { standings.firstIndex(of: .journal) }
 
@@ -81,7 +77,6 @@ package struct Assembly: Sendable {
   package init(_ members: [MemberProbe], unusable: [Unusable] = []) throws(RaidError) {
     self.unusable = unusable
     disregardedJournal = nil
-    isMendedByLogs = false
     guard let first = members.first else { throw .notStartable(.noMembers) }
     self.members = members
     if let other = members.first(where: { $0.superblock.arrayID != first.superblock.arrayID }) {

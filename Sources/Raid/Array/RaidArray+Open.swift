@@ -53,7 +53,7 @@ extension RaidArray {
         return .parity(
           ParityStripes(
             placement: placement, members: members, intent: intent, doubtStart: start,
-            allowsDoubt: options.allowsDoubt || assembly.isMendedByLogs, memory: memory))
+            allowsDoubt: options.allowsDoubt, memory: memory))
       case .copies(let placement):
         return .copies(
           CopiedData(
@@ -168,7 +168,8 @@ extension RaidArray {
     }
     return Member(
       device: probe.device, superblock: superblock, header: probe.header,
-      dataOffset: Int(offsetSectors) * 512, badBlocks: try probe.requireBadBlocks(), sums: sums,
+      dataOffset: Int(offsetSectors) * 512,
+      badBlocks: try probe.requireBadBlocks(dataOffsetSectors: Int(offsetSectors)), sums: sums,
       sumsAreTrusted: trusts)
   }
 

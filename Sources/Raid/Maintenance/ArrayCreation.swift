@@ -327,8 +327,6 @@ package struct ArrayCreation: Sendable {
     if assumesClean {
       try array.assumeSettled()
     } else {
-      // Nothing is known to agree, whatever the bitmap reads as.
-      if shape.redundancy > 0 { array.intent?.doubt(0..<shape.intentByteCount) }
       var scrub = RaidArray.ScrubOptions()
       scrub.sweep = options
       scrub.startsOver = true

@@ -70,24 +70,21 @@ extension Assembly {
     for slot in 0..<placement.slotCount { sources.append(try SlotSource(self, slot: slot)) }
     var devices: [Int: any BlockDevice] = [:]
     var entryCount = 0
-    var areWhole = true
+    var isComplete = reference.resyncOffsetSectors == 0
     for (slot, holder) in holders.enumerated() {
       guard let index = holder.member else { continue }
       let replay = try PartialParityReplay(members[index], slot: slot, placement, sources)
       if !replay.isEmpty { devices[index] = OverlayDevice(members[index].device, replay) }
       entryCount += replay.entryCount
-      if replay.isIncomplete { areWhole = false }
+      if replay.isIncomplete { isComplete = false }
     }
-    return Assembly(
-      self, devices: devices,
-      isClean: areWhole && reference.resyncOffsetSectors == 0 && entryCount > 0,
-      isMendedByLogs: areWhole)
+    return Assembly(self, devices: devices, isClean: isComplete && entryCount > 0)
   }
 
   /// The same members, some of them behind other devices; known to be in sync, if so.
   private init(
     _ assembly: Assembly, devices: [Int: any BlockDevice], isClean: Bool = false,
-    disregardedJournal: StartObstacle? = nil, isMendedByLogs: Bool = false
+    disregardedJournal: StartObstacle? = nil
   ) {
     var newest = assembly.reference
     if isClean { newest.isClean = true }
@@ -100,6 +97,5 @@ extension Assembly {
     slotsNotGiven = assembly.slotsNotGiven
     unusable = assembly.unusable
     self.disregardedJournal = disregardedJournal
-    self.isMendedByLogs = isMendedByLogs
   }
 }
