@@ -78,6 +78,11 @@ extension MemberSet {
         if change.sumsAreStale == true { state.header?.flags.insert(.sumsStale) }
         if change.sumsAreStale == false { state.header?.flags.remove(.sumsStale) }
         state.superblock.roles = roles
+        if member.badBlocks.isLogUsed {
+          state.superblock.features.insert(.badBlocks)
+        } else {
+          state.superblock.features.remove(.badBlocks)
+        }
         change.each?(member, &state.superblock)
       }
     }

@@ -16,11 +16,38 @@ package final class MemberSet: Sendable {
     /// Everyone who must get what is written to the slot.
     var writable: [Member] { [member, replacement].compactMap { $0 }.filter { !$0.isFailed } }
 
-    /// Who can give the range.
+    /// Who can give all of the range.
     func reader(of range: Range<Int>) -> Member? {
       if let member, member.isReadable(range) { return member }
       if let replacement, replacement.isReadable(range) { return replacement }
       return nil
+    }
+
+    /// Who can give the block at a data offset, if anybody can, and up to where, at most up to `limit`,
+    /// that is the same: a multiple of 4096, or `limit`.
+    func reader(at offset: Int, limit: Int) -> (reader: Member?, end: Int) {
+      var end = limit
+      if let member {
+        let (isReadable, own) = member.readability(at: offset, limit: limit)
+        if isReadable { return (member, own) }
+        end = own
+      }
+      guard let replacement else { return (nil, end) }
+      let (isReadable, other) = replacement.readability(at: offset, limit: end)
+      return (isReadable ? replacement : nil, other)
+    }
+
+    /// Who would give the block if its log did not call it bad.
+    func lister(of block: Range<Int>) -> Member? {
+      [member, replacement].lazy.compactMap { $0 }.first { $0.isOnlyListed(block) }
+    }
+
+    /// Who else can give the range when its reader could not.
+    func otherReader(of range: Range<Int>) -> Member? {
+      guard let member, member.isReadable(range), let replacement,
+        replacement.isReadable(range)
+      else { return nil }
+      return replacement
     }
   }
 

@@ -168,7 +168,8 @@ extension RaidArray {
     }
     return Member(
       device: probe.device, superblock: superblock, header: probe.header,
-      dataOffset: Int(offsetSectors) * 512, badBlocks: try probe.requireBadBlocks(), sums: sums,
+      dataOffset: Int(offsetSectors) * 512,
+      badBlocks: try probe.requireBadBlocks(dataOffsetSectors: Int(offsetSectors)), sums: sums,
       sumsAreTrusted: trusts)
   }
 

@@ -122,7 +122,8 @@ extension RaidArray {
     }
     let member = Member(
       device: spare.device, superblock: spare.superblock, header: header,
-      dataOffset: spare.dataOffset, badBlocks: [], sums: sums, sumsAreTrusted: sums != nil)
+      dataOffset: spare.dataOffset, badBlocks: spare.badBlocks.ranges, sums: sums,
+      sumsAreTrusted: sums != nil)
     member.setValid(upTo: 0)
     members.state.withLock { state in state.slots[slot].member = member }
     try announce(member, number: number, slot: slot, isReplacement: false)

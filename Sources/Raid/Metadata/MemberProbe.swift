@@ -13,9 +13,9 @@ package struct MemberProbe: Sendable {
   package let header: RegionHeader?
   /// Why there is no header, where something was found that should have been one.
   package let headerProblem: RegionHeaderError?
-  /// What the list of bad blocks says, as data offsets; a member whose list can't be had is of no use,
-  /// since nobody knows what of it may be believed.
-  package let badBlocks: Result<[Range<Int>], StartObstacle>
+  /// The list of bad blocks; a member whose list can't be had is of no use, since nobody knows what of
+  /// it may be believed.
+  package let badBlocks: Result<MDBadBlockLog, StartObstacle>
 
   /// What the user calls it.
   package var name: String { device.name }
@@ -66,7 +66,7 @@ package struct MemberProbe: Sendable {
     self.superblock = superblock
     header = nil
     headerProblem = nil
-    badBlocks = .success([])
+    badBlocks = .success(MDBadBlockLog())
   }
 
   /// The same member behind another device.
@@ -80,9 +80,9 @@ package struct MemberProbe: Sendable {
 
   private static func badBlocks(
     of superblock: MDSuperblock, on device: any BlockDevice
-  ) -> Result<[Range<Int>], StartObstacle> {
+  ) -> Result<MDBadBlockLog, StartObstacle> {
     guard superblock.features.contains(.badBlocks), let area = superblock.badBlockLogArea else {
-      return .success([])
+      return .success(MDBadBlockLog())
     }
     // A decoded superblock's areas are inside of the member.
     var buffer = AlignedBuffer(byteCount: area.count * 512)
@@ -93,16 +93,9 @@ package struct MemberProbe: Sendable {
       return .failure(.device(member: device.name, error))
     }
     do throws(MDBadBlockLogError) {
-      let log = try MDBadBlockLog(
-        decoding: bytes.bytes.sub(0..<area.count * 512), shift: superblock.badBlockLog.shift)
-      let dataOffset = Int(superblock.dataOffsetSectors)
       return .success(
-        log.ranges.compactMap { range in
-          let lower = max(range.lowerBound, dataOffset) - dataOffset
-          let upper = max(range.upperBound, dataOffset) - dataOffset
-          guard lower < upper else { return nil }
-          return lower.multipliedOrMax(by: 512)..<upper.multipliedOrMax(by: 512)
-        }.sorted { $0.lowerBound < $1.lowerBound })
+        try MDBadBlockLog(
+          decoding: bytes.bytes.sub(0..<area.count * 512), shift: superblock.badBlockLog.shift))
     } catch {
       return .failure(.damagedBadBlockLog(member: device.name))
     }
@@ -146,10 +139,18 @@ package struct MemberProbe: Sendable {
     return (header, nil)
   }
 
-  /// The list of bad blocks, of a member that is of use.
-  func requireBadBlocks() throws(RaidError) -> [Range<Int>] {
+  /// What the list of bad blocks says, as data offsets in bytes, in order; of a member that is of use.
+  ///
+  /// - Parameter dataOffsetSectors: where its data starts, of which it may have two places in a reshape.
+  func requireBadBlocks(dataOffsetSectors: Int) throws(RaidError) -> [Range<Int>] {
     switch badBlocks {
-    case .success(let ranges): return ranges
+    case .success(let log):
+      return log.ranges.compactMap { range in
+        let lower = max(range.lowerBound, dataOffsetSectors) - dataOffsetSectors
+        let upper = max(range.upperBound, dataOffsetSectors) - dataOffsetSectors
+        guard lower < upper else { return nil }
+        return lower.multipliedOrMax(by: 512)..<upper.multipliedOrMax(by: 512)
+      }.sorted { $0.lowerBound < $1.lowerBound }
     case .failure(let obstacle): throw .notStartable(obstacle)
     }
   }

@@ -173,16 +173,17 @@ extension RaidArray {
       var bytes = memory.buffer.mutableBytes
       var filled = 0
       for row in band.rows {
+        let chunk = band.piece(ofRow: row)
         for slot in stripes.placement.pattern(ofRow: row).dataSlots {
-          let at = band.chunk(slot, row: row, band.stride)
+          let at = band.place(slot, chunk.lowerBound)
           let count: Int
           do throws(SystemCallError) {
-            count = try source.read(into: &bytes, range: at..<at + band.columns.count)
+            count = try source.read(into: &bytes, range: at..<at + chunk.count)
           } catch {
             throw .other(error)
           }
           filled += count
-          if count < band.columns.count {
+          if count < chunk.count {
             intake.isEnding = true
             return try keepBeginning(filled, of: band, stripes, &intake, &bytes)
           }
@@ -204,9 +205,10 @@ extension RaidArray {
     var target = rest.mutableBytes
     var at = 0
     for row in band.rows {
+      let chunk = band.piece(ofRow: row)
       for slot in stripes.placement.pattern(ofRow: row).dataSlots where at < filled {
-        let count = min(band.columns.count, filled - at)
-        let from = band.chunk(slot, row: row, band.stride)
+        let count = min(chunk.count, filled - at)
+        let from = band.place(slot, chunk.lowerBound)
         target.copy(bytes.bytes.sub(from..<from + count), at: at)
         at += count
       }
