@@ -322,7 +322,10 @@ package struct ArrayCreation: Sendable {
     opening.isWritable = true
     opening.allowsDegraded = true
     opening.allowsDoubt = true
-    let array = try RaidArray.open(members.map(\.device), options: opening)
+    // All of them: one that can't be read now is no member to begin with.
+    var probes: [MemberProbe] = []
+    for member in members { probes.append(try MemberProbe(member.device)) }
+    let array = try RaidArray.open(try Assembly(probes), options: opening)
     var report = ScrubReport()
     if assumesClean {
       try array.assumeSettled()
