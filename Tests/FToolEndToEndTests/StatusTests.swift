@@ -194,8 +194,23 @@ import Testing
 extension Workbench {
   /// Writes a superblock as a kernel would: with an update time that has no high bits.
   func touchAsKernel(_ member: String) throws {
+    try changeSuperblock(member) { block in
+      for index in 197..<200 { block[index] = 0 }
+    }
+  }
+
+  /// Writes a superblock that says that the array was not closed.
+  func markUnclean(_ member: String) throws {
+    try changeSuperblock(member) { block in
+      for index in 208..<216 { block[index] = 0 }
+      // An event more than the bitmap has seen.
+      block[200] += 2
+    }
+  }
+
+  private func changeSuperblock(_ member: String, _ change: (inout [UInt8]) -> Void) throws {
     var block = Array(try contents(member)[4096..<4096 + 512])
-    for index in 197..<200 { block[index] = 0 }
+    change(&block)
     for index in 216..<220 { block[index] = 0 }
     let words = 256 / 4 + 128 * 2 / 4
     var sum: UInt64 = 0

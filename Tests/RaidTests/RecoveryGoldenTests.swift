@@ -75,7 +75,7 @@ import Testing
       let range = start..<min(start + step, end)
       if try truth.bytes(range) != assumed.bytes(range) {
         return .wrong(
-          "level \(best.shape.level.number), layout \(best.shape.layout), chunk \(best.shape.chunkByteCount), order "
+          "\(best.shape.level.name(slotCount: best.order.count)) \(best.shape.layout), chunk \(best.shape.chunkByteCount), order "
             + "\(best.order.map { $0.map { numbers[$0] } }): byte \(start) and on differ; "
             + "\(best.evidence.map { "\($0.weight): \($0.text)" })")
       }

@@ -41,9 +41,9 @@ package struct RaidAdd: Verb {
         .usage, "\(new) is a member of the array already: \(known.standing.sentence)")
     }
     // One that was found is open and held already.
-    let files = known == nil ? try RebuildWork.open(new, write, context) : nil
-    guard let device = known?.probe.device ?? files?.devices.first else {
-      throw Failure(.usage, "'\(new)' is no member that could be added")
+    let file = known == nil ? try NewMemberFile(new, session, write, context) : nil
+    guard let device = known?.probe.device ?? file?.device else {
+      preconditionFailure("it is known or new")
     }
     let slot = spare ? nil : self.slot(for: known?.probe, in: session.array)
     return try session.change(

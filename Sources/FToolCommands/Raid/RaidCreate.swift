@@ -251,7 +251,7 @@ package struct RaidCreate: Verb {
   /// Refuses members that hold something.
   private func requireNothingForeign(_ devices: [any BlockDevice]) throws(Failure) {
     if write.force { return }
-    for device in devices { try RebuildWork.requireNothingForeign(on: device) }
+    for device in devices { try NewMemberFile.requireNothingForeign(on: device) }
   }
 
   /// `--assume-clean` is for members that are all zeros.

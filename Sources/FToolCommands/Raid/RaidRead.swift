@@ -33,6 +33,11 @@ package struct RaidRead: Verb {
   @Flag(name: .long, help: "Write back what had to be reconstructed.")
   package var repair = false
 
+  @Flag(
+    name: .shortAndLong,
+    help: "Read what is in doubt, too: after a crash without a member, or without a journal.")
+  package var force = false
+
   @Flag(name: .long, help: "Bypass the page cache.")
   package var direct = false
 
@@ -75,6 +80,7 @@ package struct RaidRead: Verb {
     request.use = repair ? .write : .read
     request.direct = direct
     request.allowsDegraded = degraded.degraded
+    request.allowsDoubt = force
     request.readPolicy = readPolicy
     request.sumsFile = sums.sumsFile
     request.wait = lock.wait

@@ -38,7 +38,7 @@ struct RebuildWork {
   private let context: CommandContext
   private var jobs: [(slot: Int, source: Source)] = []
   /// Keeps the new member's file held.
-  private let newFiles: MemberFiles?
+  private let newFile: NewMemberFile?
 
   private var array: RaidArray { session.array }
 
@@ -52,9 +52,12 @@ struct RebuildWork {
     let member = member.map { session.name(ofMember: $0) }
     // A member that was found is open and held already.
     let known = onto.flatMap { session.member(at: $0) }
-    newFiles =
+    let new =
       known == nil
-      ? try onto.map { (path) throws(Failure) in try Self.open(path, write, context) } : nil
+      ? try onto.map { (path) throws(Failure) in
+        try NewMemberFile(path, session, write, context)
+      } : nil
+    newFile = new
     guard session.array.shape.redundancy > 0 else {
       throw Failure(RaidError.unsuitable(.noRedundancy))
     }
@@ -62,8 +65,8 @@ struct RebuildWork {
       let slot = try slot(of: member)
       if let known {
         jobs = [(slot, try Self.source(known))]
-      } else if let new = newFiles?.devices.first {
-        jobs = [(slot, .new(new))]
+      } else if let new {
+        jobs = [(slot, .new(new.device))]
       } else {
         jobs = [(slot, try source(named: member, slot: slot))]
       }
@@ -75,8 +78,8 @@ struct RebuildWork {
       }
       if let known {
         jobs = [(slot, try Self.source(known))]
-      } else if let new = newFiles?.devices.first {
-        jobs = [(slot, .new(new))]
+      } else if let new {
+        jobs = [(slot, .new(new.device))]
       }
     } else {
       jobs = everythingMissing()
@@ -95,7 +98,7 @@ struct RebuildWork {
       throw Failure(RaidError.noSuchMember(member))
     }
     if let known = session.member(at: onto) {
-      newFiles = nil
+      newFile = nil
       if session.array.members.slots[slot].replacement?.name == known.name {
         jobs = [(slot, .resumingReplacement(known.name))]
       } else {
@@ -104,9 +107,9 @@ struct RebuildWork {
       }
       return
     }
-    let files = try Self.open(onto, write, context)
-    newFiles = files
-    jobs = files.devices.first.map { [(slot, .replacement($0))] } ?? []
+    let new = try NewMemberFile(onto, session, write, context)
+    newFile = new
+    jobs = [(slot, .replacement(new.device))]
   }
 
   /// A member that was found, and is to fill a slot.
@@ -114,7 +117,7 @@ struct RebuildWork {
     switch known.standing {
     case .spare: return .spare(known.name)
     case .rebuilding: return .resuming(known.name)
-    case .active, .replacement, .journal, .failed, .stale, .split, .duplicate:
+    case .active, .replacement, .journal, .failed, .stale, .split, .duplicate, .unusable:
       try requireUnused(known)
       return .returning(known.probe)
     }
@@ -134,34 +137,6 @@ struct RebuildWork {
       if case .slot(let own) = known.probe.superblock.role, empty.contains(own) { return own }
     }
     return empty.first
-  }
-
-  /// Opens a new member, and refuses one that holds something.
-  static func open(
-    _ path: String, _ write: WriteOptions, _ context: CommandContext
-  ) throws(Failure) -> MemberFiles {
-    let files = try MemberFiles(
-      [try ArrayFinder.path(path)], for: write.dryRun ? .read : .write, context: context)
-    if write.force { return files }
-    for device in files.devices {
-      try requireNothingForeign(on: device)
-    }
-    return files
-  }
-
-  /// Refuses a device that holds something.
-  static func requireNothingForeign(on device: any BlockDevice) throws(Failure) {
-    let found: [ContentSignature.Found]
-    do throws(DeviceError) {
-      found = try ContentSignature.find(on: device)
-    } catch {
-      throw Failure(error, on: device.name)
-    }
-    if let first = found.first {
-      throw Failure(
-        .wouldOverwrite, "\(device.name) holds something already: \(first.kind)",
-        hint: "--force overwrites it; 'ftool raid wipe' erases the metadata of an array")
-    }
   }
 
   /// The slot that a member has, had, or must have had because it is the only one without.

@@ -1,4 +1,5 @@
 import BinaryCodec
+import BlockStorage
 import MDFormat
 import RaidGeometry
 
@@ -25,6 +26,15 @@ package struct Assembly: Sendable {
     case split
     /// Not used: another member has its place already.
     case duplicate
+    /// Not used: something of it that counts can't be read.
+    case unusable(StartObstacle)
+  }
+
+  /// A device that was given and tells too little to be a member.
+  package struct Unusable: Sendable {
+    package let device: any BlockDevice
+    /// `device` or `unreadableSuperblock`.
+    package let reason: StartObstacle
   }
 
   /// The newest superblock.
@@ -37,11 +47,36 @@ package struct Assembly: Sendable {
   package let holders: [(member: Int?, replacement: Int?)]
   /// Slots that the newest superblock says are taken by a member that was not given.
   package let slotsNotGiven: [Int]
+  /// Devices that were given and are left out, as if they had not been.
+  package let unusable: [Unusable]
+  /// Why what a journal may hold is not laid over the members, where that was allowed.
+  package let disregardedJournal: StartObstacle?
   /// The index of the journal member; nil where there is none.
   package var journal: Int? { standings.firstIndex(of: .journal) }
 
+  /// What these devices make. One whose superblock can't be read or decoded is left out; one that has
+  /// none was never a member.
+  ///
+  /// - Throws: `notStartable`, also when a device has no superblock or no device has one that counts.
+  package init(devices: [any BlockDevice]) throws(RaidError) {
+    var probes: [MemberProbe] = []
+    var unusable: [Unusable] = []
+    for device in devices {
+      do throws(RaidError) {
+        probes.append(try MemberProbe(device))
+      } catch {
+        guard case .notStartable(let reason) = error, !reason.meansNoMember else { throw error }
+        unusable.append(Unusable(device: device, reason: reason))
+      }
+    }
+    if probes.isEmpty, let first = unusable.first { throw .notStartable(first.reason) }
+    try self.init(probes, unusable: unusable)
+  }
+
   /// - Throws: `notStartable`, when the members are not of one array or none are of use.
-  package init(_ members: [MemberProbe]) throws(RaidError) {
+  package init(_ members: [MemberProbe], unusable: [Unusable] = []) throws(RaidError) {
+    self.unusable = unusable
+    disregardedJournal = nil
     guard let first = members.first else { throw .notStartable(.noMembers) }
     self.members = members
     if let other = members.first(where: { $0.superblock.arrayID != first.superblock.arrayID }) {
@@ -56,9 +91,13 @@ package struct Assembly: Sendable {
     let inOrder = members.indices.sorted {
       (members[$1].superblock.events, $0) < (members[$0].superblock.events, $1)
     }
+    var hasJournal = false
     for index in inOrder {
       let member = members[index]
       var standing = Self.standing(of: member.superblock, members[newest].superblock)
+      if standing.isUsed, case .failure(let obstacle) = member.badBlocks {
+        standing = .unusable(obstacle)
+      }
       switch standing {
       case .active(let slot), .rebuilding(let slot, _):
         guard holders.indices.contains(slot) else {
@@ -77,7 +116,10 @@ package struct Assembly: Sendable {
         } else {
           standing = .duplicate
         }
-      default: break
+      case .journal:
+        if hasJournal { standing = .duplicate }
+        hasJournal = true
+      case .spare, .failed, .stale, .split, .duplicate, .unusable: break
       }
       standings[index] = standing
       if standing.isUsed {
@@ -114,7 +156,10 @@ package struct Assembly: Sendable {
   private static func standing(of superblock: MDSuperblock, _ newest: MDSuperblock) -> Standing {
     if superblock.version == .v0_90 { return legacyStanding(of: superblock, newest) }
     switch newest.role(ofDevice: Int(superblock.deviceNumber)) {
-    case .journal: return .journal
+    case .journal:
+      // What it holds would be laid over members that have moved on (Linux: `super_1_validate`).
+      return superblock.isStale(beside: newest)
+        ? .stale(events: superblock.events, newest: newest.events) : .journal
     case .faulty:
       return superblock.isStale(beside: newest)
         ? .stale(events: superblock.events, newest: newest.events) : .failed
@@ -201,8 +246,15 @@ extension Assembly.Standing {
   package var isUsed: Bool {
     switch self {
     case .active, .rebuilding, .replacement, .spare, .journal: true
-    case .failed, .stale, .split, .duplicate: false
+    case .failed, .stale, .split, .duplicate, .unusable: false
     }
+  }
+}
+
+extension StartObstacle {
+  /// The device bears no mark of a member at all.
+  fileprivate var meansNoMember: Bool {
+    if case .unreadableSuperblock(_, .absent) = self { true } else { false }
   }
 }
 

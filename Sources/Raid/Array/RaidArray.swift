@@ -28,7 +28,7 @@ package final class RaidArray: BlockDevice {
     package var isWritable = false
     /// Write although members that the array knows of were not given.
     package var allowsDegraded = false
-    /// Write although what a crash left can't be decided everywhere.
+    /// Read and write although what a crash left can't be decided everywhere, or a journal is not there.
     package var allowsDoubt = false
     /// Whether reads rewrite blocks that a member could not give. Needs `isWritable`.
     package var repairsOnRead = true

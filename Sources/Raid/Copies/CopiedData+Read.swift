@@ -34,17 +34,25 @@ extension CopiedData {
     pieces.removeAll(keepingCapacity: true)
     var place = 0
     for run in runs {
-      guard let member = slots[run.slot].reader(of: run.memberRange) else {
+      let reader = slots[run.slot].reader(of: run.memberRange)
+      // One that has failed since it was chosen gives nothing; its copies may.
+      guard let member = reader ?? slots[run.slot].member ?? slots[run.slot].replacement else {
         throw .lost(arrayRange: range, .missing(slot: run.slot))
       }
       let whole = wholeBlocks(run.memberRange, of: member)
       var bad: [BadBlock] = []
-      var bytes = memory.buffer.mutableBytes
-      do {
-        try member.readAll(
-          into: &bytes, at: place, whole, slot: run.slot, sums: sums, bad: &bad)
-      } catch {
-        try members.fail(member, error)
+      var isGone = reader == nil
+      if let reader {
+        var bytes = memory.buffer.mutableBytes
+        do {
+          try reader.readAll(
+            into: &bytes, at: place, whole, slot: run.slot, sums: sums, bad: &bad)
+        } catch {
+          try members.fail(reader, error)
+          isGone = true
+        }
+      }
+      if isGone {
         bad = stride(from: whole.lowerBound, to: whole.upperBound, by: 4096).map {
           BadBlock(slot: run.slot, offset: $0, kind: .unreadable)
         }

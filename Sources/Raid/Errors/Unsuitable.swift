@@ -11,4 +11,6 @@ package enum Unsuitable: Error, Equatable, Sendable {
   case noFreeSlot
   case memberIsNeeded(String)
   case alreadyReplacing(Int)
+  /// The array's bitmap takes more bytes than there are for it on the member.
+  case noRoomForBitmap(member: String, has: Int, needs: Int)
 }

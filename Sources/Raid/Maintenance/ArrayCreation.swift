@@ -4,6 +4,7 @@ import LinuxSystem
 import MDFormat
 import RaidGeometry
 import Synchronization
+import SystemPackage
 
 /// Making an array: everything is worked out and checked before the first byte is written.
 package struct ArrayCreation: Sendable {
@@ -115,8 +116,7 @@ package struct ArrayCreation: Sendable {
     wanted.chunkByteCount = request.chunkByteCount
     wanted.hasSums = request.hasSums
     wanted.hasBitmap = request.hasBitmap
-    let least = MemberLayout.leastDataOffset(
-      version: request.version, memberByteCount: device.byteCount)
+    let least = MemberLayout.leastDataOffset(wanted, memberByteCount: device.byteCount)
     if let offset = request.dataOffset, offset < least {
       throw .unsuitable(.dataOffsetTooSmall(member: device.name, least: least))
     }
@@ -324,6 +324,15 @@ package struct ArrayCreation: Sendable {
     opening.allowsDegraded = true
     opening.allowsDoubt = true
     let array = try RaidArray.open(members.map(\.device), options: opening)
+    // An array opens without members that can't tell all of themselves; a new one has to be whole.
+    if let unusable = array.assembly.unusable.first { throw .notStartable(unusable.reason) }
+    for (member, standing) in zip(array.assembly.members, array.assembly.standings)
+    where !standing.isUsed {
+      if case .unusable(let obstacle) = standing { throw .notStartable(obstacle) }
+      // Its superblock reads back as another than was written.
+      let offset = Int(member.superblock.superOffsetSectors) * 512
+      throw .member(name: member.name, .unreadable(offset: offset, errno: .ioError))
+    }
     var report = ScrubReport()
     if assumesClean {
       try array.assumeSettled()

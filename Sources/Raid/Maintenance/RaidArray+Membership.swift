@@ -31,6 +31,7 @@ extension RaidArray {
     let new = try newMember(device, slot: slot, number: number, probe: probe)
     let member: Member
     if knowsWhatItMissed, let probe {
+      try requireBitmapRoom(on: device, probe.superblock)
       member = try Self.member(probe, slot: slot, false, true, nil)
     } else {
       try prepare(new)
@@ -106,6 +107,7 @@ extension RaidArray {
     guard let spare = found else {
       throw .noSuchMember(name ?? "spare")
     }
+    try requireBitmapRoom(on: spare.device, spare.superblock)
     members.state.withLock { state in state.spares.removeAll { $0 === spare } }
     let number = Int(spare.superblock.deviceNumber)
     var header = spare.header
@@ -225,7 +227,8 @@ extension RaidArray {
       probe.superblock.dataSizeSectors >= assembly.reference.sizeSectors,
       probe.superblock.creationTime == assembly.reference.creationTime,
       // Its own sums are of use only if nobody wrote to it on its own.
-      (probe.header == nil) == !hasSums, !hasSums || probe.isLastWrittenByUs
+      (probe.header == nil) == !hasSums, !hasSums || probe.isLastWrittenByUs,
+      case .success = probe.badBlocks
     else { return false }
     return true
   }
@@ -260,6 +263,7 @@ extension RaidArray {
     wanted.chunkByteCount = shape.chunkByteCount
     wanted.hasSums = members.active.contains { $0.header != nil }
     wanted.hasBitmap = template.features.contains(.bitmap)
+    wanted.bitmapByteCount = bitmapByteCount
     wanted.dataOffset = Int(template.dataOffsetSectors) * 512
     let needed = Int(template.sizeSectors) * 512
     var layout = MemberLayout(memberByteCount: device.byteCount, request: wanted)
@@ -269,6 +273,14 @@ extension RaidArray {
       layout = MemberLayout(memberByteCount: device.byteCount, request: wanted)
     }
     guard let layout, layout.dataByteCount >= needed else {
+      wanted.bitmapByteCount = 0
+      if let without = MemberLayout(memberByteCount: device.byteCount, request: wanted),
+        without.dataByteCount >= needed
+      {
+        throw .unsuitable(
+          .noRoomForBitmap(
+            member: device.name, has: without.bitmapByteCount, needs: bitmapByteCount))
+      }
       throw .memberTooSmall(
         name: device.name, has: layout?.dataByteCount ?? device.byteCount, needs: needed)
     }
@@ -277,6 +289,24 @@ extension RaidArray {
       device, layout: layout, template: template, deviceNumber: number,
       deviceID: probe.map(\.superblock.deviceID).flatMap { knownID($0) } ?? .randomVersion4(),
       slot: slot, hasBadBlockLog: template.badBlockLog.sizeSectors > 0)
+  }
+
+  /// What md's bitmap takes on each member; 0 where there is none.
+  private var bitmapByteCount: Int {
+    guard let intent, !intent.isOurs else { return 0 }
+    return intent.byteCount
+  }
+
+  /// Refuses a member that has a place for a bitmap, made by others, into which the array's does not fit.
+  private func requireBitmapRoom(
+    on device: any BlockDevice, _ superblock: MDSuperblock
+  ) throws(RaidError) {
+    let needs = bitmapByteCount
+    guard needs > 0, let sector = superblock.bitmapSector else { return }
+    let has = superblock.freeSectors(from: sector, memberSectors: device.byteCount / 512) * 512
+    guard has >= needs else {
+      throw .unsuitable(.noRoomForBitmap(member: device.name, has: has, needs: needs))
+    }
   }
 
   /// A member that comes back keeps its UUID.

@@ -13,17 +13,23 @@ package struct MemberProbe: Sendable {
   package let header: RegionHeader?
   /// Why there is no header, where something was found that should have been one.
   package let headerProblem: RegionHeaderError?
+  /// What the list of bad blocks says, as data offsets; a member whose list can't be had is of no use,
+  /// since nobody knows what of it may be believed.
+  package let badBlocks: Result<[Range<Int>], StartObstacle>
 
   /// What the user calls it.
   package var name: String { device.name }
 
-  /// Looks for a superblock in the four places where one may be, newest version first.
+  /// Looks for a superblock in the four places where one may be, newest version first. A place that
+  /// can't be read is passed over.
   ///
-  /// - Throws: `unreadableSuperblock` with the most telling of the four reasons, or `device`.
+  /// - Throws: `unreadableSuperblock` with the most telling of the four reasons, or `device` where what
+  ///   can be read holds nothing that looks like one.
   package init(_ device: any BlockDevice) throws(RaidError) {
     self.device = device
     let sectors = device.byteCount / 512
     var problem = MDSuperblockError.absent
+    var unreadable: DeviceError?
     var found: (MDSuperblock, RegionHeader?, RegionHeaderError?)?
     var buffer = AlignedBuffer(byteCount: MDMetadataVersion.superblockByteCount)
     for version in MDMetadataVersion.searchOrder where found == nil {
@@ -32,7 +38,8 @@ package struct MemberProbe: Sendable {
       do {
         try device.read(into: &bytes, range: 0..<bytes.byteCount, at: sector * 512)
       } catch {
-        throw .notStartable(.device(member: device.name, error))
+        unreadable = unreadable ?? error
+        continue
       }
       do {
         let superblock = try MDSuperblock(
@@ -44,9 +51,61 @@ package struct MemberProbe: Sendable {
       }
     }
     guard let found else {
+      if problem == .absent, let unreadable {
+        throw .notStartable(.device(member: device.name, unreadable))
+      }
       throw .notStartable(.unreadableSuperblock(member: device.name, problem))
     }
     (superblock, header, headerProblem) = found
+    badBlocks = Self.badBlocks(of: superblock, on: device)
+  }
+
+  /// A member whose superblock is known already; nothing of ours is looked for.
+  init(_ superblock: MDSuperblock, of device: any BlockDevice) {
+    self.device = device
+    self.superblock = superblock
+    header = nil
+    headerProblem = nil
+    badBlocks = .success([])
+  }
+
+  /// The same member behind another device.
+  init(_ probe: MemberProbe, device: any BlockDevice) {
+    self.device = device
+    superblock = probe.superblock
+    header = probe.header
+    headerProblem = probe.headerProblem
+    badBlocks = probe.badBlocks
+  }
+
+  private static func badBlocks(
+    of superblock: MDSuperblock, on device: any BlockDevice
+  ) -> Result<[Range<Int>], StartObstacle> {
+    guard superblock.features.contains(.badBlocks), let area = superblock.badBlockLogArea else {
+      return .success([])
+    }
+    // A decoded superblock's areas are inside of the member.
+    var buffer = AlignedBuffer(byteCount: area.count * 512)
+    var bytes = buffer.mutableBytes
+    do throws(DeviceError) {
+      try device.read(into: &bytes, range: 0..<bytes.byteCount, at: area.lowerBound * 512)
+    } catch {
+      return .failure(.device(member: device.name, error))
+    }
+    do throws(MDBadBlockLogError) {
+      let log = try MDBadBlockLog(
+        decoding: bytes.bytes.sub(0..<area.count * 512), shift: superblock.badBlockLog.shift)
+      let dataOffset = Int(superblock.dataOffsetSectors)
+      return .success(
+        log.ranges.compactMap { range in
+          let lower = max(range.lowerBound, dataOffset) - dataOffset
+          let upper = max(range.upperBound, dataOffset) - dataOffset
+          guard lower < upper else { return nil }
+          return lower.multipliedOrMax(by: 512)..<upper.multipliedOrMax(by: 512)
+        }.sorted { $0.lowerBound < $1.lowerBound })
+    } catch {
+      return .failure(.damagedBadBlockLog(member: device.name))
+    }
   }
 
   /// The newer of the two copies that are whole and this member's.
@@ -85,6 +144,14 @@ package struct MemberProbe: Sendable {
       return (nil, .invalid)
     }
     return (header, nil)
+  }
+
+  /// The list of bad blocks, of a member that is of use.
+  func requireBadBlocks() throws(RaidError) -> [Range<Int>] {
+    switch badBlocks {
+    case .success(let ranges): return ranges
+    case .failure(let obstacle): throw .notStartable(obstacle)
+    }
   }
 
   /// Whether a superblock says that nobody else has written one since ours.

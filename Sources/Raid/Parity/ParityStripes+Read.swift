@@ -25,7 +25,8 @@ extension ParityStripes {
     }
     let bad = try locks.withLock(band.rows, exclusive: false) {
       () throws(RaidError) -> [BadBlock] in
-      try load(band, wanted, into: &memory)
+      if !allowsDoubt, isDoubtful(band.memberRange) { try requireReaders(of: wanted, in: band) }
+      return try load(band, wanted, into: &memory)
     }
     repairs.append(contentsOf: bad)
     pieces.removeAll(keepingCapacity: true)
@@ -38,6 +39,26 @@ extension ParityStripes {
           BufferPiece(
             arrayRange: start..<start + band.columns.count,
             place: band.chunk(slot, row: row, band.stride)))
+      }
+    }
+  }
+
+  /// Refuses rows in doubt of which something would have to be computed: after a crash their parity may
+  /// be of other data, and what comes out neither the old content nor the new.
+  private func requireReaders(of wanted: Wanted, in band: Band) throws(RaidError) {
+    let readers = readers(of: band)
+    for row in band.rows {
+      let start = row * placement.chunkByteCount
+      guard
+        isDoubtful(start + band.columns.lowerBound..<start + band.columns.upperBound)
+      else { continue }
+      let pattern = placement.pattern(ofRow: row)
+      for (column, slot) in pattern.dataSlots.enumerated()
+      where readers[slot] == nil && wanted.includes(slot, in: pattern) {
+        let chunk = row * placement.rowByteCount + column * placement.chunkByteCount
+        throw .lost(
+          arrayRange: chunk + band.columns.lowerBound..<chunk + band.columns.upperBound,
+          .inDoubt(slot: slot))
       }
     }
   }

@@ -33,7 +33,7 @@ struct SlotSource: Sendable {
       holders.append(
         Holder(
           device: probe.device, dataOffset: Int(probe.superblock.dataOffsetSectors) * 512,
-          validEnd: end, badBlocks: try RaidArray.badBlocks(probe)))
+          validEnd: end, badBlocks: try probe.requireBadBlocks()))
     }
     self.holders = holders
   }

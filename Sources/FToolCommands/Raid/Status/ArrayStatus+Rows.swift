@@ -111,6 +111,10 @@ extension ArrayStatus.Row {
     case .split:
       (state, sentence) = (.split, "went its own way while the others went on without it")
     case .duplicate: (state, sentence) = (.duplicate, "another member has its place")
+    case .unusable(let reason):
+      (state, sentence) = (
+        .unusable, "not usable: \(Failure(RaidError.notStartable(reason)).message)"
+      )
     }
     if superblock.deviceFlags.contains(.writeMostly) { sentence += ", write-mostly" }
     if superblock.features.contains(.badBlocks) { sentence += ", has a list of bad blocks" }

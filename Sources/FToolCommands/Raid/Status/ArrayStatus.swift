@@ -256,7 +256,7 @@ extension ArrayStatus {
     let inSlots = assembly.members.indices.filter { index in
       switch assembly.standings[index] {
       case .active, .rebuilding, .replacement: true
-      case .spare, .journal, .failed, .stale, .split, .duplicate: false
+      case .spare, .journal, .failed, .stale, .split, .duplicate, .unusable: false
       }
     }.map { assembly.members[$0] }
     let with = inSlots.filter { $0.header?.range(of: .sums) != nil }

@@ -108,7 +108,9 @@ struct StatusReport: Report {
 
   private func redundancy(_ style: TextStyle) -> String {
     guard let left = status.lossesLeft, let shape = status.shape else {
-      return style.bad("used up: more is lost than it can bear")
+      return style.bad(
+        status.degradedSlots.isEmpty
+          ? "not known while it cannot be started" : "used up: more is lost than it can bear")
     }
     if shape.redundancy == 0 { return "none at this level: every member is needed" }
     if left <= 0 { return style.bad("none left: the loss of one more member may lose data") }
