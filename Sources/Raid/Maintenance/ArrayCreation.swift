@@ -4,6 +4,7 @@ import LinuxSystem
 import MDFormat
 import RaidGeometry
 import Synchronization
+import SystemPackage
 
 /// Making an array: everything is worked out and checked before the first byte is written.
 package struct ArrayCreation: Sendable {
@@ -322,10 +323,16 @@ package struct ArrayCreation: Sendable {
     opening.isWritable = true
     opening.allowsDegraded = true
     opening.allowsDoubt = true
-    // All of them: one that can't be read now is no member to begin with.
-    var probes: [MemberProbe] = []
-    for member in members { probes.append(try MemberProbe(member.device)) }
-    let array = try RaidArray.open(try Assembly(probes), options: opening)
+    let array = try RaidArray.open(members.map(\.device), options: opening)
+    // An array opens without members that can't tell all of themselves; a new one has to be whole.
+    if let unusable = array.assembly.unusable.first { throw .notStartable(unusable.reason) }
+    for (member, standing) in zip(array.assembly.members, array.assembly.standings)
+    where !standing.isUsed {
+      if case .unusable(let obstacle) = standing { throw .notStartable(obstacle) }
+      // Its superblock reads back as another than was written.
+      let offset = Int(member.superblock.superOffsetSectors) * 512
+      throw .member(name: member.name, .unreadable(offset: offset, errno: .ioError))
+    }
     var report = ScrubReport()
     if assumesClean {
       try array.assumeSettled()

@@ -171,6 +171,16 @@ final class WriteIntent: Sendable {
     }
   }
 
+  /// Everything is in doubt, because nothing is known.
+  func doubtEverything() {
+    state.withLock { state in
+      for bit in 0..<bitCount {
+        state.doubtful.insert(bit)
+        state.stored.insert(bit)
+      }
+    }
+  }
+
   /// The header's event count must never be behind the superblocks': it goes first.
   func setEvents(_ events: UInt64, store: Store) throws(RaidError) {
     try state.withLock { (state) throws(RaidError) in
