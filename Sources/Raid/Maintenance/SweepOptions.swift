@@ -10,4 +10,17 @@ package struct SweepOptions: Sendable {
   package var workers = Machine.cores
 
   package init() {}
+
+  /// How many workers keep the disks of an array busy where no page cache does that: two for each
+  /// member, since a worker waits for one member at a time, as far as memory allows.
+  ///
+  /// - Parameter slotCount: members of the array.
+  package static func directWorkers(slotCount: Int) -> Int {
+    let affordable =
+      memoryLimit / (WorkingMemory.byteCount(slotCount: slotCount) + RaidArray.stagingByteCount)
+    return max(1, min(affordable, max(Machine.cores, 2 * slotCount)))
+  }
+
+  /// What all workers of an array together may work in, in bytes.
+  private static let memoryLimit = 96 << 20
 }

@@ -64,7 +64,7 @@ extension RaidArray {
     return written.withLock { $0 } + intake.withLock { $0.leftover }
   }
 
-  private static var stagingByteCount: Int { 1 << 20 }
+  static var stagingByteCount: Int { 1 << 20 }
 
   /// Takes the next part from the source and writes it.
   /// - Returns: its size, 0 at the end.
