@@ -155,6 +155,11 @@ package struct MemberProbe: Sendable {
     }
   }
 
+  /// What the list of bad blocks says, as data offsets in bytes, in order; nil where it can't be had.
+  package var listedBadBlocks: [Range<Int>]? {
+    try? requireBadBlocks(dataOffsetSectors: Int(clamping: superblock.dataOffsetSectors))
+  }
+
   /// Whether a superblock says that nobody else has written one since ours.
   package var isLastWrittenByUs: Bool {
     guard let header, superblock.marker != 0 else { return false }

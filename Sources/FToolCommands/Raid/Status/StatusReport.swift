@@ -28,7 +28,7 @@ struct StatusReport: Report {
       ("Level", level),
       ("Size", status.byteCount.map { "\(ByteSize($0).exactDescription)" } ?? "unknown"),
       ("State", state(style)), ("Redundancy", redundancy(style)), ("Sums", sums(style)),
-      ("Bitmap", status.reference.features.contains(.bitmap) ? "internal" : "none"),
+      ("Bitmap", bitmap),
     ]
     if let counters = status.counters {
       lines.append(
@@ -128,6 +128,17 @@ struct StatusReport: Report {
     return word + (status.sumsRemark.map { ": \($0)" } ?? "")
   }
 
+  private var bitmap: String {
+    let kind = status.reference.features.contains(.bitmap) ? "internal" : "none"
+    guard let marks = status.marks else { return kind }
+    let record = marks.isOurs ? "none of md's; ftool's own record" : "internal"
+    guard marks.markedByteCount > 0 else { return "\(record), nothing marked" }
+    let permille = max(1, Int(Double(marks.markedByteCount) / Double(marks.byteCount) * 1000))
+    return
+      "\(record), \(permille / 10).\(permille % 10) % marked: \(ByteSize(marks.markedByteCount)) "
+      + "of \(ByteSize(marks.byteCount)) in parts of \(ByteSize(marks.granularity))"
+  }
+
   private func errors(_ counters: IntegrityCounters, _ style: TextStyle) -> String {
     let found = counters.damagedBlocks &+ counters.unreadableBlocks
     guard found > 0 || counters.unrepairedBlocks > 0 else { return "none" }
@@ -202,6 +213,8 @@ struct StatusReport: Report {
       .init("updated", time(reference.updateSeconds)),
       .init("sums", .string(status.sums.rawValue)),
       .init("bitmap", .string(reference.features.contains(.bitmap) ? "internal" : "none")),
+      .init("marked_bytes", .number(status.marks?.markedByteCount)),
+      .init("markable_bytes", .number(status.marks?.byteCount)),
       .init("last_scrub", status.counters.map { time($0.lastScrubAt) } ?? .null),
       .init("damaged_blocks", .number(status.counters?.damagedBlocks)),
       .init("unreadable_blocks", .number(status.counters?.unreadableBlocks)),
@@ -249,6 +262,10 @@ struct StatusReport: Report {
       "unreadable_blocks": .number(row.counters?.unreadableBlocks),
       "repaired_blocks": .number(row.counters?.repairedBlocks),
       "renewed_sums": .number(row.counters?.renewedSums),
+      "bad_blocks": row.badBlocks.map { ranges in
+        .array(
+          ranges.map { ["member_offset": .number($0.lowerBound), "bytes": .number($0.count)] })
+      } ?? .null,
     ]
   }
 }
