@@ -90,9 +90,10 @@ import Testing
         "10s", "--scan", "d", "--sums-file", "s",
       ]) as? RaidScrub)
     #expect(
-      scrub.repair == .never && scrub.rate.rate == 50 << 20 && scrub.lock.wait == .seconds(10))
+      scrub.repair == .never && scrub.rate.rate == 50 << 20
+        && scrub.change.lock.wait == .seconds(10))
     #expect(scrub.range?.lowerBound == 1 << 30 && scrub.operand.scan == ["d"])
-    #expect(scrub.sums.sumsFile == "s")
+    #expect(scrub.change.sums.sumsFile == "s")
     let rebuild = try #require(
       try FTool.verb(["raid", "rebuild", "a", "--onto", "new", "--verify"]) as? RaidRebuild)
     #expect(rebuild.onto == "new" && rebuild.verify && rebuild.member == nil)

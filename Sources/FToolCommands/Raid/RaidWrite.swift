@@ -29,23 +29,13 @@ package struct RaidWrite: Verb {
   @Flag(name: .long, help: "Bypass the page cache.")
   package var direct = false
 
-  @OptionGroup package var degraded: DegradedOption
-  @OptionGroup package var sums: SumsFileOption
-  @OptionGroup package var lock: LockOptions
-  @OptionGroup package var write: WriteOptions
+  @OptionGroup package var change: ChangeOptions
   @OptionGroup package var global: GlobalOptions
 
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    var request = ArraySession.Request()
-    request.use = write.dryRun ? .read : .write
-    request.direct = direct
-    request.allowsDegraded = degraded.degraded
-    request.allowsDoubt = write.force
-    request.sumsFile = sums.sumsFile
-    request.wait = lock.wait
-    let session = try ArraySession(operand, request, context: context)
+    let session = try change.open(operand, context) { $0.direct = direct }
     let array = session.array
     let source = try StreamSource(input)
     try source.requireNoMember(of: session.members)
@@ -56,7 +46,7 @@ package struct RaidWrite: Verb {
         RaidError.outOfBounds(
           offset: start, byteCount: source.byteCount ?? 0, arrayByteCount: array.byteCount))
     }
-    if write.dryRun {
+    if change.write.dryRun {
       try session.requireWritable()
       context.output.show(
         WritePlan(array, start: start, byteCount: source.byteCount))

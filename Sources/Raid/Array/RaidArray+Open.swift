@@ -81,7 +81,7 @@ extension RaidArray {
       obstacle: obstacle ?? (options.isWritable ? nil : .openedForReading),
       foundForeignWrite: hasForeignWrite,
       isForeignWriteFresh: Self.hasForeignWrite(assembly, countsKnown: false),
-      wasUnclean: isUnclean, memory: memory)
+      wasUnclean: isUnclean, memory: memory, sumsFile: sumsFile)
   }
 
   /// Why the array may only be read, if so.
@@ -154,7 +154,7 @@ extension RaidArray {
     var trusts = trustsSums
     if let slot {
       if let sumsFile {
-        sums = sumsFile.sums(ofSlot: slot)
+        sums = sumsFile.sums(ofSlot: slot, shape: shape)
         trusts = sumsFile.isTrusted
       } else if let header = probe.header, let region = header.range(of: .sums),
         header.slot == UInt32(slot)

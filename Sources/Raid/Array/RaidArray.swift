@@ -39,8 +39,10 @@ package final class RaidArray: BlockDevice {
   }
 
   private enum Lifecycle {
-    /// Nothing has been written.
+    /// Nothing has been changed.
     case idle
+    /// Members or what is known of them change; what they hold agrees as before, and nothing says dirty.
+    case changing
     /// The superblocks say dirty.
     case writing
     case closed
@@ -72,12 +74,14 @@ package final class RaidArray: BlockDevice {
   let isTorn = Atomic<Bool>(false)
   private let lifecycle = Mutex<Lifecycle>(.idle)
   let memory: WorkingMemoryPool
+  /// Where the members' sums are, if not on the members.
+  let sumsFile: SumsFile?
 
   init(
     name: String, shape: ArrayShape, byteCount: Int, assembly: Assembly, members: MemberSet,
     segments: [Segment], intent: WriteIntent?, options: Options, obstacle: WriteObstacle?,
     foundForeignWrite: Bool, isForeignWriteFresh: Bool, wasUnclean: Bool,
-    memory: WorkingMemoryPool
+    memory: WorkingMemoryPool, sumsFile: SumsFile? = nil
   ) {
     self.name = name
     self.shape = shape
@@ -92,6 +96,7 @@ package final class RaidArray: BlockDevice {
     self.isForeignWriteFresh = isForeignWriteFresh
     self.wasUnclean = wasUnclean
     self.memory = memory
+    self.sumsFile = sumsFile
   }
 
   /// Whether anything of the array may not agree with its parity or its copies after a crash.
@@ -107,6 +112,14 @@ package final class RaidArray: BlockDevice {
   /// Members that are there but were taken out of use while the array was open, and why.
   package var failures: [(name: String, cause: DeviceError)] {
     members.state.withLock { $0.failures.map { ($0.member.name, $0.cause) } }
+  }
+
+  /// Whether the sums of all members in sync are kept, and are to be believed.
+  package var trustsAllSums: Bool {
+    members.slots.allSatisfy { slot in
+      guard let member = slot.member, !member.isFailed, member.isInSync else { return true }
+      return member.trustsSums
+    }
   }
 
   /// Slots that nobody in sync holds now.
@@ -127,16 +140,33 @@ package final class RaidArray: BlockDevice {
 // MARK: - From the first write to the close
 
 extension RaidArray {
-  /// Marks the array dirty, once.
+  /// Says that the array is about to change in a way that leaves nothing in doubt when it is cut off:
+  /// members come, go and are filled, what is wrong is put right. As with md, that marks nothing dirty.
+  func beginChanging() throws(RaidError) {
+    if let obstacle { throw .readOnly(obstacle) }
+    try lifecycle.withLock { (lifecycle) throws(RaidError) in
+      precondition(lifecycle != .closed, "a closed array is not changed")
+      guard lifecycle == .idle else { return }
+      if foundForeignWrite {
+        // With our marker the superblocks would otherwise vouch for sums that somebody else made stale.
+        var change = MemberSet.Change()
+        change.sumsAreStale = true
+        try members.commit(change, intent: intent)
+      }
+      lifecycle = .changing
+    }
+  }
+
+  /// Marks the array dirty, once: before the first write of new content.
   func beginWriting() throws(RaidError) {
     if let obstacle { throw .readOnly(obstacle) }
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       precondition(lifecycle != .closed, "a closed array is not written to")
-      guard lifecycle == .idle else { return }
+      guard lifecycle != .writing else { return }
       var change = MemberSet.Change()
       // Wherever a resync stands: what is written from now on may be anywhere.
       if shape.redundancy > 0 { change.resyncOffsetSectors = 0 }
-      if foundForeignWrite { change.sumsAreStale = true }
+      if lifecycle == .idle, foundForeignWrite { change.sumsAreStale = true }
       try members.commit(change, intent: intent)
       lifecycle = .writing
     }
@@ -166,18 +196,18 @@ extension RaidArray {
 
   /// Puts everything that was written on stable storage.
   package func flushAll() throws(RaidError) {
-    guard lifecycle.withLock({ $0 == .writing }) else { return }
+    guard hasChanged else { return }
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
     try recordFailures()
   }
 
-  /// Makes everything durable, and marks the array clean if nothing is in doubt. Without a write it
-  /// changes nothing.
+  /// Makes everything durable, and marks the array clean if nothing is in doubt. Without a change it
+  /// writes nothing.
   package func close() throws(RaidError) {
     try flushAll()
     try recordFailures()
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
-      guard lifecycle == .writing else {
+      guard lifecycle == .changing || lifecycle == .writing else {
         lifecycle = .closed
         if members.active.contains(where: \.hasNews) {
           // Reads have repaired blocks, and counted them.
@@ -208,6 +238,7 @@ extension RaidArray {
     }
   }
 
-  /// Whether anything has been written since the array was opened.
-  package var hasWritten: Bool { lifecycle.withLock { $0 == .writing } }
+  private var hasChanged: Bool {
+    lifecycle.withLock { $0 == .changing || $0 == .writing }
+  }
 }

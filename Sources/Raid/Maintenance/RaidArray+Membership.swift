@@ -20,7 +20,7 @@ extension RaidArray {
   package func admit(
     _ device: any BlockDevice, toSlot slot: Int, knownAs probe: MemberProbe? = nil
   ) throws(RaidError) -> [Range<Int>]? {
-    try beginWriting()
+    try beginChanging()
     let holder = members.slots[slot]
     if let member = holder.member, !member.isFailed, member.isInSync {
       throw .unsuitable(.slotIsInUse(slot))
@@ -35,7 +35,7 @@ extension RaidArray {
       member = try Self.member(probe, slot: slot, false, true, nil)
     } else {
       try prepare(new)
-      member = new.member(slot: slot)
+      member = new.member(slot: slot, sumsBeside: try freshSumsBeside(slot))
     }
     member.setValid(upTo: 0)
     members.state.withLock { state in state.slots[slot].member = member }
@@ -49,7 +49,7 @@ extension RaidArray {
   package func admitReplacement(
     _ device: any BlockDevice, forSlot slot: Int
   ) throws(RaidError) {
-    try beginWriting()
+    try beginChanging()
     guard shape.redundancy > 0 else { throw .unsuitable(.noRedundancy) }
     let holder = members.slots[slot]
     guard holder.replacement == nil else { throw .unsuitable(.alreadyReplacing(slot)) }
@@ -85,7 +85,7 @@ extension RaidArray {
 
   /// Adds a device that takes part when a member fails.
   package func addSpare(_ device: any BlockDevice) throws(RaidError) {
-    try beginWriting()
+    try beginChanging()
     guard shape.redundancy > 0 else { throw .unsuitable(.noRedundancy) }
     let number = deviceNumber(for: nil)
     let new = try newMember(device, slot: nil, number: number, probe: nil)
@@ -99,7 +99,7 @@ extension RaidArray {
 
   /// Moves a spare into a slot that nobody in sync has, ready to be rebuilt.
   package func promoteSpare(named name: String?, toSlot slot: Int) throws(RaidError) {
-    try beginWriting()
+    try beginChanging()
     if let member = members.slots[slot].member, !member.isFailed, member.isInSync {
       throw .unsuitable(.slotIsInUse(slot))
     }
@@ -112,8 +112,8 @@ extension RaidArray {
     let number = Int(spare.superblock.deviceNumber)
     var header = spare.header
     header?.slot = UInt32(slot)
-    var sums: BlockSums?
-    if let region = header?.range(of: .sums) {
+    var sums = try freshSumsBeside(slot)
+    if sums == nil, let region = header?.range(of: .sums) {
       sums = BlockSums(
         device: spare.device, region: region,
         dataByteCount: Int(spare.superblock.dataSizeSectors) * 512,
@@ -132,7 +132,7 @@ extension RaidArray {
   /// Declares a member failed. It keeps what it has; the others stop counting on it.
   package func failMember(named name: String) throws(RaidError) {
     let member = try requireDispensable(name)
-    try beginWriting()
+    try beginChanging()
     // So that the member, too, is known as it was when it left.
     try flushAll()
     // Another one may have failed by now.
@@ -180,7 +180,7 @@ extension RaidArray {
   /// Takes a spare, or a member that has failed, out of the array's books.
   package func removeMember(named name: String) throws(RaidError) {
     try requireRemovable(name)
-    try beginWriting()
+    try beginChanging()
     if let spare = members.spares.first(where: { $0.name == name }) {
       var change = MemberSet.Change()
       // A spare needs no events, so it would come back as one by itself.
@@ -313,6 +313,19 @@ extension RaidArray {
   /// A member that comes back keeps its UUID.
   private func knownID(_ deviceID: Identifier) -> Identifier? {
     members.active.contains { $0.superblock.deviceID == deviceID } ? nil : deviceID
+  }
+
+  /// The sums of a slot in the file beside the array, if there is one: they say zeros of everything now,
+  /// and not what the slot's last member held.
+  private func freshSumsBeside(_ slot: Int) throws(RaidError) -> BlockSums? {
+    guard let sumsFile else { return nil }
+    let sums = sumsFile.sums(ofSlot: slot, shape: shape)
+    do throws(DeviceError) {
+      try sums.reset()
+    } catch {
+      throw .member(name: sumsFile.device.name, error)
+    }
+    return sums
   }
 
   private func prepare(_ new: NewMember) throws(RaidError) {

@@ -27,7 +27,7 @@ extension RaidArray {
       throw .noSuchMember("slot \(slot)")
     }
     guard !target.isInSync else { throw .unsuitable(.slotIsInUse(slot)) }
-    try beginWriting()
+    try beginChanging()
     let end = memberByteCountInUse
     let start = target.validByteCount == Int.max ? 0 : min(target.validByteCount, end)
     let todo = (ranges ?? [start..<end]).map { $0.clamped(to: start..<end) }.filter { !$0.isEmpty }

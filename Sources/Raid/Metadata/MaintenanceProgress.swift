@@ -28,6 +28,8 @@ package struct MaintenanceProgress: Sendable, Equatable {
   package var end = 0
   /// Where the run that is noted here began: what was done before it has not its rate.
   package var startPosition = 0
+  /// What a scrub has found since it began at the start of the array.
+  package var found = ScrubTally()
   /// Seconds since 1970.
   package var startedAt: UInt64 = 0
   /// When this was last written: seconds since 1970.

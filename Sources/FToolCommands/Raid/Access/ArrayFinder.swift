@@ -39,6 +39,18 @@ struct ArrayFinder {
     return found
   }
 
+  /// Those of these paths that lead to more members of the array that others are of.
+  func members(_ mentioned: [String], ofArrayOf found: [MemberPath]) -> [MemberPath] {
+    var more: [MemberPath] = []
+    guard !mentioned.isEmpty, let id = found.lazy.compactMap(arrayID).first else { return more }
+    // What is none is for the verb to refuse.
+    for path in mentioned.compactMap({ try? MemberPath(parsing: $0) })
+    where !path.isMissing && !(found + more).contains(where: { same($0, path) }) {
+      if arrayID(of: path) == id { more.append(path) }
+    }
+    return more
+  }
+
   /// A member as the user named it.
   static func path(_ text: String) throws(Failure) -> MemberPath {
     do throws(MemberPathError) {

@@ -16,6 +16,9 @@ struct ArraySession {
     /// One slot whose member is not there is no surprise: it is what the verb is about.
     var expectsOneMissing = false
     var allowsDoubt = false
+    /// Members that the verb names beside the array: they may be of it, although the operands do not
+    /// lead to them.
+    var mentioned: [String] = []
     var readPolicy = ReadPolicy.roundRobin
     var sumsFile: String?
     var wait: Duration?
@@ -27,11 +30,16 @@ struct ArraySession {
   let members: MemberFiles
   private let sums: SumsFile?
   private let context: CommandContext
+  /// Members are read and written past the page cache.
+  private let isDirect: Bool
 
   /// Finds, opens and holds the members, assembles the array, and warns of what is not as it should be.
   init(_ operand: ArrayOperand, _ request: Request, context: CommandContext) throws(Failure) {
     self.context = context
-    let paths = try ArrayFinder(operand, context: context).members(operand.array)
+    isDirect = request.direct
+    let finder = ArrayFinder(operand, context: context)
+    let found = try finder.members(operand.array)
+    let paths = found + finder.members(request.mentioned, ofArrayOf: found)
     members = try MemberFiles(
       paths, for: request.use, direct: request.direct, wait: request.wait, context: context)
     var leftOut: [StartObstacle] = []
@@ -66,6 +74,7 @@ struct ArraySession {
     context: CommandContext
   ) throws(Failure) {
     self.context = context
+    isDirect = request.direct
     sums = nil
     let paths = try operand.array.map { (text) throws(Failure) in try ArrayFinder.path(text) }
     members = try MemberFiles(
@@ -160,7 +169,7 @@ struct ArraySession {
     do throws(RaidError) {
       try array.close()
       if let sums, array.options.isWritable, let member = array.members.active.first {
-        try sums.stamp(member.superblock, isComplete: member.trustsSums)
+        try sums.stamp(member.superblock, isComplete: array.trustsAllSums)
       }
     } catch {
       throw Failure(error)
@@ -221,6 +230,7 @@ struct ArraySession {
   /// The options of a long operation: progress, rate and the signals.
   func sweep(_ line: ProgressLine, rate: Int?) -> SweepOptions {
     var options = SweepOptions()
+    if isDirect { options.workers = SweepOptions.directWorkers(slotCount: array.shape.slotCount) }
     options.rate = rate.map { RateLimit(bytesPerSecond: $0) }
     let stop = context.stop
     options.progress = { done, _ in
