@@ -35,9 +35,11 @@ struct FormatPage {
     self.tables = tables
   }
 
-  /// The only field of a section whose text begins so.
+  /// The field of a section that is called so, or else the only one whose text begins so.
   func field(_ section: String, _ text: String) throws -> Field {
-    let found = tables[section, default: []].filter { $0.text.hasPrefix(text) }
+    let fields = tables[section, default: []]
+    if let exact = fields.first(where: { $0.text == text }) { return exact }
+    let found = fields.filter { $0.text.hasPrefix(text) }
     try #require(found.count == 1, "\(section): \(text)")
     return found[0]
   }
