@@ -43,9 +43,10 @@ bench: build ## measure, beside cp, cat and peers
 	$(SWIFT) build -c release --static-swift-stdlib --product ftool-bench-small-writes
 	FTOOL="$$PWD/$(release)" Tests/Benchmarks/run.sh
 
-soak: ## the long, exhaustive runs
+soak: ## the long, exhaustive runs: every fault at every operation, and fuzzers (a quarter of an hour)
 	@Tests/setup.sh build test
 	FTOOL_SOAK=1 $(SWIFT) test -c release -Xswiftc -enable-testing --scratch-path .build-soak
+	Tests/Fuzz/run.sh
 
 install: build ## install the program, its pages and completions (PREFIX, DESTDIR)
 	install -d $(bin) $(share)/man/man1 $(share)/man/man5 $(share)/man/man7 \
@@ -75,4 +76,4 @@ lint: ## formatting, imports, man pages, scripts
 	for script in $(scripts); do bash -n "$$script"; done
 
 clean: ## remove what was built
-	rm -rf .build .build-soak
+	rm -rf .build .build-soak .build-fuzz

@@ -20,6 +20,7 @@ package struct CRC32C: Sendable {
   /// The checksum of all bytes fed so far.
   package var value: UInt32 { ~register }
 
+  /// Feeds these bytes.
   package mutating func update(_ bytes: RawSpan) {
     register = ChecksumLevel.best.register(after: bytes, from: register)
   }
@@ -46,6 +47,7 @@ package enum ChecksumLevel: Int, CaseIterable, Sendable {
   /// All that this processor can run.
   package static var available: [ChecksumLevel] { allCases.filter { $0.rawValue <= best.rawValue } }
 
+  /// The raw register, without the final inversion, after these bytes.
   package func register(after bytes: RawSpan, from register: UInt32) -> UInt32 {
     #if arch(x86_64)
       if self != .portable {

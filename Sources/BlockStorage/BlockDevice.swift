@@ -2,7 +2,9 @@ import LinuxSystem
 
 /// A stretch of a device: bytes of its own, or a hole that reads as zeros.
 package struct Extent: Equatable, Sendable {
+  /// Whether nothing is stored there, so that it reads as zeros. False says nothing.
   package var isHole: Bool
+  /// Device offsets, in bytes.
   package var range: Range<Int>
 
   package init(isHole: Bool, range: Range<Int>) {

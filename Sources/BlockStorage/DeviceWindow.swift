@@ -2,6 +2,7 @@ import LinuxSystem
 
 /// A part of a device as a device of its own: a partition, or what `PATH@OFFSET+SIZE` says.
 package final class DeviceWindow: BlockDevice {
+  /// What the user calls the part, such as `disk.img#p2`; the device has its own.
   package let name: String
   /// The device this is a part of,
   package let device: any BlockDevice

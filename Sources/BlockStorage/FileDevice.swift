@@ -3,8 +3,12 @@ import SystemPackage
 
 /// A file or a disk.
 package final class FileDevice: BlockDevice {
+  /// The path by which it was opened.
   package let name: String
+  /// Its size when it was opened: a file that grows is used no further.
   package let byteCount: Int
+  /// The device's logical sector, 512 for a file; past the page cache no less than what requests must be aligned
+  /// to.
   package let sectorByteCount: Int
   /// Whether it is a regular file or a block device.
   package let kind: FileKind

@@ -32,11 +32,16 @@ package struct MemberPath: Equatable, Sendable, CustomStringConvertible {
   package let text: String
   /// The file or device alone; empty for `missing`.
   package let path: String
+  /// Which bytes of it.
   package let part: Part
 
+  /// Whether it is the word `missing`, for a place without a member.
   package var isMissing: Bool { part == .missing }
   package var description: String { text }
 
+  /// Takes the text for the path of what exists; only where nothing does, for one with a part behind it.
+  /// - Throws: `malformed` where what stands before the last `@` or `#` exists and what follows means no part of
+  ///   it.
   package init(
     parsing text: String, exists: (String) -> Bool = Files.exists
   ) throws(MemberPathError) {

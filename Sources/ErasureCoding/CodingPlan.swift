@@ -1,7 +1,9 @@
 /// Outputs as sums of sources with coefficients of GF(2^8), byte by byte: a parity's, a lost column's. The kernel is chosen
 /// when the plan is made, so a plan is made once and used for many stripes.
 package struct CodingPlan: Sendable {
+  /// How many pieces are read: those without a part in any output may be among them.
   package let sourceCount: Int
+  /// How many pieces are computed, all as long as the sources.
   package let outputCount: Int
 
   let level: KernelLevel

@@ -1,4 +1,5 @@
 import ArgumentParser
+import LinuxSystem
 
 /// The root command, and the one place where a throw becomes lines and a status.
 package struct FTool: ParsableCommand {
@@ -16,6 +17,7 @@ package struct FTool: ParsableCommand {
 
   /// Runs the program with the arguments of this process, and ends it.
   package static func runAndExit() -> Never {
+    OwnedDescriptor.reserveStandardDescriptors()
     let arguments = Array(CommandLine.arguments.dropFirst())
     exit(withError: ExitCode(main(arguments: arguments)))
   }
@@ -44,6 +46,10 @@ package struct FTool: ParsableCommand {
     let context = CommandContext(
       global: verb.global, surroundings: surroundings,
       dataOnStandardOutput: verb.writesDataToStandardOutput)
+    let output = context.output
+    MemoryExhaustion.answer(with: { byteCount in
+      output.finish(.failure(Failure(outOfMemory: byteCount)))
+    })
     do {
       return context.output.finish(.success(try verb.perform(context)))
     } catch {

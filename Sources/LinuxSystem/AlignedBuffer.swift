@@ -3,16 +3,18 @@ import Glibc
 /// Bytes on a page boundary, owned by one holder and lent as spans.
 ///
 /// They are zero at first, and as many as they were asked for until the end: what needs more takes a new
-/// buffer. Running out of memory ends the program; what must not is bounded by a `BufferPool`.
+/// buffer. Where there is no memory for them the program ends (`MemoryExhaustion`).
 @safe
 package struct AlignedBuffer: ~Copyable, @unchecked Sendable {
   // Sendable: the memory has one owner, and spans cannot outlive their borrow of it.
   let base: UnsafeMutableRawPointer
+  /// As many as were asked for, which need be no multiple of anything.
   package let byteCount: Int
 
   /// From here on whole pages are mapped: they come zeroed, and untouched ones cost nothing.
   private static let mappedByteCount = 64 << 10
 
+  /// Zeros, so many.
   package init(byteCount: Int) {
     precondition(byteCount >= 0)
     self.byteCount = byteCount
@@ -20,14 +22,18 @@ package struct AlignedBuffer: ~Copyable, @unchecked Sendable {
       let flags = MAP_PRIVATE | MAP_ANONYMOUS
       let mapped = unsafe mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0)
       guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {
-        fatalError("no memory for \(byteCount) bytes")
+        MemoryExhaustion.end(wanting: byteCount)
       }
       unsafe base = mapped
     } else {
       // One byte at least, so that even an empty buffer has an address to lend.
-      unsafe base = UnsafeMutableRawPointer.allocate(
-        byteCount: max(byteCount, 1), alignment: Machine.pageSize)
-      unsafe memset(base, 0, byteCount)
+      var allocated: UnsafeMutableRawPointer?
+      let error = unsafe posix_memalign(&allocated, Machine.pageSize, max(byteCount, 1))
+      guard error == 0, let allocated = unsafe allocated else {
+        MemoryExhaustion.end(wanting: byteCount)
+      }
+      unsafe memset(allocated, 0, byteCount)
+      unsafe base = allocated
     }
   }
 
@@ -35,10 +41,11 @@ package struct AlignedBuffer: ~Copyable, @unchecked Sendable {
     if byteCount >= Self.mappedByteCount {
       unsafe munmap(base, byteCount)  // fails only for a range that is not a mapping
     } else {
-      unsafe base.deallocate()
+      unsafe free(base)
     }
   }
 
+  /// All of them, to read.
   package var bytes: RawSpan {
     @_lifetime(borrow self)
     borrowing get {
@@ -48,6 +55,7 @@ package struct AlignedBuffer: ~Copyable, @unchecked Sendable {
     }
   }
 
+  /// All of them, to change.
   package var mutableBytes: MutableRawSpan {
     @_lifetime(&self)
     mutating get {

@@ -18,6 +18,7 @@ package final class BufferPool: Sendable {
 
   private let state = Monitor(State())
 
+  /// Takes no memory yet: a buffer is made when all that there are are in use.
   package init(byteCount: Int, limit: Int) {
     precondition(limit > 0)
     self.byteCount = byteCount
@@ -70,8 +71,10 @@ package final class BufferPool: Sendable {
 
     deinit { pool.putBack(box) }
 
+    /// What the pool gives: the same for all of its buffers.
     package var byteCount: Int { pool.byteCount }
 
+    /// All bytes, to read: at first what the last user left.
     package var bytes: RawSpan {
       @_lifetime(borrow self)
       borrowing get {
@@ -81,6 +84,7 @@ package final class BufferPool: Sendable {
       }
     }
 
+    /// All bytes, to change.
     package var mutableBytes: MutableRawSpan {
       @_lifetime(&self)
       mutating get {

@@ -8,6 +8,7 @@ package struct FileIdentity: Hashable, Sendable {
   package let device: UInt64
   /// The inode number; 0 for a block device, which may have several nodes in several places.
   package let inode: UInt64
+  /// Whether `device` is a block device's own number, and not that of a filesystem.
   package let isBlockDevice: Bool
 
   /// The device number as sysfs and mountinfo write it, such as `8:1`.
@@ -16,7 +17,9 @@ package struct FileIdentity: Hashable, Sendable {
 
 /// What `stat` tells of a file.
 package struct FileStatus: Equatable, Sendable {
+  /// What kind of file it is, links followed.
   package let kind: FileKind
+  /// Which file it is, whatever the path.
   package let identity: FileIdentity
   /// The length of a regular file; 0 for a block device, whose length only an open descriptor knows.
   package let byteCount: Int

@@ -10,6 +10,7 @@ package final class Monitor<State: ~Copyable>: @unchecked Sendable {
   @usableFromInline var state: State
   @usableFromInline let lock = MonitorLock()
 
+  /// Takes the state over: from now on it is only seen under the lock.
   @inlinable
   package init(_ state: consuming State) { self.state = state }
 

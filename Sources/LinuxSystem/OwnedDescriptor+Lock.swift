@@ -7,6 +7,7 @@ package enum LockMode: Equatable, Sendable { case shared, exclusive }
 
 /// Who stands in the way of a lock.
 package struct LockHolder: Equatable, Sendable {
+  /// The kind of lock that is held.
   package let mode: LockMode
   /// Nil when an open file holds it, as ours do: the kernel does not say whose that is.
   package let processID: Int32?

@@ -19,8 +19,11 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
     package static let direct = Options(rawValue: 1)
     /// With `create`: only if nothing is there yet. Without, on a block device: only if nobody uses it.
     package static let exclusive = Options(rawValue: 2)
+    /// Makes the file, with mode 0666 less the umask, if nothing is there.
     package static let create = Options(rawValue: 4)
+    /// What was in the file is gone.
     package static let truncate = Options(rawValue: 8)
+    /// Each write goes to the end, whatever offset it names.
     package static let append = Options(rawValue: 16)
     /// Only if it is a directory.
     package static let directory = Options(rawValue: 32)
@@ -85,6 +88,11 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
     isDirect = true
   }
 
+  /// Keeps the numbers of standard input, output and error from files that are opened later, if the caller
+  /// closed one of them: a member must never get what is meant for a terminal, nor be read as input.
+  /// To be called before anything is opened. What was closed still cannot be used (`badFileDescriptor`).
+  package static func reserveStandardDescriptors() { clinux_reserve_standard_descriptors() }
+
   /// An owner of its own for the program's standard input.
   package static func standardInput() throws(SystemCallError) -> OwnedDescriptor {
     try duplicate(STDIN_FILENO, name: "standard input")
@@ -117,7 +125,9 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
     }
   }
 
+  /// What kind of file it is, asked anew.
   package var kind: FileKind { get throws(SystemCallError) { try status.kind } }
+  /// Which file it is, whatever the path.
   package var identity: FileIdentity { get throws(SystemCallError) { try status.identity } }
 
   /// What the file occupies on its filesystem; 0 for devices.

@@ -11,6 +11,7 @@ package struct SystemCallError: Error, Equatable, Sendable, CustomStringConverti
   /// The bytes that a transfer had moved before it failed; 0 for calls that move none.
   package let transferredByteCount: Int
 
+  /// For calls that are not made through `systemCall`, which reads the reason itself.
   package init(call: String, subject: String, errno: Errno, transferredByteCount: Int = 0) {
     self.call = call
     self.subject = subject

@@ -16,6 +16,7 @@ package struct MDBadBlockLog: Equatable, Sendable {
   /// Units of 512 GiB: more than any log has.
   private static let shiftLimit: UInt8 = 30
 
+  /// A log of these ranges: member sectors, counted from the member's start.
   package init(ranges: [Range<Int>] = []) { self.ranges = ranges }
 
   /// Reads the log from all of `area`. Words of no length are left out.

@@ -37,6 +37,7 @@ extension MDBitmapHeader {
   /// The byte of the area in which a bit is.
   package static func byteOffset(ofBit bit: Int) -> Int { byteCount + bit / 8 }
 
+  /// Whether the chunk of this bit may be out of sync. `area` is the header with the bits behind it.
   package static func isSet(bit: Int, in area: RawSpan) -> Bool {
     area.integer(at: byteOffset(ofBit: bit), as: UInt8.self) & 1 << UInt8(bit % 8) != 0
   }

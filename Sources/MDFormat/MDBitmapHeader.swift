@@ -34,12 +34,17 @@ package struct MDBitmapHeader: Equatable, Sendable {
   package var eventsCleared: UInt64
   /// Sectors that the bits cover.
   package var syncSizeSectors: UInt64
+  /// What is the matter with the bitmap as a whole.
   package var state: State
   /// Bytes that a bit stands for: a power of two, at least 512.
   package var chunkByteCount: UInt32
+  /// How often the kernel clears bits that it does not need any more.
   package var daemonSleepSeconds: UInt32
+  /// How many writes a write-mostly member may lag behind; 0 for none.
   package var writeBehindCount: UInt32
+  /// Sectors that header and bits may use on the member; 0 from older mdadm, which does not say.
   package var sectorsReserved: UInt32
+  /// Nodes of a cluster, each with a bitmap of its own; 0 without one.
   package var nodeCount: UInt32
   /// 64 bytes.
   package var clusterName: [UInt8]
@@ -55,6 +60,7 @@ package struct MDBitmapHeader: Equatable, Sendable {
   /// Sectors whose bytes can be counted in an `Int`.
   private static let sectorLimit: UInt64 = 1 << 54
 
+  /// The state word (Linux: `enum bitmap_state`).
   package struct State: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32
 

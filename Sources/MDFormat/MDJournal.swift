@@ -13,13 +13,16 @@ package struct MDJournal: Sendable {
   /// The register after the array's identifier.
   package let seed: UInt32
 
+  /// A block of the ring, in sectors.
   package static let blockSectors = 8
+  /// The same in bytes.
   package static let blockByteCount = 4096
 
   /// The kernel adds this to the sequence number when it begins anew behind a recovered log, so that
   /// no old meta block can follow on by accident.
   package static let restartSequenceStep: UInt64 = 10_000
 
+  /// - Parameter areaSectors: the journal member's data size; a rest that is no block is left out.
   package init(arrayID: Identifier, areaSectors: Int) {
     self.areaSectors = max(0, areaSectors) & ~(Self.blockSectors - 1)
     var sum = CRC32C()

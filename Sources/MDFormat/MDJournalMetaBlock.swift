@@ -16,11 +16,14 @@ import BinaryCodec
 /// array or, of parity, in its member, u32 checksum of each block. A flush (2): u16 type, u16 flags,
 /// u32 bytes, u64 stripe each.
 package struct MDJournalMetaBlock: Equatable, Sendable {
+  /// One more than that of the meta block before it; another number ends the log.
   package var sequence: UInt64
   /// Its own position in the ring.
   package var sector: Int
+  /// In the order in which their blocks lie behind this one.
   package var payloads: [Payload]
 
+  /// What some of the blocks behind it are, or that stripes have arrived.
   package enum Payload: Equatable, Sendable {
     /// A block of data: where it belongs in the array, and where it is in the ring.
     case data(arraySector: UInt64, block: Block, flags: UInt16)
@@ -43,6 +46,7 @@ package struct MDJournalMetaBlock: Equatable, Sendable {
   package struct Block: Equatable, Sendable {
     /// Position in the ring.
     package var sector: Int
+    /// Of its 4096 bytes, as `MDJournal.checksum(of:)` counts it.
     package var checksum: UInt32
 
     package init(sector: Int, checksum: UInt32) {

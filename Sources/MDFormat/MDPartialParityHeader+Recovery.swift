@@ -6,9 +6,11 @@ extension MDPartialParityHeader.Entry {
   /// entry has one; it belongs where array sector `arraySector` + r has its parity. Rows without data
   /// sectors are left alone.
   package struct Recovery: Equatable, Sendable {
+    /// The first array sector that was written.
     package let firstSector: Int
     /// Array sectors from here on were not written.
     package let endSector: Int
+    /// The array's chunk, in sectors.
     package let chunkSectors: Int
     /// Data members to look at.
     package let dataSlotCount: Int

@@ -21,6 +21,7 @@ import BinaryCodec
 package struct MDPartialParityHeader: Equatable, Sendable {
   /// Grows with every header written; 0 in an empty log.
   package var generation: UInt64
+  /// In the order of their partial parities behind the header; at most `entryLimit`.
   package var entries: [Entry]
 
   /// One write, or some that lie together in one stripe.
@@ -31,6 +32,7 @@ package struct MDPartialParityHeader: Equatable, Sendable {
     package var partialParityByteCount: Int
     /// Of the written data.
     package var dataByteCount: Int
+    /// The slot that has P of the stripe, which is the one whose log this is.
     package var paritySlot: Int
     /// CRC32C of the partial parity.
     package var checksum: UInt32
@@ -47,6 +49,7 @@ package struct MDPartialParityHeader: Equatable, Sendable {
     }
   }
 
+  /// The header's own length; partial parities follow.
   package static let byteCount = 4096
 
   /// The most entries that a header has room for.

@@ -3,6 +3,7 @@ import BinaryCodec
 /// A member's partial parity log: one area with one header after the other, of which the newest says
 /// what was being written when the power went.
 package struct MDPartialParityLog: Sendable {
+  /// The array's: a header with the signature of another is none of this log.
   package let arrayID: Identifier
   /// The area's length.
   package let areaByteCount: Int

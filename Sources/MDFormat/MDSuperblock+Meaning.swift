@@ -32,11 +32,13 @@ extension MDSuperblock {
     set { resyncOffsetSectors = newValue ? Self.allOnes : 0 }
   }
 
+  /// Whether it says that it is of ftool's own level, by the feature bit that keeps md from using it.
   package var isErasureCoded: Bool { features.contains(.erasureCoded) }
 
   /// Parity members of an erasure-coded array.
   package var erasureParityCount: Int { Int(layout & 0xff) }
 
+  /// Whether a reshape was begun and has not ended, so that `reshape` counts.
   package var isReshaping: Bool { features.contains(.reshape) }
 
   /// Slots of the shape before the reshape that runs; without one, `slotCount`.
@@ -101,6 +103,7 @@ extension MDSuperblock {
   /// Seconds since 1970 when the array was made.
   package var creationSeconds: UInt64 { creationTime & Self.secondsMask }
 
+  /// The microseconds of the second when the array was made; 0 from mdadm and from ftool.
   package var creationMicroseconds: UInt32 { UInt32(creationTime >> 40) }
 
   private static var secondsMask: UInt64 { (1 << 40) - 1 }

@@ -9,10 +9,12 @@ import BinaryCodec
 package struct MDSuperblock: Equatable, Sendable {
   /// Where it was found or is to go.
   package var version: MDMetadataVersion
+  /// What must be known to use the member; an unknown bit is an error when decoding.
   package var features: MDFeatures
 
   // The array: the same on all its members.
 
+  /// `set_uuid`: what members of one array have in common.
   package var arrayID: Identifier
   /// The name as it is on disk: 32 bytes, zeros behind it. `name` is the text.
   package var nameBytes: [UInt8]
@@ -32,6 +34,7 @@ package struct MDSuperblock: Equatable, Sendable {
   /// From the superblock's start, signed; valid with the feature `bitmap`. With a partial parity log
   /// the same four bytes are `partialParityOffsetSectors` and `partialParitySectors`.
   package var bitmapOffsetSectors: Int32
+  /// Where to and how far, while the array changes its shape.
   package var reshape: MDReshape
 
   // This member.
@@ -47,9 +50,13 @@ package struct MDSuperblock: Equatable, Sendable {
   package var recoveryOffsetSectors: UInt64
   /// Index into `roles`; not the slot.
   package var deviceNumber: UInt32
+  /// How often the kernel wrote back what this member could not read.
   package var correctedReadErrors: UInt32
+  /// `device_uuid`: this member's own.
   package var deviceID: Identifier
+  /// How the member is to be used: write-mostly, fail-fast.
   package var deviceFlags: MDDeviceFlags
+  /// Where the list of its bad sectors is; valid with the feature `badBlocks`.
   package var badBlockLog: BadBlockLogPlace
 
   // What changes while the array runs.
@@ -70,8 +77,11 @@ package struct MDSuperblock: Equatable, Sendable {
   /// What only 0.90 says; nil for 1.x.
   package var legacy: MDLegacyDetails?
 
+  /// A role: in no slot, and ready for one.
   package static let spare: UInt16 = 0xffff
+  /// A role: failed, or no such device.
   package static let faulty: UInt16 = 0xfffe
+  /// A role: it holds the journal and no data.
   package static let journal: UInt16 = 0xfffd
 
   /// `resyncOffsetSectors` of a clean array, and a reshape position that says "none".

@@ -8,17 +8,23 @@ package struct ArrayShape: Sendable, Equatable {
     case parity(ParityPlacement)
   }
 
+  /// The level; for `ec` with its number of parities.
   package let level: RaidLevel
   /// The superblock's layout word.
   package let layout: UInt32
   /// 0 for RAID 1 and for linear without rounding.
   package let chunkByteCount: Int
+  /// Members that a whole array has; without spares.
   package let slotCount: Int
   /// Data bytes of each member that the array uses or may use, by slot.
   package let memberByteCounts: [Int]
+  /// The arithmetic of this level and layout.
   package let placement: Placement
   /// Size of the array, in bytes.
   package let byteCount: Int
+
+  /// The level as it is asked for and shown: `raid5`, `ec:4+2`.
+  package var levelName: String { level.name(slotCount: slotCount) }
 
   /// - Parameters:
   ///   - layout: the superblock's word. For RAID 0 it is 1, 2, or 0 for "not said", which is enough

@@ -2,10 +2,15 @@
 /// down, or in the next rows for `offset` (drivers/md/raid10.c, `__raid10_find_phys`). Bytes throughout,
 /// except what is called chunk or row.
 package struct CopiedStripes: Sendable, Equatable {
+  /// Members over which chunks and copies go.
   package let slotCount: Int
+  /// Bytes on one member before the next has its turn.
   package let chunkByteCount: Int
+  /// Copies side by side, in the same row.
   package let nearCount: Int
+  /// Copies further down, each `nearCount` times.
   package let farCount: Int
+  /// Whether far copies are in the rows right below, and not a stride away.
   package let usesOffset: Bool
   /// Members whose far copies go round among themselves; normally all.
   let farSetSize: Int
@@ -13,10 +18,12 @@ package struct CopiedStripes: Sendable, Equatable {
   /// Chunks from one far copy to the next.
   let stride: Int
 
+  /// Copies of each chunk, also where several of them are on one member.
   package var copyCount: Int { nearCount * farCount }
   /// On how many members the copies of a chunk are at the least: fewer than there are copies where these
   /// go round in sets that are too small for them (the old variant of far sets).
   package var distinctCopyCount: Int { farSetSize >= copyCount ? copyCount : nearCount }
+  /// Size of the array.
   package var byteCount: Int { chunkCount * chunkByteCount }
 
   /// - Parameter layout: the superblock's word: near in bits 0-7, far in 8-15, offset in bit 16, the

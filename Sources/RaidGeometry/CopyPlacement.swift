@@ -4,7 +4,9 @@
 package struct CopyPlacement: Sendable, Equatable {
   /// Where one copy lies.
   package struct Place: Sendable, Equatable {
+    /// On which member.
     package var slot: Int
+    /// Where in its data, in bytes.
     package var offset: Int
 
     package init(slot: Int, offset: Int) {
@@ -21,7 +23,9 @@ package struct CopyPlacement: Sendable, Equatable {
   }
 
   private let scheme: Scheme
+  /// Members, of which some bytes may be on one only.
   package let slotCount: Int
+  /// Size of the array.
   package let byteCount: Int
   /// The most copies that any byte has.
   package let copyCount: Int
@@ -56,6 +60,7 @@ package struct CopyPlacement: Sendable, Equatable {
     distinctCopyCount = slotCount
   }
 
+  /// The copies of RAID 10.
   package init(_ stripes: CopiedStripes) {
     scheme = .copiedStripes(stripes)
     slotCount = stripes.slotCount

@@ -4,13 +4,19 @@
 /// bytes `r * dataColumns * chunk` and on, one chunk a data column. All offsets are bytes from where
 /// the members' data starts.
 package struct ParityPlacement: Sendable, Equatable {
+  /// Data and parity columns together.
   package let slotCount: Int
+  /// Chunks of parity in each row.
   package let parityCount: Int
+  /// What one member has of a row.
   package let chunkByteCount: Int
+  /// Whole rows; what is left of the members is not used.
   package let rowCount: Int
+  /// How parity moves from row to row.
   package let rotation: ParityRotation
   private let patterns: [RowPattern]
 
+  /// Chunks of data in each row.
   package var dataColumnCount: Int { slotCount - parityCount }
   /// Array bytes of one row.
   package var rowByteCount: Int { dataColumnCount * chunkByteCount }
@@ -35,6 +41,7 @@ package struct ParityPlacement: Sendable, Equatable {
   package func pattern(ofRow row: Int) -> RowPattern { patterns[row % patterns.count] }
   /// The number of the row's pattern, below `patternCount`: rows with one number are alike.
   package func patternIndex(ofRow row: Int) -> Int { row % patterns.count }
+  /// Rows until the pattern comes again.
   package var patternCount: Int { patterns.count }
 
   /// The tables of md-format, section 4. `k` counts the rows of the period.

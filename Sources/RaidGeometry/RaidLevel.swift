@@ -76,8 +76,8 @@ package enum RaidLevel: Hashable, Sendable {
   /// Whether members of different sizes are used to their end.
   package var usesWholeMembers: Bool { self == .linear || self == .striped }
 
-  /// The name that mdadm prints; `ec+M` for our own level.
-  package var name: String {
+  /// The name that mdadm prints; for our own level what `--level` takes: `ec:K+M`.
+  package func name(slotCount: Int) -> String {
     switch self {
     case .linear: "linear"
     case .striped: "raid0"
@@ -86,7 +86,7 @@ package enum RaidLevel: Hashable, Sendable {
     case .singleParity: "raid5"
     case .doubleParity: "raid6"
     case .mirroredStripes: "raid10"
-    case .erasureCoded(let parityCount): "ec+\(parityCount)"
+    case .erasureCoded(let parityCount): "ec:\(slotCount - parityCount)+\(parityCount)"
     }
   }
 }

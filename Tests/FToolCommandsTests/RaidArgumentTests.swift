@@ -30,9 +30,9 @@ import Testing
   @Test func `create takes options anywhere and joined`() throws {
     let verb = try create(
       "-l5", "photos", "a", "-c64K", "b", "c", "--layout", "ra", "--make", "1T", "-nyf",
-      "--metadata", "1.0", "--assume-clean", "--data-offset", "2048s")
+      "--metadata", "1.1", "--assume-clean", "--data-offset", "2048s")
     #expect(verb.level == .raid5 && verb.chunk == 65_536 && verb.make == 1 << 40)
-    #expect(verb.layout == .parity("right-asymmetric") && verb.metadata == .version1_0)
+    #expect(verb.layout == .parity("right-asymmetric") && verb.metadata == .version1_1)
     #expect(verb.write.dryRun && verb.write.yes && verb.write.force && verb.assumeClean)
     #expect(verb.dataOffset == 1 << 20)
   }
@@ -90,9 +90,10 @@ import Testing
         "10s", "--scan", "d", "--sums-file", "s",
       ]) as? RaidScrub)
     #expect(
-      scrub.repair == .never && scrub.rate.rate == 50 << 20 && scrub.lock.wait == .seconds(10))
+      scrub.repair == .never && scrub.rate.rate == 50 << 20
+        && scrub.change.lock.wait == .seconds(10))
     #expect(scrub.range?.lowerBound == 1 << 30 && scrub.operand.scan == ["d"])
-    #expect(scrub.sums.sumsFile == "s")
+    #expect(scrub.change.sums.sumsFile == "s")
     let rebuild = try #require(
       try FTool.verb(["raid", "rebuild", "a", "--onto", "new", "--verify"]) as? RaidRebuild)
     #expect(rebuild.onto == "new" && rebuild.verify && rebuild.member == nil)

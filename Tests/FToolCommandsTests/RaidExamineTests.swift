@@ -119,7 +119,18 @@ import Testing
     let tool = RunningTool("raid", "examine", made.members[0])
     #expect(tool.status == 65)
     #expect(tool.error.contains("at byte 4096 (version 1.2) is damaged"), "\(tool.error)")
-    #expect(tool.output.isEmpty)
+    for words in [
+      "Place : byte 4096, where version 1.2 has it", "Magic : a92b4efc", " - expected ",
+      "Problem : it is damaged: its checksum is ",
+    ] { #expect(tool.output.contains(words), "\(words): \(tool.output)") }
+    let json = RunningTool("raid", "examine", "--json", made.members[0])
+    for words in [
+      #""places":[{"offset":4096,"metadata":"1.2","state":"unusable""#, #""magic":2838187772"#,
+      #""checksum_expected":"#, #""state":"absent""#,
+    ] { #expect(json.output.contains(words), "\(words): \(json.output)") }
+    let status = RunningTool("raid", "status", made.members[0])
+    #expect(status.error.contains("cannot be used: it is damaged: its checksum is "))
+    #expect(status.error.contains("'ftool raid examine \(made.members[0])' shows what is there"))
   }
 
   @Test func `unknown features are named`() throws {

@@ -34,6 +34,22 @@ import Testing
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
   }
 
+  @Test func `a read that was stopped says how far it came`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    // Nobody takes what it writes, so that it is under way when the signal comes.
+    var read = try bench.start("raid read m0.img --offset 4K")
+    Machine.sleep(seconds: 1)
+    read.signal(2)
+    let ended = try read.finish()
+    let end = 4096 + ended.output.count
+    #expect(ended.status == 130 && end < bytes.count, "\(ended.errorText)")
+    #expect(ended.output == Array(bytes[4096..<end]))
+    #expect(
+      ended.errorText.contains("or the rest with --offset \(end)\n"), "\(ended.errorText) at \(end)"
+    )
+  }
+
   @Test(arguments: [2, 9] as [Int32])
   func `a rebuild goes on from where it was stopped or killed`(signal: Int32) throws {
     let bench = try Workbench()
@@ -52,15 +68,54 @@ import Testing
     #expect(status.output.contains("to go on rebuilding"), status.remark)
     // Half a member is worth what is on it, and no more.
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
-    // After a kill what was being written is in doubt, and a member is missing: that is for -f to say.
-    let resumed = try bench.ftool("raid rebuild m0.img --json\(signal == 9 ? " --force" : "")").json
+    let resumed = try bench.ftool("raid rebuild m0.img --onto new.img --json").json
     let rest = try #require(resumed["rebuilt"][0]["bytes"].number)
     #expect(rest > 0)
     if signal != 9 { #expect(rest < 11_000_000) }
-    if signal == 9 { try bench.ftool("raid scrub m0.img") }
     try bench.ftool("raid status m0.img --test")
     try bench.remove("m0.img")
     #expect(try bench.ftool("raid read m2.img --length \(bytes.count)").bytes == bytes)
+  }
+
+  @Test(arguments: ["m0.img m2.img", "m0.img m2.img new.img", "photos --scan ."])
+  func `a killed rebuild goes on however the members are named`(members: String) throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(size: "12M", bytes: 16_000_000)
+    try bench.remove("m1.img")
+    try bench.folder.sparseFile("new.img", byteCount: 12 << 20)
+    var rebuild = try bench.start("raid rebuild m0.img m2.img --onto new.img --rate 2M")
+    #expect(try bench.waitForJob())
+    rebuild.signal(9)
+    _ = try rebuild.finish()
+    try bench.ftool("raid rebuild \(members) --onto new.img")
+    try bench.ftool("raid status m0.img --test")
+    try bench.remove("m0.img")
+    #expect(try bench.ftool("raid read m2.img --length \(bytes.count)").bytes == bytes)
+  }
+
+  @Test(arguments: [2, 9] as [Int32])
+  func `a scrub that goes on ends with what all of it has found`(signal: Int32) throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray(size: "12M", bytes: 16_000_000)
+    let data = try bench.dataOffset("m1.img")
+    try bench.damage("m1.img", at: data + 5000, [1, 2, 3, 4])
+    var scrub = try bench.start("raid scrub m0.img --rate 2M")
+    #expect(try bench.waitForJob())
+    // Noted about once a second.
+    var done = 0.0
+    for _ in 0..<100 where done == 0 {
+      Machine.sleep(seconds: 0.1)
+      let state = try bench.ftool("raid status m0.img --json").json
+      done = state["operation"]["done_bytes"].number ?? 0
+    }
+    #expect(done > 0)
+    scrub.signal(signal)
+    _ = try scrub.finish()
+    let resumed = try bench.ftool("raid scrub m0.img --json", ends: 1).json
+    #expect(try #require(resumed["resumed_at"].number) > 0)
+    #expect(resumed["problems"] == .number(1) && resumed["repaired"] == .number(1))
+    #expect(resumed["repaired_before"] == .number(1) && resumed["findings"] == .array([]))
+    #expect(try bench.ftool("raid scrub m0.img").output.contains("no problems found"))
   }
 
   @Test func `an interrupted replacement goes on, and redundancy is never less`() throws {

@@ -57,6 +57,7 @@ import Testing
     #expect(try bench.waitForJob())
     scrub.signal(9)
     _ = try scrub.finish()
+    for member in ["m0.img", "m1.img", "m2.img"] { try bench.markUnclean(member) }
     let data = try bench.dataOffset("m1.img")
     try bench.damage("m1.img", at: data + 3_997_696, [1, 2, 3])
     // In doubt, damaged, and interrupted: many reasons to write.

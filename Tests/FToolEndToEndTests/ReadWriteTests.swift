@@ -166,10 +166,59 @@ import Testing
     let all = try bench.ftool("raid status m0.img m1.img m2.img --test", ends: 2)
     #expect(all.output.contains("m1.img  not usable"), all.remark)
     try bench.ftool("raid status m1.img", ends: 78)
-    let run = try bench.ftool("raid read m0.img m1.img m2.img", ends: 78)
-    #expect(run.error.contains("m1.img"), run.remark)
-    let read = try bench.ftool("raid read m0.img m2.img --length \(bytes.count)")
-    #expect(read.bytes == bytes)
+    for members in ["m0.img m1.img m2.img", "m0.img", "m0.img m2.img"] {
+      let run = try bench.ftool("raid read \(members) --length \(bytes.count)")
+      #expect(run.bytes == bytes)
+      // The registry knows that it was a member.
+      #expect(run.error.contains("m1.img") == (members != "m0.img m2.img"), "\(run.error)")
+    }
+    let write = try bench.ftool("raid write m0.img m1.img m2.img", ends: 66, input: [1])
+    #expect(
+      write.error.contains("are not there: slot 1 (member ")
+        && write.error.contains("the superblock of m1.img cannot be used"), write.remark)
+    try bench.ftool("raid write m0.img --degraded", input: [bytes[0]])
+    let list = try bench.ftool("raid list")
+    #expect(list.output.contains("degraded") && list.error.contains("m1.img"), list.remark)
+    let examined = try bench.ftool("raid examine m1.img", ends: 66)
+    #expect(
+      examined.output.contains("Place : byte 4096")
+        && examined.output.contains("Problem : it makes no sense: data_offset"), examined.remark)
+    // It is held already, and may be filled anew.
+    #expect(try bench.shell("truncate -s 6M m1.img").status == 0)
+    try bench.damage("m1.img", at: 4096 + 72, [9])
+    let members = "m0.img m1.img m2.img"
+    try bench.ftool("raid rebuild \(members) --degraded --onto m1.img", ends: 73)
+    try bench.ftool("raid rebuild \(members) --degraded --onto m1.img --force")
+    try bench.ftool("raid status m0.img --test")
+  }
+
+  @Test func `what is in doubt without a member is read by who insists`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    // Left as a writer leaves it that is killed: dirty, and nothing says where.
+    for member in ["m0.img", "m1.img", "m2.img"] { try bench.markUnclean(member) }
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+    try bench.remove("m1.img")
+    let refused = try bench.ftool("raid read m0.img", ends: 65)
+    #expect(refused.error.contains("are in doubt") && refused.error.contains("--force"))
+    let read = try bench.ftool("raid read m0.img --force --length \(bytes.count)")
+    #expect(read.bytes == bytes && read.error.contains("may be wrong"))
+  }
+
+  @Test func `an array without its journal is read by who insists`() throws {
+    let bench = try Workbench()
+    let archive =
+      Files.directory(of: Files.directory(of: Files.directory(of: #filePath)))
+      + "/Tests/Golden/arrays/raid5-3-journal-unclean.tar.zst"
+    #expect(try bench.shell("tar --zstd -xf \(archive) --strip-components 1").status == 0)
+    let bytes = try bench.ftool("raid read m0.img").bytes
+    try bench.remove("m3.img")
+    let refused = try bench.ftool("raid read m0.img", ends: 66)
+    #expect(refused.bytes.isEmpty && refused.error.contains("give the journal's device too"))
+    let status = try bench.ftool("raid status m0.img --test", ends: 4)
+    #expect(status.output.contains("a journal that was not given"), status.remark)
+    let read = try bench.ftool("raid read m0.img --force")
+    #expect(read.bytes.count == bytes.count && read.error.contains("may be old or torn"))
   }
 
   @Test(arguments: ["1.2", "1.1"])

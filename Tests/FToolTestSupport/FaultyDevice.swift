@@ -51,6 +51,8 @@ package final class FaultyDevice: BlockDevice {
     var counts: [Kind: Int] = [:]
     var total = 0
     var isGone = false
+    /// It vanished at some time, even if it is back.
+    var wasGone = false
     var happened = 0
   }
 
@@ -168,6 +170,9 @@ extension FaultyDevice {
     state.withLock { state in kind.map { state.counts[$0] ?? 0 } ?? state.total }
   }
 
+  /// Whether it was gone for a while, so that nobody could undo what had been written.
+  package var wasGone: Bool { state.withLock { $0.wasGone } }
+
   /// How many faults came.
   package var faultCount: Int { state.withLock { $0.happened } }
 
@@ -193,7 +198,10 @@ extension FaultyDevice {
       }
       guard let fault else { return nil }
       state.happened += 1
-      if fault.effect == .vanish { state.isGone = true }
+      if fault.effect == .vanish {
+        state.isGone = true
+        state.wasGone = true
+      }
       return fault.effect
     }
   }

@@ -224,16 +224,20 @@ private struct Ring {
 @Suite struct MDJournalReplayTests {
   private typealias Payload = MDJournalMetaBlock.Payload
 
-  /// Stripes of an array with two data members and chunks of 8 sectors.
-  private func replay(_ payloads: [Payload]) -> MDJournalReplay {
-    var replay = MDJournalReplay()
+  /// Stripes, by sector, of an array with two data members and chunks of 8 sectors.
+  private func replay(
+    _ payloads: [Payload], limit: Int = 1000
+  ) throws -> [UInt64: MDJournalReplay.Stripe] {
+    var replay = MDJournalReplay(limit: limit)
     for (index, payload) in payloads.enumerated() {
-      replay.add(
+      try replay.add(
         MDJournalMetaBlock(sequence: UInt64(index), sector: 0, payloads: [payload])
-      ) { $0 < 1000 ? $0 / 16 * 8 : nil }
+      ) { $0 < 1000 ? ($0 / 16 * 8, Int($0 / 8 % 2)) : nil }
     }
     replay.finish()
-    return replay
+    var stripes: [UInt64: MDJournalReplay.Stripe] = [:]
+    replay.forEachStripe { stripes[$0.sector] = $0 }
+    return stripes
   }
 
   private func data(_ arraySector: UInt64, _ sector: Int) -> Payload {
@@ -245,48 +249,75 @@ private struct Ring {
       memberSector: memberSector, blocks: sectors.map { .init(sector: $0, checksum: 0) }, flags: 0)
   }
 
-  @Test func `settles data that has its parity`() {
-    let replay = replay([data(16, 100), data(24, 108), parity(8, [116, 124]), data(32, 132)])
-    #expect(replay.stripes.count == 2)
-    #expect(replay.stripes[8]?.settledData == [16: 100, 24: 108])
-    #expect(replay.stripes[8]?.settledParity == [116, 124])
-    #expect(replay.stripes[8]?.data == [:])
-    #expect(replay.stripes[16]?.data == [32: 132])
-    #expect(replay.stripes[16]?.settledData == [:])
-    #expect(replay.stripes[8]?.newestBlock(ofArraySector: 16) == 100)
-    #expect(replay.stripes[8]?.newestBlock(ofArraySector: 17) == nil)
+  private func at(_ column: Int, _ sector: Int) -> MDJournalReplay.Place {
+    .init(column: column, sector: sector)
   }
 
-  @Test func `lets newer data win, and keeps it apart from older parity`() {
-    let replay = replay([data(16, 100), parity(8, [108]), data(16, 116), data(24, 124)])
-    #expect(replay.stripes[8]?.settledData == [16: 100])
-    #expect(replay.stripes[8]?.settledParity == [108])
-    #expect(replay.stripes[8]?.data == [16: 116, 24: 124])
-    #expect(replay.stripes[8]?.newestBlock(ofArraySector: 16) == 116)
+  @Test func `settles data that has its parity`() throws {
+    let stripes = try replay([data(16, 96), data(24, 104), parity(8, [112, 120]), data(32, 128)])
+    #expect(stripes.count == 2)
+    #expect(stripes[8]?.settledData == [at(0, 96), at(1, 104)])
+    #expect(stripes[8]?.settledParity == [112, 120])
+    #expect(stripes[8]?.data == [])
+    #expect(stripes[16]?.data == [at(0, 128)])
+    #expect(stripes[16]?.settledData == [])
   }
 
-  @Test func `merges what was settled twice`() {
-    let replay = replay([data(16, 100), parity(8, [108]), data(24, 116), parity(8, [124])])
-    #expect(replay.stripes[8]?.settledData == [16: 100, 24: 116])
-    #expect(replay.stripes[8]?.settledParity == [124])
+  @Test func `lets newer data win, and keeps it apart from older parity`() throws {
+    let stripes = try replay([data(16, 96), parity(8, [104]), data(16, 112), data(24, 120)])
+    #expect(stripes[8]?.settledData == [at(0, 96)])
+    #expect(stripes[8]?.settledParity == [104])
+    #expect(stripes[8]?.data == [at(0, 112), at(1, 120)])
   }
 
-  @Test func `forgets stripes that were flushed`() {
+  @Test func `merges what was settled twice`() throws {
+    let stripes = try replay([data(16, 96), parity(8, [104]), data(24, 112), parity(8, [120])])
+    #expect(stripes[8]?.settledData == [at(0, 96), at(1, 112)])
+    #expect(stripes[8]?.settledParity == [120])
+  }
+
+  @Test func `forgets stripes that were flushed`() throws {
     let flush = Payload.flush(memberSectors: [8, 8, 4096], flags: 1)
-    #expect(replay([data(16, 100), parity(8, [108]), flush]).stripes.isEmpty)
-    let later = replay([data(16, 100), parity(8, [108]), flush, data(24, 200)])
-    #expect(later.stripes[8]?.data == [24: 200])
-    #expect(later.stripes[8]?.settledData == [:])
+    #expect(try replay([data(16, 96), parity(8, [104]), flush]).isEmpty)
+    let later = try replay([data(16, 96), parity(8, [104]), flush, data(24, 200)])
+    #expect(later[8]?.data == [at(1, 200)])
+    #expect(later[8]?.settledData == [])
   }
 
-  @Test func `takes parity alone for nothing`() {
-    #expect(replay([parity(8, [100])]).stripes.isEmpty)
-    let followed = replay([parity(8, [100]), data(16, 108)])
-    #expect(followed.stripes[8]?.settledParity == [])
-    #expect(followed.stripes[8]?.data == [16: 108])
+  @Test func `takes parity alone for nothing`() throws {
+    #expect(try replay([parity(8, [96])]).isEmpty)
+    let followed = try replay([parity(8, [96]), data(16, 104)])
+    #expect(followed[8]?.settledParity == [])
+    #expect(followed[8]?.data == [at(0, 104)])
   }
 
-  @Test func `leaves data beyond the array out`() {
-    #expect(replay([data(1000, 100)]).stripes.isEmpty)
+  @Test func `leaves data beyond the array out`() throws {
+    #expect(try replay([data(1000, 96)]).isEmpty)
+  }
+
+  /// However little is kept at a time, what counts is the same.
+  @Test(arguments: 0..<UInt64(30)) func `drops only what counts no more`(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    let payloads = (1...400).map { index -> Payload in
+      let stripe = UInt64.random(in: 0..<4, using: &random)
+      switch Int.random(in: 0..<8, using: &random) {
+      case 0: return .flush(memberSectors: [stripe * 8], flags: 0)
+      case 1, 2, 3: return parity(stripe * 8, [index * 16, index * 16 + 8])
+      default: return data(stripe * 16 + UInt64(index % 2) * 8, index * 16)
+      }
+    }
+    for count in [1, 2, 3, 50, 399, 400] {
+      let part = Array(payloads.prefix(count))
+      // Four stripes have at most two blocks of data and two of parity, twice.
+      #expect(try replay(part, limit: 40) == replay(part))
+    }
+  }
+
+  @Test func `does not keep more than its limit`() throws {
+    #expect(throws: MDJournalReplay.TooLarge()) {
+      try replay((0..<124).map { data(UInt64($0 * 8), $0 * 8) }, limit: 100)
+    }
+    // The same block a hundred times is one block.
+    #expect(try replay((0..<1000).map { data(16, $0 * 8) }, limit: 100)[8]?.data == [at(0, 7992)])
   }
 }

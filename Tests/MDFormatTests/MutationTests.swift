@@ -146,7 +146,7 @@ import Testing
       else { continue }
       #expect(meta.blocks.allSatisfy { (0..<80).contains($0.sector) && $0.sector % 8 == 0 })
       var replay = MDJournalReplay()
-      replay.add(meta) { $0 &* 3 }
+      try? replay.add(meta) { ($0 &* 3, Int($0 % 3)) }
       replay.finish()
     }
   }

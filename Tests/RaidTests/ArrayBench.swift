@@ -22,7 +22,7 @@ struct ArrayRecipe: Sendable, CustomTestStringConvertible {
   var spareCount = 0
 
   var testDescription: String {
-    "\(level.name) \(layout) of \(slotCount), chunk \(chunk), \(dataByteCount) each, \(version.rawValue)"
+    "\(level.name(slotCount: slotCount)) \(layout) of \(slotCount), chunk \(chunk), \(dataByteCount) each, \(version.rawValue)"
       + (hasSums ? ", sums" : "") + (hasBitmap ? ", bitmap" : "")
   }
 
@@ -143,6 +143,15 @@ final class ArrayBench {
     if garbage != nil { model = try contents(open(writable: false)) }
   }
 
+  /// An array that was made already; the devices by slot, then the spares.
+  init(_ recipe: ArrayRecipe, over devices: [MemoryDevice]) {
+    self.recipe = recipe
+    self.devices = Array(devices.prefix(recipe.slotCount))
+    spares = Array(devices.dropFirst(recipe.slotCount))
+    model = []
+    nextName = devices.count
+  }
+
   private init(copying other: ArrayBench) {
     recipe = other.recipe
     devices = other.devices.map { $0.copy() }
@@ -167,13 +176,9 @@ final class ArrayBench {
   /// A device that was never a member.
   func fresh(garbage: UInt64? = nil) -> MemoryDevice {
     nextName += 1
-    let device = recipe.device("m\(nextName)")
-    if let garbage {
-      var random = SeededGenerator(seed: garbage)
-      try! device.write(random.bytes(device.byteCount), at: 0)
-      try! device.flush()
-    }
-    return device
+    let name = "m\(nextName)"
+    guard let garbage else { return recipe.device(name) }
+    return MemoryDevice(SeededGenerator.bytes(seed: garbage, recipe.memberByteCount), name: name)
   }
 
   func open(

@@ -14,6 +14,19 @@ import Testing
   enum Work: String, CaseIterable, Sendable {
     case wholeWrite, partWrite, unalignedWrite, read, degradedRead, degradedWrite, scrub, rebuild
     case replace, addSpare, failMember, removeMember
+    /// A spare takes the place of a member that is gone.
+    case promoteSpare
+    /// A member that missed a write comes back.
+    case returnMember
+    /// A read finds a block of another member rotten, and repairs it.
+    case readRepair
+  }
+
+  /// Which device the fault is on.
+  enum Target: Equatable {
+    case slot(Int)
+    /// The one that comes in: new, spare or returning.
+    case newcomer
   }
 
   struct Case: Sendable, CustomTestStringConvertible {
@@ -39,14 +52,32 @@ import Testing
   /// Where one member is away already a second one that lies is more than these can bear.
   static let bearable = cases.filter { one in
     switch one.work {
-    case .degradedRead, .degradedWrite, .rebuild, .failMember, .removeMember:
-      ![ArrayRecipe.mirror, .raid5].contains { $0.level == one.recipe.level }
-        || one.recipe.level == .mirrored && one.recipe.slotCount > 2
+    case .degradedRead, .degradedWrite, .rebuild, .failMember, .removeMember, .promoteSpare,
+      .returnMember, .readRepair:
+      canLoseTwo(one.recipe)
     default: true
     }
   }
 
-  static let cases = small.flatMap { recipe in Work.allCases.map { Case(recipe: recipe, work: $0) }
+  static func canLoseTwo(_ recipe: ArrayRecipe) -> Bool {
+    ![ArrayRecipe.mirror, .raid5].contains { $0.level == recipe.level }
+      || recipe.level == .mirrored && recipe.slotCount > 2
+  }
+
+  static let cases = small.flatMap { recipe in
+    Work.allCases.compactMap { work -> Case? in
+      switch work {
+      // A rotten block is one loss already.
+      case .readRepair where !canLoseTwo(recipe): nil
+      case .promoteSpare: Case(recipe: recipe.with { $0.spareCount = 1 }, work: work)
+      default: Case(recipe: recipe, work: work)
+      }
+    }
+  }
+
+  /// Works that somebody comes into.
+  static let entrances = cases.filter {
+    [.rebuild, .replace, .addSpare, .promoteSpare, .returnMember].contains($0.work)
   }
 
   static let loud: [FaultyDevice.Effect] = [
@@ -68,11 +99,21 @@ import Testing
   @Test(arguments: cases) func `a failing member costs nothing that was acknowledged`(
     _ one: Case
   ) throws {
-    try FaultSweep(one, effects: Self.loud).run()
+    try FaultSweep(one, effects: Self.loud).run([.slot(0), .slot(1)])
+  }
+
+  @Test(arguments: entrances) func `a newcomer that fails costs nothing at all`(
+    _ one: Case
+  ) throws {
+    try FaultSweep(one, effects: Self.loud).run([.newcomer])
+  }
+
+  @Test(arguments: entrances) func `a newcomer that lies is found out`(_ one: Case) throws {
+    try FaultSweep(one, effects: Self.silent).run([.newcomer])
   }
 
   @Test(arguments: bearable) func `a lying member is found out`(_ one: Case) throws {
-    try FaultSweep(one, effects: Self.silent).run()
+    try FaultSweep(one, effects: Self.silent).run([.slot(0), .slot(1)])
   }
 }
 
@@ -82,42 +123,55 @@ struct FaultSweep {
 
   private let one: FaultInjectionTests.Case
   private let effects: [FaultyDevice.Effect]
-  /// Every fault at every operation, which takes minutes; else one fault at each of some operations.
-  private let isExhaustive: Bool
   private let original: ArrayBench
 
   init(_ one: FaultInjectionTests.Case, effects: [FaultyDevice.Effect]) throws {
     self.one = one
     self.effects = effects
-    isExhaustive = Machine.environment("FTOOL_SOAK") != nil
     original = try ArrayBench(one.recipe)
     try original.fill(seed: 11)
   }
 
-  func run() throws {
-    for slot in [0, 1] {
-      let count = try attempt(slot, nil)
-      let step = isExhaustive ? 1 : max(1, count / 5)
-      for (turn, number) in stride(from: slot % step, to: count, by: step).enumerated() {
-        for (index, effect) in effects.enumerated()
-        where isExhaustive || (turn + slot) % effects.count == index {
-          _ = try attempt(slot, .init(.operation(number, of: nil), effect))
-        }
+  /// Which fault comes at which operation. In a soak every fault at every operation, which takes minutes;
+  /// else one fault at each of some operations.
+  static func turns(
+    _ count: Int, _ effects: [FaultyDevice.Effect], offset: Int
+  ) -> [(number: Int, effect: FaultyDevice.Effect)] {
+    let isExhaustive = Machine.environment("FTOOL_SOAK") != nil
+    let step = isExhaustive ? 1 : max(1, count / 5)
+    var turns: [(number: Int, effect: FaultyDevice.Effect)] = []
+    for (turn, number) in stride(from: offset % step, to: count, by: step).enumerated() {
+      for (index, effect) in effects.enumerated()
+      where isExhaustive || (turn + offset) % effects.count == index {
+        turns.append((number, effect))
+      }
+    }
+    return turns
+  }
+
+  func run(_ targets: [FaultInjectionTests.Target]) throws {
+    for (offset, target) in targets.enumerated() {
+      let count = try attempt(target, nil)
+      for (number, effect) in Self.turns(count, effects, offset: offset) {
+        _ = try attempt(target, .init(.operation(number, of: nil), effect))
       }
     }
   }
 
   /// Does the work with one fault, then looks at what is left; returns how many operations there were.
-  private func attempt(_ slot: Int, _ fault: FaultyDevice.Fault?) throws -> Int {
+  private func attempt(
+    _ place: FaultInjectionTests.Target, _ fault: FaultyDevice.Fault?
+  ) throws -> Int {
     let bench = original.copy()
-    let story: Comment = "\(one.testDescription), slot \(slot), \(String(describing: fault))"
-    let faulty = FaultyDevice(bench.devices[slot], plan: fault.map { [$0] } ?? [])
-    let target = bench.devices[slot]
+    let story: Comment = "\(one.testDescription), \(place), \(String(describing: fault))"
+    var trial = Trial(bench: bench, faultySlot: place == .slot(0) ? 0 : 1, work: one.work)
+    let target: MemoryDevice =
+      if case .slot(let slot) = place { bench.devices[slot] } else { trial.newcomer }
+    let faulty = FaultyDevice(target, plan: fault.map { [$0] } ?? [])
     bench.wrap = { device -> any BlockDevice in
       if device === target { return faulty }
       return device
     }
-    var trial = Trial(bench: bench, faultySlot: slot)
     do {
       try trial.perform(one.work)
       if fault == nil { #expect(faulty.operationCount() > 0) }
@@ -144,16 +198,25 @@ private struct Trial {
   /// Bytes that were being written and not acknowledged: old or new.
   private var pending: (offset: Int, bytes: [UInt8])?
   /// Devices beside those in slots.
-  private var others: [MemoryDevice] = []
+  private var others: [MemoryDevice]
+  /// The device that comes into the array, where one does.
+  let newcomer: MemoryDevice
+  /// A slot that is not the faulty one.
+  private let elsewhere: Int
 
-  init(bench: ArrayBench, faultySlot: Int) {
+  init(bench: ArrayBench, faultySlot: Int, work: FaultInjectionTests.Work) {
     self.bench = bench
     self.faultySlot = faultySlot
-  }
-
-  /// A slot that is not the faulty one.
-  private var elsewhere: Int {
-    faultySlot == bench.recipe.slotCount - 1 ? 0 : bench.recipe.slotCount - 1
+    elsewhere = faultySlot == bench.recipe.slotCount - 1 ? 0 : bench.recipe.slotCount - 1
+    others = bench.spares
+    newcomer =
+      switch work {
+      case .promoteSpare: bench.spares[0]
+      case .returnMember: bench.devices[elsewhere]
+      case .rebuild, .replace: bench.fresh(garbage: 5)
+      default: bench.fresh()
+      }
+    if work != .promoteSpare, work != .returnMember { others.append(newcomer) }
   }
 
   mutating func perform(_ work: FaultInjectionTests.Work) throws {
@@ -171,26 +234,41 @@ private struct Trial {
       try array.close()
     case .rebuild:
       let slot = elsewhere
-      let new = bench.fresh(garbage: 5)
-      others.append(new)
       let array = try bench.open(without: [slot])
-      let ranges = try array.admit(new, toSlot: slot)
+      let ranges = try array.admit(bench.wrap(newcomer), toSlot: slot)
       _ = try array.rebuild(slot: slot, ranges: ranges, oneWorker().sweep)
       try array.close()
     case .replace:
       let slot = elsewhere
-      let new = bench.fresh(garbage: 5)
-      others.append(new)
       let array = try bench.open()
-      try array.admitReplacement(new, forSlot: slot)
+      try array.admitReplacement(bench.wrap(newcomer), forSlot: slot)
       let report = try array.rebuild(slot: slot, isReplacement: true, oneWorker().sweep)
       if report.isComplete, report.lostBlocks.isEmpty { try array.finishReplacing(slot: slot) }
       try array.close()
     case .addSpare:
-      let new = bench.fresh()
-      others.append(new)
       let array = try bench.open()
-      try array.addSpare(new)
+      try array.addSpare(bench.wrap(newcomer))
+      try array.close()
+    case .promoteSpare:
+      let slot = elsewhere
+      let array = try bench.open(without: [slot])
+      try array.promoteSpare(named: nil, toSlot: slot)
+      _ = try array.rebuild(slot: slot, oneWorker().sweep)
+      try array.close()
+    case .returnMember:
+      let slot = elsewhere
+      try write(5000, 9000, missing: [slot])
+      let probe = try MemberProbe(bench.wrap(newcomer))
+      let array = try bench.open(without: [slot])
+      let ranges = try array.admit(probe.device, toSlot: slot, knownAs: probe)
+      _ = try array.rebuild(slot: slot, ranges: ranges, oneWorker().sweep)
+      try array.close()
+    case .readRepair:
+      let start = try bench.dataOffset(elsewhere) + 4096
+      bench.devices[elsewhere].corrupt(start + 9..<start + 12)
+      let array = try bench.open()
+      let contents = try bench.contents(array)
+      #expect(contents == bench.model)
       try array.close()
     case .failMember:
       let array = try bench.open()

@@ -15,7 +15,7 @@ import Testing
     let slots: Int
     var missing: Int?
     var description: String {
-      "\(level.name) \(layout) chunk \(chunk >> 10)K of \(slots)\(missing.map { ", slot \($0) missing" } ?? "")"
+      "\(level.name(slotCount: slots)) \(layout) chunk \(chunk >> 10)K of \(slots)\(missing.map { ", slot \($0) missing" } ?? "")"
     }
   }
 
@@ -29,7 +29,7 @@ import Testing
     let result = try LayoutRecovery.search(given)
     let best = try #require(result.candidates.first, "\(test)")
     let found =
-      "\(best.shape.level.name) \(best.shape.layout) \(best.shape.chunkByteCount) \(best.order)"
+      "\(best.shape.levelName) \(best.shape.layout) \(best.shape.chunkByteCount) \(best.order)"
     #expect(result.isDecided, "\(test): \(found) \(best.evidence)")
     let read = try sample.content(of: best, given)
     #expect(read.count == content.count && read == content, "\(test): \(found)")

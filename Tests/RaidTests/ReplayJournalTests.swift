@@ -2,10 +2,11 @@ import BinaryCodec
 import BlockStorage
 import FToolTestSupport
 import MDFormat
-import Raid
 import RaidGeometry
 import SystemPackage
 import Testing
+
+@testable import Raid
 
 @Suite struct ReplayJournalTests {
   /// The array read from these devices.
@@ -206,11 +207,19 @@ import Testing
       for block in 0..<array.blockCount { try array.store(block, slot: slot) }
     }
     try array.finish(events: 9, journalEvents: 7)
-    for devices in [array.members, array.members + [array.journal]] {
-      let error = #expect(throws: RaidError.self) { try RaidArray.open(devices) }
-      guard case .notStartable(.unsupported) = error else {
-        Issue.record("\(String(describing: error))")
-        continue
+    let cases: [([MemoryDevice], StartObstacle)] = [
+      (array.members, .missingJournal),
+      (
+        array.members + [array.journal],
+        .staleJournal(member: "journal", events: 7, newest: 9)
+      ),
+    ]
+    for (devices, obstacle) in cases {
+      #expect(throws: RaidError.notStartable(obstacle)) { try RaidArray.open(devices) }
+      let assembly = try Assembly(devices: devices)
+      #expect(assembly.journal == nil)
+      if devices.count > array.members.count {
+        #expect(assembly.standings.last == .stale(events: 7, newest: 9))
       }
       var options = RaidArray.Options()
       options.allowsDoubt = true
@@ -226,7 +235,7 @@ import Testing
     array.journal.corrupt(
       ReplayedArray.dataOffset + array.tail * 512 + 100..<ReplayedArray.dataOffset + array.tail
         * 512 + 101)
-    #expect(throws: RaidError.self) {
+    #expect(throws: RaidError.notStartable(.damagedJournal(member: "journal"))) {
       try RaidArray.open(array.members + [array.journal])
     }
   }
@@ -251,5 +260,27 @@ import Testing
         .fail(.unreadable(offset: ring.lowerBound, errno: .ioError))))
     #expect(throws: DeviceError.self) { try opened.bytes(0..<4096) }
     #expect(throws: Never.self) { try opened.bytes(16384..<opened.byteCount) }
+  }
+
+  @Test func `a log that is too long to keep track of is refused`() throws {
+    var random = SeededGenerator(seed: 10)
+    let array = ReplayedArray(.singleParity, slotCount: 3, using: &random)
+    for slot in array.members.indices {
+      for block in 0..<array.blockCount { try array.store(block, slot: slot) }
+    }
+    for block in 0..<array.blockCount {
+      let slot = array.pattern(block).dataSlots[0]
+      array.change(block, slot: slot, using: &random)
+      try array.append([(block, [slot], true)])
+    }
+    try array.finish()
+    let assembly = try Assembly(devices: array.members + [array.journal])
+    let index = try #require(assembly.journal)
+    #expect(throws: RaidError.notStartable(.journalTooLarge(member: "journal"))) {
+      try JournalReplay(assembly, journal: index, array.placement, limit: 2 * array.blockCount - 1)
+    }
+    #expect(throws: Never.self) {
+      try JournalReplay(assembly, journal: index, array.placement, limit: 2 * array.blockCount)
+    }
   }
 }

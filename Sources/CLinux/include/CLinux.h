@@ -37,6 +37,11 @@ int clinux_set_direct(int descriptor);
 /// lseek(SEEK_DATA) and lseek(SEEK_HOLE).
 int64_t clinux_next_data(int descriptor, int64_t offset);
 int64_t clinux_next_hole(int descriptor, int64_t offset);
+
+/// Takes those of the descriptors 0, 1 and 2 that are closed, so that no file that is opened later gets
+/// their numbers. To use them still fails (EBADF).
+void clinux_reserve_standard_descriptors(void);
+
 /// fcntl(F_DUPFD_CLOEXEC).
 int clinux_duplicate(int descriptor);
 

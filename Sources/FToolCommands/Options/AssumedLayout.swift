@@ -9,6 +9,7 @@ import RaidGeometry
 /// `size` (the data bytes used of each member) to all up to the members' ends. `data-offset` and `size`
 /// may be lists with a value for each member, `1M:1M:2M`.
 package struct AssumedLayout: Equatable, Sendable {
+  /// The level; for `ec` with its number of parities.
   package var level: RaidLevel
   /// The superblock's layout word.
   package var layout: UInt32

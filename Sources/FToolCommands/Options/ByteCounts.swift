@@ -4,6 +4,10 @@ import BlockStorage
 /// of 1000, and `s` counts sectors of 512 bytes.
 func parseSize(_ text: String) throws(InvalidValue) -> Int {
   guard let bytes = parseByteCount(text) else {
+    let number = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+    if Double(number) != nil, parseByteCount("1" + text.dropFirst(number.count)) != nil {
+      throw InvalidValue("that is too large, or no whole number of bytes")
+    }
     throw InvalidValue("a size is a number, with K, M, G, T, KiB, kB, … or s behind it")
   }
   return bytes

@@ -5,7 +5,12 @@ import SystemPackage
 extension Failure {
   /// A system call that failed, as a sentence: what was done to what, and the kernel's reason.
   package init(_ error: SystemCallError) {
-    let message = "\(error.subject): \(error.call): \(error.errno)"
+    let message =
+      switch error.errno {
+      case .notBlockDevice: "\(error.subject) is neither a file nor a block device"
+      case .isDirectory: "\(error.subject) is a directory"
+      default: "\(error.subject): \(error.call): \(error.errno)"
+      }
     self.init(Self.status(of: error.errno), message, hint: Self.hint(for: error.errno))
   }
 
@@ -32,15 +37,25 @@ extension Failure {
     }
   }
 
+  /// What ends a program that wants so many bytes of memory more and gets none.
+  init(outOfMemory byteCount: Int) {
+    self.init(
+      .systemCall, "there is no memory for \(ByteSize(byteCount))",
+      hint:
+        "end other programs, or raise the limit that 'ulimit -v' shows; what was being written is as after "
+        + "a crash, and 'ftool raid status' says what to do")
+  }
+
   /// What an error of the kernel means to a script.
   package static func status(of errno: Errno) -> ExitStatus {
     switch errno {
     case .noSuchFileOrDirectory, .notDirectory: .notFound
+    case .notBlockDevice, .isDirectory: .usage
     case .permissionDenied, .notPermitted, .readOnlyFileSystem: .notPermitted
     case .resourceBusy, .textFileBusy, .wouldBlock: .busy
     case .fileExists: .wouldOverwrite
     case .ioError, .noSpace, .diskQuotaExceeded, .fileTooLarge, .brokenPipe,
-      .noSuchAddressOrDevice:
+      .badFileDescriptor, .noSuchAddressOrDevice:
       .inputOutput
     default: .systemCall
     }
@@ -51,6 +66,7 @@ extension Failure {
     case .permissionDenied, .notPermitted: "look at its owner and mode, or run as another user"
     case .readOnlyFileSystem: "the filesystem is mounted read-only"
     case .noSpace, .diskQuotaExceeded: "make room and run the command again"
+    case .badFileDescriptor: "it was closed when ftool was started"
     case .tooManyOpenFiles: "raise the limit with 'ulimit -n'"
     default: nil
     }

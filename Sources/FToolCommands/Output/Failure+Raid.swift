@@ -15,10 +15,14 @@ extension Failure {
     case .outOfBounds(let offset, let byteCount, let end):
       self.init(
         .usage,
-        byteCount == 1
-          ? "the input is longer than the array: it ends at byte \(end)"
+        byteCount == 0
+          ? "byte \(offset) is past the array's end at byte \(end)"
           : "bytes \(offset) to \(offset + byteCount) reach past the array's end at byte \(end)",
         hint: "the array has \(ByteSize(end)): choose a smaller offset or length")
+    case .inputTooLong(let end):
+      self.init(
+        .usage, "the input is longer than the array: it ends at byte \(end)",
+        hint: "what fits may have been written")
     case .noSuchMember(let name):
       self.init(
         .notFound, "\(name) is not a member of the array",
@@ -61,6 +65,12 @@ extension Failure {
     case .unreadable(let member):
       self.init(
         .inputOutput, "\(bytes) cannot be read from \(member), and there is no other copy")
+    case .inDoubt(let slot):
+      self.init(
+        .damaged,
+        "\(bytes) are in doubt: the array was not closed properly, the member of slot \(slot) is missing, "
+          + "and the others may not agree on what it held",
+        hint: "give the missing members, or take what the others say with --force")
     case .missing(let slot):
       self.init(
         .damaged, "\(bytes) are lost: the member of slot \(slot) is missing, and too few are left",
@@ -93,6 +103,33 @@ extension Failure {
     case .unsupported(let what): self.init(.configuration, what)
     case .unreadableSuperblock(let member, let error): self.init(error, on: member)
     case .device(let member, let error): self.init(error, on: member)
+    case .missingJournal:
+      self.init(
+        .notFound,
+        "the array has a journal that was not given, and what it holds may be nowhere else",
+        hint:
+          "give the journal's device too, or read what the members have with --force: some of it "
+          + "may be old or torn")
+    case .staleJournal(let member, let events, let newest):
+      self.init(
+        .notFound,
+        "the journal \(member) is out of date, at event \(events) of \(newest), and no other was given",
+        hint:
+          "give the journal that was used last, or read what the members have with --force: some "
+          + "of it may be old or torn")
+    case .damagedJournal(let member):
+      self.init(
+        .damaged, "the log on the journal \(member) has no beginning",
+        hint: "read what the members have with --force: some of it may be old or torn")
+    case .journalTooLarge(let member):
+      self.init(
+        .configuration,
+        "the journal \(member) holds more than ftool keeps track of: over "
+          + ByteSize(MDJournalReplay.usualLimit * MDJournal.blockByteCount).description,
+        hint: "'mdadm --assemble' lets the kernel write it out, or read what the members have with "
+          + "--force: some of it may be old or torn")
+    case .damagedBadBlockLog(let member):
+      self.init(.damaged, "the list of bad blocks of \(member) is damaged")
     }
   }
 
@@ -105,7 +142,7 @@ extension Failure {
         hint: "'ftool raid recover' looks for arrays whose superblocks are gone")
     default:
       self.init(
-        .configuration, "the superblock of \(member) cannot be used: \(error)",
+        .configuration, "the superblock of \(member) cannot be used: it \(error.sentence)",
         hint: "'ftool raid examine \(member)' shows what is there")
     }
   }
@@ -147,6 +184,10 @@ extension Failure {
 
   private init(_ reason: Unsuitable) {
     switch reason {
+    case .dataOffsetTooSmall(let member, let least):
+      self.init(
+        .usage,
+        "the data cannot begin before byte \(least) of \(member): the metadata is in front of it")
     case .noRedundancy:
       self.init(.usage, "the array has no redundancy: its members cannot be replaced or rebuilt")
     case .foreignSumsFile(let name):
@@ -163,6 +204,12 @@ extension Failure {
         hint: "rebuild or replace the other missing members first")
     case .alreadyReplacing(let slot):
       self.init(.usage, "the member of slot \(slot) is being replaced already")
+    case .noRoomForBitmap(let member, let has, let needs):
+      self.init(
+        .usage,
+        "\(member) has no room for the array's bitmap: it takes \(ByteSize(needs)), and there is room "
+          + "for \(ByteSize(has))",
+        hint: "give a larger member, or make the bitmap smaller with 'mdadm --grow --bitmap-chunk'")
     }
   }
 }

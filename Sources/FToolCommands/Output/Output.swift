@@ -51,12 +51,12 @@ package final class Output: Sendable {
   /// behind the first as text and takes its place as JSON (`status --watch`).
   package func show(_ report: some Report) {
     state.withLock { $0.report = report }
-    if !isJSON { write(report.text(resultStyle), to: results) }
+    if !isJSON { writeResult(report.text(resultStyle)) }
   }
 
   /// Shows the result where the last one stood, if that was on a terminal; else below it.
   package func redraw(_ report: some Report) {
-    if !isJSON, results.isTerminal { write("\u{1B}[H\u{1B}[2J", to: results) }
+    if !isJSON, results.isTerminal { writeResult("\u{1B}[H\u{1B}[2J") }
     show(report)
   }
 
@@ -65,17 +65,17 @@ package final class Output: Sendable {
   package func warn(_ message: String) {
     state.withLock { $0.warnings.append(message) }
     if verbosity == .quiet { return }
-    write(messageStyle.warning("ftool: warning:") + " \(message)\n", to: messages)
+    say(messageStyle.warning("ftool: warning:") + " \(message)\n")
   }
 
   /// Says what is being done, unless `--quiet`.
   package func note(_ message: String) {
-    if verbosity != .quiet { write("ftool: \(message)\n", to: messages) }
+    if verbosity != .quiet { say("ftool: \(message)\n") }
   }
 
   /// Says what only `--verbose` wants to know.
   package func detail(_ message: @autoclosure () -> String) {
-    if verbosity == .verbose { write("ftool: \(message())\n", to: messages) }
+    if verbosity == .verbose { say("ftool: \(message())\n") }
   }
 
   /// Writes what ends the command, and gives the number to exit with.
@@ -86,15 +86,15 @@ package final class Output: Sendable {
     case .success(let status):
       if isJSON {
         let object = report?.jsonObject ?? SimpleReport(type: "done", "", json: [:]).jsonObject
-        write(object.appending([listed]).text + "\n", to: results)
+        writeResult(object.appending([listed]).text + "\n")
       }
       return statusAfterWriting(status)
     case .failure(let failure):
       if isJSON {
         let soFar = report.map { [JSONValue.Field("result", $0.jsonObject)] } ?? []
-        write(failure.json.appending([listed] + soFar).text + "\n", to: results)
+        writeResult(failure.json.appending([listed] + soFar).text + "\n")
       } else {
-        write(failure.text(messageStyle), to: messages)
+        say(failure.text(messageStyle))
       }
       return failure.status.code
     }
@@ -105,15 +105,18 @@ package final class Output: Sendable {
     guard let error = state.withLock({ $0.writeError }) else { return status.code }
     if error == .brokenPipe { return status.code }
     let failure = Failure(.inputOutput, "cannot write the result: \(error)")
-    write(failure.text(messageStyle), to: messages)
+    say(failure.text(messageStyle))
     return failure.status.code
   }
 
-  private func write(_ text: String, to sink: TextSink) {
+  private func writeResult(_ text: String) {
     do {
-      try sink.write(text)
+      try results.write(text)
     } catch {
       state.withLock { $0.writeError = $0.writeError ?? error }
     }
   }
+
+  /// Whoever closed standard error, or filled its disk, does not want to hear; the result is no worse for it.
+  private func say(_ text: String) { try? messages.write(text) }
 }

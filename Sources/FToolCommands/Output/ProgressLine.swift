@@ -22,6 +22,8 @@ package final class ProgressLine: Sendable {
     var start: Duration
     var shownAt: Duration?
     var shownPercent: Int = 0
+    /// The bytes that the last line told.
+    var shownDone: Int?
     var rate: RateEstimate
     var isDrawn = false
     var isFinished = false
@@ -67,7 +69,9 @@ package final class ProgressLine: Sendable {
       state.rate.add(at: time, done: state.done)
       switch mode {
       case .bar: return "\r" + bar(state) + "\u{1B}[K\n"
-      case .plain: return state.shownAt == nil ? "" : line(state) + "\n"
+      case .plain:
+        guard let shown = state.shownDone, shown != state.done else { return "" }
+        return line(state) + "\n"
       case .json: return json(state).text + "\n"
       case .none, .auto: return ""
       }
@@ -105,6 +109,7 @@ package final class ProgressLine: Sendable {
       }
       state.shownAt = time
       state.shownPercent = percent
+      state.shownDone = state.done
       return line(state) + "\n"
     case .json:
       if let sinceShown, sinceShown < Self.jsonInterval { return "" }
@@ -145,7 +150,7 @@ package final class ProgressLine: Sendable {
     let done = ByteSize(state.done).description
     parts.append(state.total.map { "\(done) of \(ByteSize($0))" } ?? done)
     if let rate = state.rate.bytesPerSecond { parts.append("\(ByteSize(rate))/s") }
-    if let seconds = Self.secondsLeft(state) {
+    if let seconds = Self.secondsLeft(state), seconds > 0 {
       parts.append("\(durationText(.seconds(seconds))) left")
     }
     return parts

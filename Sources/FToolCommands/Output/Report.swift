@@ -21,8 +21,10 @@ extension Report {
 
 /// A result that is nothing but fields and a text: for commands with little to say.
 package struct SimpleReport: Report {
+  /// The value of the object's `type`, which scripts tell results apart by.
   package let type: String
   private let lines: String
+  /// The fields that follow `type` and `schema`: an object.
   package let json: JSONValue
 
   /// A text, whose line end is added where it is missing, and the same as fields.

@@ -11,9 +11,11 @@ package protocol StopFlag: Sendable {
 }
 
 extension StopFlag {
-  /// Throws the failure that an interrupted command ends with, where a signal came.
-  package func check() throws(Failure) {
-    if let signal { throw .interrupted(signal: signal) }
+  /// Throws the failure that an interrupted command ends with, where a signal came. `resuming` says how to
+  /// go on, where not by running the same command again.
+  package func check(resuming hint: String? = nil) throws(Failure) {
+    guard let signal else { return }
+    throw hint.map { .interrupted(signal: signal, resuming: $0) } ?? .interrupted(signal: signal)
   }
 }
 

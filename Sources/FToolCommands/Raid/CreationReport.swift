@@ -19,7 +19,7 @@ struct CreationReport: Report {
     let shape = creation.shape
     let verb = isPlan ? "would create" : "created"
     var text =
-      "\(verb) \(creation.request.name): \(shape.level.name), \(ByteSize(shape.byteCount)), "
+      "\(verb) \(creation.request.name): \(shape.levelName), \(ByteSize(shape.byteCount)), "
       + "\(creation.slotCount) members, UUID \(creation.arrayID)\n"
     guard isPlan else { return text }
     var table = TextTable(
@@ -40,7 +40,7 @@ struct CreationReport: Report {
     let shape = creation.shape
     return [
       "name": .string(creation.request.name), "uuid": .string(creation.arrayID.description),
-      "level": .string(shape.level.name), "bytes": .number(shape.byteCount),
+      "level": .string(shape.levelName), "bytes": .number(shape.byteCount),
       "chunk_bytes": .number(shape.chunkByteCount), "slots": .number(creation.slotCount),
       "metadata": .string(creation.request.version.rawValue),
       "members": .array(

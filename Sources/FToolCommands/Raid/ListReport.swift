@@ -21,7 +21,7 @@ struct ListReport: Report {
     init(_ status: ArrayStatus, _ probes: [MemberProbe]) {
       uuid = status.reference.arrayID.description
       name = status.name
-      level = status.shape?.level.name
+      level = status.shape?.levelName
       byteCount = status.byteCount
       state = status.condition.rawValue
       let slots = status.rows.compactMap { row in row.isUsed ? row.slot : nil }

@@ -19,37 +19,28 @@ package struct RaidAdd: Verb {
   @Flag(name: .long, help: "Keep it as a spare, even if a place is empty.")
   package var spare = false
 
-  @OptionGroup package var degraded: DegradedOption
-  @OptionGroup package var sums: SumsFileOption
-  @OptionGroup package var lock: LockOptions
-  @OptionGroup package var write: WriteOptions
+  @OptionGroup package var change: ChangeOptions
   @OptionGroup package var global: GlobalOptions
 
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    var request = ArraySession.Request()
-    request.use = write.dryRun ? .read : .write
-    request.allowsDegraded = degraded.degraded
-    request.allowsDoubt = write.force
-    request.sumsFile = sums.sumsFile
-    request.wait = lock.wait
-    let session = try ArraySession(operand, request, context: context)
+    let session = try change.open(operand, context)
     let known = session.member(at: new)
     if let known, known.standing.isUsed {
       throw Failure(
         .usage, "\(new) is a member of the array already: \(known.standing.sentence)")
     }
     // One that was found is open and held already.
-    let files = known == nil ? try RebuildWork.open(new, write, context) : nil
-    guard let device = known?.probe.device ?? files?.devices.first else {
-      throw Failure(.usage, "'\(new)' is no member that could be added")
+    let file = known == nil ? try NewMemberFile(new, session, change.write, context) : nil
+    guard let device = known?.probe.device ?? file?.device else {
+      preconditionFailure("it is known or new")
     }
     let slot = spare ? nil : self.slot(for: known?.probe, in: session.array)
     return try session.change(
       slot.map { "added \(new) in slot \($0); 'ftool raid rebuild' fills it" }
         ?? "added \(new) as a spare",
-      dryRun: write.dryRun, type: "raid-add", member: new
+      dryRun: change.write.dryRun, type: "raid-add", member: new
     ) { (array) throws(RaidError) in
       if let slot {
         _ = try array.admit(device, toSlot: slot)

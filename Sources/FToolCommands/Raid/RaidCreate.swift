@@ -143,8 +143,13 @@ package struct RaidCreate: Verb {
   }
 
   private func create(_ paths: [MemberPath], _ context: CommandContext) throws -> ExitStatus {
-    let files = try MemberFiles(
-      paths, for: write.dryRun ? .read : .write, context: context)
+    let files: MemberFiles
+    do {
+      files = try MemberFiles(paths, for: write.dryRun ? .read : .write, context: context)
+    } catch {
+      guard error.status == .notFound, error.hint == nil else { throw error }
+      throw Failure(error.status, error.message, hint: "--make SIZE makes the files first")
+    }
     var opened = files.devices.makeIterator()
     let devices = paths.map { $0.isMissing ? nil : opened.next() }
     try requireNothingForeign(files.devices)
@@ -161,7 +166,7 @@ package struct RaidCreate: Verb {
     guard creation.shape.redundancy >= missing else {
       throw Failure(
         .usage,
-        "\(missing) members are missing, and level \(creation.shape.level.name) survives the loss of "
+        "\(missing) members are missing, and level \(creation.shape.levelName) survives the loss of "
           + "\(creation.shape.redundancy)")
     }
     let isZero = creation.isAllHoles
@@ -246,7 +251,7 @@ package struct RaidCreate: Verb {
   /// Refuses members that hold something.
   private func requireNothingForeign(_ devices: [any BlockDevice]) throws(Failure) {
     if write.force { return }
-    for device in devices { try RebuildWork.requireNothingForeign(on: device) }
+    for device in devices { try NewMemberFile.requireNothingForeign(on: device) }
   }
 
   /// `--assume-clean` is for members that are all zeros.
@@ -269,8 +274,15 @@ package struct RaidCreate: Verb {
     guard name.utf8.count <= 32 else {
       throw ValidationError("the array's name '\(name)' is longer than 32 bytes")
     }
-    if let homehost, homehost.contains(":") || homehost.utf8.count > 31 {
-      throw ValidationError("the homehost has at most 31 bytes and no ':' in it")
+    if let homehost,
+      homehost.utf8.count > 31
+        || !homehost.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x3A })
+    {
+      throw ValidationError("the homehost has at most 31 bytes, and no blanks or ':' in it")
+    }
+    // What `create a.img b.img c.img` means is not an array of two, called a.img.
+    if (try? Files.kind(of: name)) == .regular {
+      throw ValidationError("'\(name)' is a file: the array's name comes before its members")
     }
   }
 
@@ -280,9 +292,10 @@ package struct RaidCreate: Verb {
     for (index, path) in paths.enumerated() where paths[..<index].contains(path) {
       throw ValidationError("'\(path)' is given twice")
     }
-    guard (0...members.count).contains(spares) else {
+    guard (0..<members.count).contains(spares) else {
       throw ValidationError("of \(members.count) members \(spares) cannot be spares")
     }
+    guard !paths.isEmpty else { throw ValidationError("all members are missing") }
     guard !members.suffix(spares).contains("missing") else {
       throw ValidationError("a spare cannot be missing")
     }
@@ -303,13 +316,19 @@ package struct RaidCreate: Verb {
       let most = level.maximumMemberCount
       let range =
         level.minimumMemberCount == most ? "\(most)" : "\(level.minimumMemberCount) to \(most)"
-      throw ValidationError("level \(level) has \(range) members, and \(count) are given")
+      throw ValidationError(
+        "level \(level) has \(range) members, and \(count) \(count == 1 ? "is" : "are") given")
     }
     if spares > 0, !level.hasRedundancy {
       throw ValidationError("level \(level) has no redundancy, so a spare is of no use to it")
     }
+    if bitmap == .internal, !level.hasRedundancy {
+      throw ValidationError("level \(level) has no use for a bitmap: there is nothing to resync")
+    }
     try checkLayout(level)
     try checkChunk(level)
+    try checkSize(level)
+    try checkDataOffset()
   }
 
   private func checkLayout(_ level: LevelChoice) throws {
@@ -327,7 +346,28 @@ package struct RaidCreate: Verb {
     guard let chunk else { return }
     guard level.hasChunks else { throw ValidationError("level \(level) has no chunks") }
     guard chunk.nonzeroBitCount == 1, (4096...16 << 20).contains(chunk) else {
-      throw ValidationError("a chunk is a power of two from 4K to 16M, not \(ByteSize(chunk))")
+      throw ValidationError(
+        "a chunk is a power of two from 4K to 16M, not "
+          + (chunk % 1024 == 0 ? "\(ByteSize(chunk))" : "\(chunk) bytes"))
+    }
+  }
+
+  private func checkSize(_ level: LevelChoice) throws {
+    guard let size else { return }
+    let least = level.hasChunks ? chunk ?? 512 << 10 : 64 << 10
+    guard size >= least else {
+      throw ValidationError(
+        "--size is less than \(level.hasChunks ? "one chunk of " : "")\(ByteSize(least))")
+    }
+  }
+
+  private func checkDataOffset() throws {
+    guard let dataOffset else { return }
+    guard metadata != .version1_0 || dataOffset == 0 else {
+      throw ValidationError("with metadata 1.0 the data begins at the start of a member")
+    }
+    guard dataOffset % 4096 == 0 else {
+      throw ValidationError("the data begins at a multiple of 4K, not at byte \(dataOffset)")
     }
   }
 }

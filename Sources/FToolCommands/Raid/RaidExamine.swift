@@ -17,23 +17,28 @@ package struct RaidExamine: Verb {
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    var findings: [RaidExamineFinding] = []
+    var items: [RaidExamineReport.Item] = []
     var failures: [Failure] = []
     for text in member {
       do throws(Failure) {
-        findings.append(try Self.examine(text))
+        let (item, failure) = try Self.examine(text)
+        if let item { items.append(item) }
+        if let failure { failures.append(failure) }
       } catch {
         failures.append(error)
       }
     }
-    if !findings.isEmpty { context.output.show(RaidExamineReport(findings: findings)) }
+    if !items.isEmpty { context.output.show(RaidExamineReport(items: items)) }
     // The others are told of; the first is how the command ends.
     for failure in failures.dropFirst() { context.output.warn(failure.message) }
     if let failure = failures.first { throw failure }
     return .done
   }
 
-  private static func examine(_ text: String) throws(Failure) -> RaidExamineFinding {
+  /// What there is to show of a device, and why it is no member if it is none.
+  private static func examine(
+    _ text: String
+  ) throws(Failure) -> (RaidExamineReport.Item?, Failure?) {
     let path: MemberPath
     do throws(MemberPathError) {
       path = try MemberPath(parsing: text)
@@ -46,6 +51,8 @@ package struct RaidExamine: Verb {
     } catch {
       throw Failure(error, path)
     }
-    return try RaidExamineFinding(device)
+    if let probe = try? MemberProbe(device) { return (.member(try RaidExamineFinding(probe)), nil) }
+    let places = SuperblockPlaces(device)
+    return (places.suspects.isEmpty ? nil : .broken(places), places.failure)
   }
 }

@@ -80,7 +80,9 @@ extension RaidExamineFinding {
       "position": .number(Self.clampedBytes(reshape.positionSectors)),
       "backwards": .bool(superblock.reshapesBackwards),
       "slots_before": .number(superblock.previousSlotCount),
-      "new_level": .string(Self.levelName(reshape.newLevel, layout: reshape.newLayout)),
+      "new_level": .string(
+        Self.levelName(
+          reshape.newLevel, layout: reshape.newLayout, slotCount: superblock.slotCount)),
       "new_layout": .string(
         Self.layoutName(level: reshape.newLevel, layout: reshape.newLayout, hasRaid0Layout: false)),
       "new_chunk_bytes": .number(UInt64(reshape.newChunkSectors) * 512),

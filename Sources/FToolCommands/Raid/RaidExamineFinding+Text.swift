@@ -112,7 +112,10 @@ extension RaidExamineFinding {
     }
     if reshape.newLevel != superblock.level {
       lines.append(
-        Self.line("New Level", Self.levelName(reshape.newLevel, layout: reshape.newLayout)))
+        Self.line(
+          "New Level",
+          Self.levelName(
+            reshape.newLevel, layout: reshape.newLayout, slotCount: superblock.slotCount)))
     }
     if reshape.newLayout != superblock.layout,
       let name = Self.layoutName(

@@ -88,18 +88,14 @@ extension RaidExamineFinding {
   }
 
   static func levelName(_ superblock: MDSuperblock) -> String {
-    if superblock.level == MDLevel.erasureCoded {
-      let parities = superblock.erasureParityCount
-      return "ec:\(superblock.slotCount - parities)+\(parities)"
-    }
-    return levelName(superblock.level, layout: superblock.layout)
+    levelName(superblock.level, layout: superblock.layout, slotCount: superblock.slotCount)
   }
 
-  static func levelName(_ level: Int32, layout: UInt32) -> String {
+  static func levelName(_ level: Int32, layout: UInt32, slotCount: Int) -> String {
     switch level {
     case MDLevel.multipath: "multipath"
     case MDLevel.faulty: "faulty"
-    default: RaidLevel(number: level, layout: layout)?.name ?? "-unknown-"
+    default: RaidLevel(number: level, layout: layout)?.name(slotCount: slotCount) ?? "-unknown-"
     }
   }
 

@@ -35,17 +35,10 @@ struct RaidExamineFinding: Sendable {
   let hasTrustedSums: Bool
   let roster: Roster?
 
-  init(_ device: any BlockDevice) throws(Failure) {
+  init(_ probe: MemberProbe) throws(Failure) {
+    let device = probe.device
     name = device.name
     byteCount = device.byteCount
-    let probe: MemberProbe
-    do throws(RaidError) {
-      probe = try MemberProbe(device)
-    } catch .notStartable(.unreadableSuperblock) {
-      throw Self.failure(of: device)
-    } catch {
-      throw Failure(error)
-    }
     superblock = probe.superblock
     let sector = Int(superblock.superOffsetSectors)
     let block = try Self.read(device, sector * 512..<sector * 512 + 4096)
@@ -122,54 +115,6 @@ struct RaidExamineFinding: Sendable {
 }
 
 extension RaidExamineFinding {
-  /// Why a device is no member: what is wrong at each place where a superblock may be.
-  private static func failure(of device: any BlockDevice) -> Failure {
-    var problems: [String] = []
-    var isDamaged = false
-    for version in MDMetadataVersion.searchOrder {
-      guard let sector = version.superblockSector(memberSectors: device.byteCount / 512) else {
-        continue
-      }
-      do {
-        let block = try read(device, sector * 512..<sector * 512 + 4096)
-        _ = try MDSuperblock(
-          decoding: block.rawBytes, version: version, memberSectors: device.byteCount / 512)
-      } catch let error as MDSuperblockError where error != .absent {
-        // Any 1.x superblock is looked at in all three places; only the right one counts.
-        if case .unsupportedVersion = error { continue }
-        if case .damaged = error { isDamaged = true }
-        problems.append(
-          "the superblock at byte \(sector * 512) (version \(version.rawValue)) \(sentence(error))")
-      } catch {}
-    }
-    guard !problems.isEmpty else { return Failure(.absent, on: device.name) }
-    return Failure(
-      isDamaged ? .damaged : .notFound,
-      "\(device.name) is not a member that can be used: " + problems.joined(separator: "; "),
-      hint: isDamaged ? "'ftool raid recover' can find the array by its other members" : nil)
-  }
-
-  private static func sentence(_ error: MDSuperblockError) -> String {
-    switch error {
-    case .absent: return "is not there"
-    case .truncated: return "is cut off"
-    case .bigEndian: return "was written by a big-endian machine"
-    case .unsupportedVersion(let major, let minor):
-      return "has the unknown version \(major).\(minor)"
-    case .damaged(let stored, let computed):
-      return
-        "is damaged: its checksum is \(hexadecimal(stored)) and should be \(hexadecimal(computed))"
-    case .wrongPlace(let stated, _): return "says that it belongs at byte \(clampedBytes(stated))"
-    case .unsupportedFeatures(let bits):
-      let names = (0..<32).filter { bits >> UInt32($0) & 1 != 0 }.map {
-        "0x" + hexadecimal(UInt32(1) << UInt32($0))
-      }
-      return "has unknown feature bits: \(names.joined(separator: ", "))"
-    case .unsupportedLevel(let level): return "has the unknown level \(level)"
-    case .invalid(let field): return "makes no sense: \(field.rawValue)"
-    }
-  }
-
   static func hexadecimal(_ value: UInt32) -> String { String(value, radix: 16) }
 
   /// Sectors as bytes, as far as there are numbers for it.

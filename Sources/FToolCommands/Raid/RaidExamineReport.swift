@@ -2,20 +2,44 @@ import MDFormat
 
 /// What `raid examine` found on members.
 struct RaidExamineReport: Report {
-  let findings: [RaidExamineFinding]
+  /// A device that was asked about.
+  enum Item: Sendable {
+    case member(RaidExamineFinding)
+    /// It has a superblock that can't be used.
+    case broken(SuperblockPlaces)
+  }
+
+  let items: [Item]
 
   var type: String { "raid-examine" }
 
   func text(_ style: TextStyle) -> String {
-    findings.map { finding in
-      let version = finding.superblock.version == .v0_90
-      let lines = version ? finding.legacyLines : finding.lines
-      return style.strong("\(finding.name):") + "\n"
-        + (lines + finding.ownLines).joined(separator: "\n") + "\n"
+    items.map { item in
+      let (name, lines) =
+        switch item {
+        case .member(let finding):
+          (
+            finding.name,
+            (finding.superblock.version == .v0_90 ? finding.legacyLines : finding.lines)
+              + finding.ownLines
+          )
+        case .broken(let places): (places.name, places.lines)
+        }
+      return style.strong("\(name):") + "\n" + lines.joined(separator: "\n") + "\n"
     }.joined(separator: "\n")
   }
 
-  var json: JSONValue { ["members": .array(findings.map(\.json))] }
+  var json: JSONValue {
+    [
+      "members": .array(
+        items.map { item in
+          switch item {
+          case .member(let finding): finding.json
+          case .broken(let places): places.json
+          }
+        })
+    ]
+  }
 }
 
 extension RaidExamineFinding {

@@ -46,10 +46,17 @@ package struct RaidList: Verb {
     let finder = ArrayFinder(folders: scan.isEmpty ? ["."] : scan, context: context)
     var arrays: [Identifier: [MemberProbe]] = [:]
     var seen = Set<FileKey>()
+    var broken = Set<String>()
     func consider(_ path: MemberPath) {
-      guard let probe = finder.probe(path), let key = FileKey(probe.device) else { return }
-      guard seen.insert(key).inserted else { return }
-      arrays[probe.superblock.arrayID, default: []].append(probe)
+      switch finder.look(at: path) {
+      case .member(let probe):
+        guard let key = FileKey(probe.device), seen.insert(key).inserted else { return }
+        arrays[probe.superblock.arrayID, default: []].append(probe)
+      case .broken(let error):
+        guard broken.insert((try? Files.realPath(path.path)) ?? path.path).inserted else { return }
+        context.output.warn(Failure(error).message)
+      case .stranger: break
+      }
     }
     for folder in finder.folders {
       for path in try finder.candidates(in: folder) { consider(path) }

@@ -33,6 +33,11 @@ package struct RaidRead: Verb {
   @Flag(name: .long, help: "Write back what had to be reconstructed.")
   package var repair = false
 
+  @Flag(
+    name: .shortAndLong,
+    help: "Read what is in doubt, too: after a crash without a member, or without a journal.")
+  package var force = false
+
   @Flag(name: .long, help: "Bypass the page cache.")
   package var direct = false
 
@@ -75,6 +80,7 @@ package struct RaidRead: Verb {
     request.use = repair ? .write : .read
     request.direct = direct
     request.allowsDegraded = degraded.degraded
+    request.allowsDoubt = force
     request.readPolicy = readPolicy
     request.sumsFile = sums.sumsFile
     request.wait = lock.wait
@@ -84,6 +90,7 @@ package struct RaidRead: Verb {
       } else {
         try ArraySession(operand, request, context: context)
       }
+    try requireOtherOutput(session.members)
     let array = session.array
     let start = offset ?? 0
     guard start <= array.byteCount, length ?? 0 <= array.byteCount - start else {
@@ -111,7 +118,12 @@ package struct RaidRead: Verb {
     }
     line.finish()
     try session.close()
-    if done < range.count, !isRefused { try context.stop.check() }
+    if done < range.count, !isRefused {
+      try context.stop.check(
+        resuming:
+          "the first \(done) bytes were copied; read again from the start, or the rest with "
+          + "--offset \(start + done)")
+    }
     context.output.show(
       SimpleReport(
         type: "raid-read", "",
@@ -121,6 +133,22 @@ package struct RaidRead: Verb {
           "blocks_restored": .number(array.blocksRestored),
         ]))
     return .done
+  }
+
+  /// Refuses to write into the members that are read.
+  private func requireOtherOutput(_ members: MemberFiles) throws(Failure) {
+    do {
+      if let output, output != "-" {
+        if Files.exists(output) {
+          try members.requireNoMember(try Files.identity(of: output), named: output)
+        }
+      } else {
+        let stream = try OwnedDescriptor.standardOutput()
+        try members.requireNoMember(try stream.identity, named: stream.name)
+      }
+    } catch {
+      throw Failure(unexpected: error)
+    }
   }
 
   /// Copies to where the bytes are wanted.

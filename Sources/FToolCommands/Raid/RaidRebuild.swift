@@ -25,10 +25,7 @@ package struct RaidRebuild: Verb {
   package var verify = false
 
   @OptionGroup package var rate: RateOption
-  @OptionGroup package var degraded: DegradedOption
-  @OptionGroup package var sums: SumsFileOption
-  @OptionGroup package var lock: LockOptions
-  @OptionGroup package var write: WriteOptions
+  @OptionGroup package var change: ChangeOptions
   @OptionGroup package var global: GlobalOptions
 
   package init() {}
@@ -40,16 +37,12 @@ package struct RaidRebuild: Verb {
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    var request = ArraySession.Request()
-    request.use = write.dryRun ? .read : .write
-    request.allowsDegraded = degraded.degraded
-    request.expectsOneMissing = member != nil || onto != nil
-    request.allowsDoubt = write.force
-    request.sumsFile = sums.sumsFile
-    request.wait = lock.wait
-    let session = try ArraySession(operand, request, context: context)
-    let work = try RebuildWork(session, member: member, onto: onto, write, context)
-    if write.dryRun {
+    let session = try change.open(operand, context) {
+      $0.expectsOneMissing = member != nil || onto != nil
+      $0.mentioned = [member, onto].compactMap { $0 }
+    }
+    let work = try RebuildWork(session, member: member, onto: onto, change.write, context)
+    if change.write.dryRun {
       try session.requireWritable()
       context.output.show(work.plan)
       return .done

@@ -102,7 +102,9 @@ package struct RaidRecover: Verb {
       }
     } catch {
       line.clear()
-      if error == .interrupted { try context.stop.check() }
+      if error == .interrupted {
+        try context.stop.check(resuming: "nothing was changed; the search would begin anew")
+      }
       throw Failure(error)
     }
     line.clear()

@@ -13,25 +13,16 @@ package struct RaidRemove: Verb {
     completion: .file())
   package var member: String
 
-  @OptionGroup package var degraded: DegradedOption
-  @OptionGroup package var sums: SumsFileOption
-  @OptionGroup package var lock: LockOptions
-  @OptionGroup package var write: WriteOptions
+  @OptionGroup package var change: ChangeOptions
   @OptionGroup package var global: GlobalOptions
 
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    var request = ArraySession.Request()
-    request.use = write.dryRun ? .read : .write
-    request.allowsDegraded = degraded.degraded
-    request.allowsDoubt = write.force
-    request.sumsFile = sums.sumsFile
-    request.wait = lock.wait
-    let session = try ArraySession(operand, request, context: context)
+    let session = try change.open(operand, context)
     let member = session.name(ofMember: member)
     return try session.change(
-      "removed \(member)", dryRun: write.dryRun, type: "raid-remove", member: member,
+      "removed \(member)", dryRun: change.write.dryRun, type: "raid-remove", member: member,
       check: { (array) throws(RaidError) in try array.requireRemovable(member) }
     ) { (array) throws(RaidError) in
       try array.removeMember(named: member)

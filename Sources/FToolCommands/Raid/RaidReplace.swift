@@ -22,10 +22,7 @@ package struct RaidReplace: Verb {
   package var verify = false
 
   @OptionGroup package var rate: RateOption
-  @OptionGroup package var degraded: DegradedOption
-  @OptionGroup package var sums: SumsFileOption
-  @OptionGroup package var lock: LockOptions
-  @OptionGroup package var write: WriteOptions
+  @OptionGroup package var change: ChangeOptions
   @OptionGroup package var global: GlobalOptions
 
   package init() {}
@@ -35,15 +32,9 @@ package struct RaidReplace: Verb {
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    var request = ArraySession.Request()
-    request.use = write.dryRun ? .read : .write
-    request.allowsDegraded = degraded.degraded
-    request.allowsDoubt = write.force
-    request.sumsFile = sums.sumsFile
-    request.wait = lock.wait
-    let session = try ArraySession(operand, request, context: context)
-    let work = try RebuildWork(session, replacing: member, with: onto, write, context)
-    if write.dryRun {
+    let session = try change.open(operand, context) { $0.mentioned = [member, onto] }
+    let work = try RebuildWork(session, replacing: member, with: onto, change.write, context)
+    if change.write.dryRun {
       try session.requireWritable()
       context.output.show(work.plan)
       return .done

@@ -24,23 +24,14 @@ package struct RaidScrub: Verb {
   package var range: ByteRange?
 
   @OptionGroup package var rate: RateOption
-  @OptionGroup package var degraded: DegradedOption
-  @OptionGroup package var sums: SumsFileOption
-  @OptionGroup package var lock: LockOptions
-  @OptionGroup package var write: WriteOptions
+  @OptionGroup package var change: ChangeOptions
   @OptionGroup package var global: GlobalOptions
 
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    let repairs = repair == .auto && !write.dryRun
-    var request = ArraySession.Request()
-    request.use = repairs ? .write : .read
-    request.allowsDegraded = degraded.degraded
-    request.allowsDoubt = write.force
-    request.sumsFile = sums.sumsFile
-    request.wait = lock.wait
-    let session = try ArraySession(operand, request, context: context)
+    let repairs = repair == .auto && !change.write.dryRun
+    let session = try change.open(operand, context) { $0.use = repairs ? .write : .read }
     let array = session.array
     var options = RaidArray.ScrubOptions()
     options.repairs = repairs
@@ -48,7 +39,8 @@ package struct RaidScrub: Verb {
       guard range.lowerBound < array.byteCount, range.upperBound ?? 0 <= array.byteCount else {
         throw Failure(
           RaidError.outOfBounds(
-            offset: range.lowerBound, byteCount: (range.upperBound ?? 0) - range.lowerBound,
+            offset: range.lowerBound,
+            byteCount: (range.upperBound ?? range.lowerBound) - range.lowerBound,
             arrayByteCount: array.byteCount))
       }
       options.range = range.lowerBound..<(range.upperBound ?? array.byteCount)
@@ -72,7 +64,9 @@ package struct RaidScrub: Verb {
     }
     line.finish()
     try session.close()
-    context.output.show(ScrubResult(report, array, repairs: repairs))
+    context.output.show(
+      ScrubResult(
+        report, array, repairs: repairs, resumedAt: range == nil ? work.lowerBound : 0))
     try context.stop.check()
     if report.unrepairedCount > 0 { return .unrepaired }
     return report.repairedCount > 0 ? .repaired : .done

@@ -29,25 +29,16 @@ package struct RaidWrite: Verb {
   @Flag(name: .long, help: "Bypass the page cache.")
   package var direct = false
 
-  @OptionGroup package var degraded: DegradedOption
-  @OptionGroup package var sums: SumsFileOption
-  @OptionGroup package var lock: LockOptions
-  @OptionGroup package var write: WriteOptions
+  @OptionGroup package var change: ChangeOptions
   @OptionGroup package var global: GlobalOptions
 
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    var request = ArraySession.Request()
-    request.use = write.dryRun ? .read : .write
-    request.direct = direct
-    request.allowsDegraded = degraded.degraded
-    request.allowsDoubt = write.force
-    request.sumsFile = sums.sumsFile
-    request.wait = lock.wait
-    let session = try ArraySession(operand, request, context: context)
+    let session = try change.open(operand, context) { $0.direct = direct }
     let array = session.array
     let source = try StreamSource(input)
+    try source.requireNoMember(of: session.members)
     let start = offset ?? 0
     let room = array.byteCount - start
     guard room >= 0, source.byteCount ?? 0 <= room else {
@@ -55,7 +46,7 @@ package struct RaidWrite: Verb {
         RaidError.outOfBounds(
           offset: start, byteCount: source.byteCount ?? 0, arrayByteCount: array.byteCount))
     }
-    if write.dryRun {
+    if change.write.dryRun {
       try session.requireWritable()
       context.output.show(
         WritePlan(array, start: start, byteCount: source.byteCount))
@@ -89,9 +80,7 @@ package struct RaidWrite: Verb {
 
   /// A stream does not come twice, so the same command would not go on.
   private func checkStop(_ context: CommandContext) throws(Failure) {
-    guard let signal = context.stop.signal else { return }
-    throw .interrupted(
-      signal: signal,
+    try context.stop.check(
       resuming: "what had been written is on the members; write again from the start, or the rest "
         + "with --offset")
   }

@@ -37,8 +37,10 @@ struct RebuildWork {
   private let session: ArraySession
   private let context: CommandContext
   private var jobs: [(slot: Int, source: Source)] = []
+  /// The member that `replace` lets go.
+  private let leaving: String?
   /// Keeps the new member's file held.
-  private let newFiles: MemberFiles?
+  private let newFile: NewMemberFile?
 
   private var array: RaidArray { session.array }
 
@@ -49,12 +51,16 @@ struct RebuildWork {
   ) throws(Failure) {
     self.session = session
     self.context = context
+    leaving = nil
     let member = member.map { session.name(ofMember: $0) }
     // A member that was found is open and held already.
     let known = onto.flatMap { session.member(at: $0) }
-    newFiles =
+    let new =
       known == nil
-      ? try onto.map { (path) throws(Failure) in try Self.open(path, write, context) } : nil
+      ? try onto.map { (path) throws(Failure) in
+        try NewMemberFile(path, session, write, context)
+      } : nil
+    newFile = new
     guard session.array.shape.redundancy > 0 else {
       throw Failure(RaidError.unsuitable(.noRedundancy))
     }
@@ -62,8 +68,8 @@ struct RebuildWork {
       let slot = try slot(of: member)
       if let known {
         jobs = [(slot, try Self.source(known))]
-      } else if let new = newFiles?.devices.first {
-        jobs = [(slot, .new(new))]
+      } else if let new {
+        jobs = [(slot, .new(new.device))]
       } else {
         jobs = [(slot, try source(named: member, slot: slot))]
       }
@@ -75,8 +81,8 @@ struct RebuildWork {
       }
       if let known {
         jobs = [(slot, try Self.source(known))]
-      } else if let new = newFiles?.devices.first {
-        jobs = [(slot, .new(new))]
+      } else if let new {
+        jobs = [(slot, .new(new.device))]
       }
     } else {
       jobs = everythingMissing()
@@ -91,11 +97,12 @@ struct RebuildWork {
     self.session = session
     self.context = context
     let member = session.name(ofMember: member)
+    leaving = member
     guard let slot = session.array.slot(ofMemberNamed: member) else {
       throw Failure(RaidError.noSuchMember(member))
     }
     if let known = session.member(at: onto) {
-      newFiles = nil
+      newFile = nil
       if session.array.members.slots[slot].replacement?.name == known.name {
         jobs = [(slot, .resumingReplacement(known.name))]
       } else {
@@ -104,9 +111,9 @@ struct RebuildWork {
       }
       return
     }
-    let files = try Self.open(onto, write, context)
-    newFiles = files
-    jobs = files.devices.first.map { [(slot, .replacement($0))] } ?? []
+    let new = try NewMemberFile(onto, session, write, context)
+    newFile = new
+    jobs = [(slot, .replacement(new.device))]
   }
 
   /// A member that was found, and is to fill a slot.
@@ -114,7 +121,7 @@ struct RebuildWork {
     switch known.standing {
     case .spare: return .spare(known.name)
     case .rebuilding: return .resuming(known.name)
-    case .active, .replacement, .journal, .failed, .stale, .split, .duplicate:
+    case .active, .replacement, .journal, .failed, .stale, .split, .duplicate, .unusable:
       try requireUnused(known)
       return .returning(known.probe)
     }
@@ -134,34 +141,6 @@ struct RebuildWork {
       if case .slot(let own) = known.probe.superblock.role, empty.contains(own) { return own }
     }
     return empty.first
-  }
-
-  /// Opens a new member, and refuses one that holds something.
-  static func open(
-    _ path: String, _ write: WriteOptions, _ context: CommandContext
-  ) throws(Failure) -> MemberFiles {
-    let files = try MemberFiles(
-      [try ArrayFinder.path(path)], for: write.dryRun ? .read : .write, context: context)
-    if write.force { return files }
-    for device in files.devices {
-      try requireNothingForeign(on: device)
-    }
-    return files
-  }
-
-  /// Refuses a device that holds something.
-  static func requireNothingForeign(on device: any BlockDevice) throws(Failure) {
-    let found: [ContentSignature.Found]
-    do throws(DeviceError) {
-      found = try ContentSignature.find(on: device)
-    } catch {
-      throw Failure(error, on: device.name)
-    }
-    if let first = found.first {
-      throw Failure(
-        .wouldOverwrite, "\(device.name) holds something already: \(first.kind)",
-        hint: "--force overwrites it; 'ftool raid wipe' erases the metadata of an array")
-    }
   }
 
   /// The slot that a member has, had, or must have had because it is the only one without.
@@ -232,9 +211,10 @@ struct RebuildWork {
 
   /// What would be done.
   var plan: SimpleReport {
-    var lines = jobs.map {
-      "would rebuild slot \($0.slot) onto \($0.source.name): up to "
-        + "\(ByteSize(array.memberByteCountInUse)) of data, with sums and a superblock"
+    var lines = jobs.map { slot, source in
+      (leaving.map { "would replace \($0) in slot \(slot) by \(source.name)" }
+        ?? "would rebuild slot \(slot) onto \(source.name)")
+        + ": up to \(ByteSize(array.memberByteCountInUse)) of data, with sums and a superblock"
     }
     if !lines.isEmpty { lines.append("would write \(session.superblocksWritten)") }
     return SimpleReport(
@@ -253,8 +233,16 @@ struct RebuildWork {
     do throws(RaidError) {
       for (slot, source) in jobs {
         let ranges = try place(source, slot)
+        let end = array.memberByteCountInUse
+        let start = ranges == nil ? doneBefore(slot, source) : 0
+        if start > 0 {
+          context.output.note(
+            "going on at \(ByteSize(start)) of \(ByteSize(end)), where the last "
+              + "\(leaving == nil ? "rebuild" : "replacement") was interrupted")
+        }
         let line = context.progress(
-          "rebuild \(source.name)", total: array.memberByteCountInUse)
+          "\(leaving == nil ? "rebuild" : "replace by") \(source.name)", total: end,
+          startingAt: start)
         let options = session.sweep(line, rate: rate)
         let report = try array.rebuild(
           slot: slot, ranges: ranges, isReplacement: source.isReplacement, options)
@@ -276,6 +264,14 @@ struct RebuildWork {
     show(reports)
     if reports.contains(where: { !$0.lostBlocks.isEmpty }) { return .incomplete }
     return .done
+  }
+
+  /// How much of what a slot is filled with is there already; member bytes.
+  private func doneBefore(_ slot: Int, _ source: Source) -> Int {
+    let holder = array.members.slots[slot]
+    let member = source.isReplacement ? holder.replacement : holder.member
+    guard let done = member?.validByteCount, done < Int.max else { return 0 }
+    return min(done, array.memberByteCountInUse)
   }
 
   /// Puts what a slot is to be filled with into it.
@@ -313,27 +309,35 @@ struct RebuildWork {
   }
 
   private func show(_ reports: [RebuildReport]) {
-    var lines = reports.map { report in
-      let lost =
-        report.lostBlocks.isEmpty
-        ? "" : "; \(report.lostBlocks.count) blocks could not be computed and stay unreadable"
-      return "rebuilt \(report.member) in slot \(report.slot): "
-        + "\(ByteSize(report.rebuiltByteCount))" + lost
-    }
+    var lines = reports.map(sentence)
     if lines.isEmpty { lines = ["nothing to rebuild"] }
     context.output.show(
       SimpleReport(
-        type: "raid-rebuild", lines.joined(separator: "\n"),
-        json: [
-          "array": .string(array.name),
-          "rebuilt": .array(
-            reports.map { report in
-              [
-                "slot": .number(report.slot), "member": .string(report.member),
-                "bytes": .number(report.rebuiltByteCount), "complete": .bool(report.isComplete),
-                "lost_blocks": .array(report.lostBlocks.map { .number($0) }),
-              ]
-            }),
-        ]))
+        type: leaving == nil ? "raid-rebuild" : "raid-replace", lines.joined(separator: "\n"),
+        json: ["array": .string(array.name), "rebuilt": .array(reports.map(json))]))
+  }
+
+  private func sentence(_ report: RebuildReport) -> String {
+    let place = "in slot \(report.slot)"
+    let bytes = "\(ByteSize(report.rebuiltByteCount))"
+    let lost =
+      report.lostBlocks.isEmpty
+      ? "" : "; \(report.lostBlocks.count) blocks could not be computed and stay unreadable"
+    guard let leaving else { return "rebuilt \(report.member) \(place): \(bytes)\(lost)" }
+    guard lost.isEmpty else {
+      return
+        "copied \(leaving) \(place) to \(report.member): \(bytes)\(lost); \(leaving) stays in use"
+    }
+    return "replaced \(leaving) \(place) by \(report.member): \(bytes); "
+      + "\(leaving) is no member any more"
+  }
+
+  private func json(_ report: RebuildReport) -> JSONValue {
+    [
+      "slot": .number(report.slot), "member": .string(report.member),
+      "replaced": .string(report.lostBlocks.isEmpty ? leaving : nil),
+      "bytes": .number(report.rebuiltByteCount), "complete": .bool(report.isComplete),
+      "lost_blocks": .array(report.lostBlocks.map { .number($0) }),
+    ]
   }
 }

@@ -9,8 +9,11 @@ struct ScrubResult: Report {
   private let report: ScrubReport
   private let name: String
   private let repairs: Bool
+  /// Where it went on; 0 for from the start.
+  private let resumedAt: Int
 
-  init(_ report: ScrubReport, _ array: RaidArray, repairs: Bool) {
+  init(_ report: ScrubReport, _ array: RaidArray, repairs: Bool, resumedAt: Int) {
+    self.resumedAt = resumedAt
     self.report = report
     name = array.name
     self.repairs = repairs
@@ -23,9 +26,8 @@ struct ScrubResult: Report {
     let runs = self.runs
     for run in runs.prefix(Self.lineLimit) { lines.append(sentence(run)) }
     let shown = runs.prefix(Self.lineLimit).reduce(0) { $0 + $1.count }
-    if report.findingCount > shown {
-      lines.append("… and \(report.findingCount - shown) more blocks")
-    }
+    let found = report.findingCount - report.earlier.repairedCount - report.earlier.unrepairedCount
+    if found > shown { lines.append("… and \(found - shown) more blocks") }
     let checked = "\(name): checked \(ByteSize(report.checkedByteCount))"
     let skipped =
       report.skippedByteCount > 0 ? ", \(ByteSize(report.skippedByteCount)) are holes" : ""
@@ -34,12 +36,19 @@ struct ScrubResult: Report {
       lines.append("\(report.resyncedBlockCount) blocks that were in doubt agree again")
     }
     if report.renewedSumCount > 0 { lines.append("\(report.renewedSumCount) sums were renewed") }
+    let earlier = report.earlier.repairedCount + report.earlier.unrepairedCount
     if report.findingCount == 0 {
       lines.append("no problems found")
     } else {
       lines.append(
         "\(report.findingCount) problems found, \(report.repairedCount) repaired, "
           + "\(report.unrepairedCount) left")
+    }
+    if earlier > 0 {
+      lines.append(
+        "\(earlier) of them were found before the scrub was interrupted, "
+          + "\(report.earlier.repairedCount) repaired, \(report.earlier.unrepairedCount) left; "
+          + "they are not listed here")
     }
     return lines.joined(separator: "\n") + "\n"
   }
@@ -97,6 +106,9 @@ struct ScrubResult: Report {
       "skipped_bytes": .number(report.skippedByteCount),
       "problems": .number(report.findingCount), "repaired": .number(report.repairedCount),
       "unrepaired": .number(report.unrepairedCount),
+      "resumed_at": resumedAt > 0 ? .number(resumedAt) : .null,
+      "repaired_before": .number(report.earlier.repairedCount),
+      "unrepaired_before": .number(report.earlier.unrepairedCount),
       "resynced_blocks": .number(report.resyncedBlockCount),
       "renewed_sums": .number(report.renewedSumCount),
       "findings": .array(

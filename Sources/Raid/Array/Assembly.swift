@@ -1,4 +1,5 @@
 import BinaryCodec
+import BlockStorage
 import MDFormat
 import RaidGeometry
 
@@ -25,10 +26,20 @@ package struct Assembly: Sendable {
     case split
     /// Not used: another member has its place already.
     case duplicate
+    /// Not used: something of it that counts can't be read.
+    case unusable(StartObstacle)
+  }
+
+  /// A device that was given and tells too little to be a member.
+  package struct Unusable: Sendable {
+    package let device: any BlockDevice
+    /// `device` or `unreadableSuperblock`.
+    package let reason: StartObstacle
   }
 
   /// The newest superblock.
   package let reference: MDSuperblock
+  /// Those that were given, in their order, whether used or not.
   package let members: [MemberProbe]
   /// One for each member.
   package let standings: [Standing]
@@ -36,10 +47,41 @@ package struct Assembly: Sendable {
   package let holders: [(member: Int?, replacement: Int?)]
   /// Slots that the newest superblock says are taken by a member that was not given.
   package let slotsNotGiven: [Int]
+  /// Devices that were given and are left out, as if they had not been.
+  package let unusable: [Unusable]
+  /// Why what a journal may hold is not laid over the members, where that was allowed.
+  package let disregardedJournal: StartObstacle?
+  /// Partial parity logs were found whole on all members that are there, and have been laid over them: a
+  /// member that is missing can be computed after a crash, too, but for what was being written to it
+  /// (Linux: "starting dirty degraded array with PPL").
+  package let isMendedByLogs: Bool
+  /// The index of the journal member; nil where there is none.
   package var journal: Int? { standings.firstIndex(of: .journal) }
 
+  /// What these devices make. One whose superblock can't be read or decoded is left out; one that has
+  /// none was never a member.
+  ///
+  /// - Throws: `notStartable`, also when a device has no superblock or no device has one that counts.
+  package init(devices: [any BlockDevice]) throws(RaidError) {
+    var probes: [MemberProbe] = []
+    var unusable: [Unusable] = []
+    for device in devices {
+      do throws(RaidError) {
+        probes.append(try MemberProbe(device))
+      } catch {
+        guard case .notStartable(let reason) = error, !reason.meansNoMember else { throw error }
+        unusable.append(Unusable(device: device, reason: reason))
+      }
+    }
+    if probes.isEmpty, let first = unusable.first { throw .notStartable(first.reason) }
+    try self.init(probes, unusable: unusable)
+  }
+
   /// - Throws: `notStartable`, when the members are not of one array or none are of use.
-  package init(_ members: [MemberProbe]) throws(RaidError) {
+  package init(_ members: [MemberProbe], unusable: [Unusable] = []) throws(RaidError) {
+    self.unusable = unusable
+    disregardedJournal = nil
+    isMendedByLogs = false
     guard let first = members.first else { throw .notStartable(.noMembers) }
     self.members = members
     if let other = members.first(where: { $0.superblock.arrayID != first.superblock.arrayID }) {
@@ -54,9 +96,13 @@ package struct Assembly: Sendable {
     let inOrder = members.indices.sorted {
       (members[$1].superblock.events, $0) < (members[$0].superblock.events, $1)
     }
+    var hasJournal = false
     for index in inOrder {
       let member = members[index]
       var standing = Self.standing(of: member.superblock, members[newest].superblock)
+      if standing.isUsed, case .failure(let obstacle) = member.badBlocks {
+        standing = .unusable(obstacle)
+      }
       switch standing {
       case .active(let slot), .rebuilding(let slot, _):
         guard holders.indices.contains(slot) else {
@@ -75,7 +121,10 @@ package struct Assembly: Sendable {
         } else {
           standing = .duplicate
         }
-      default: break
+      case .journal:
+        if hasJournal { standing = .duplicate }
+        hasJournal = true
+      case .spare, .failed, .stale, .split, .duplicate, .unusable: break
       }
       standings[index] = standing
       if standing.isUsed {
@@ -84,8 +133,11 @@ package struct Assembly: Sendable {
     }
     self.standings = standings
     self.holders = holders
+    let spares = Set(
+      members.indices.filter { standings[$0] == .spare }
+        .map { Int(members[$0].superblock.deviceNumber) })
     var recorded = Set<Int>()
-    for role in reference.roles {
+    for (number, role) in reference.roles.enumerated() where !spares.contains(number) {
       if case .slot(let slot)? = MDRole(rawValue: role) { recorded.insert(slot) }
     }
     slotsNotGiven = holders.indices.filter {
@@ -109,7 +161,10 @@ package struct Assembly: Sendable {
   private static func standing(of superblock: MDSuperblock, _ newest: MDSuperblock) -> Standing {
     if superblock.version == .v0_90 { return legacyStanding(of: superblock, newest) }
     switch newest.role(ofDevice: Int(superblock.deviceNumber)) {
-    case .journal: return .journal
+    case .journal:
+      // What it holds would be laid over members that have moved on (Linux: `super_1_validate`).
+      return superblock.isStale(beside: newest)
+        ? .stale(events: superblock.events, newest: newest.events) : .journal
     case .faulty:
       return superblock.isStale(beside: newest)
         ? .stale(events: superblock.events, newest: newest.events) : .failed
@@ -124,6 +179,9 @@ package struct Assembly: Sendable {
         return .stale(events: superblock.events, newest: newest.events)
       }
       if superblock.role(ofDevice: Int(newest.deviceNumber)) == .faulty { return .split }
+      // A spare is given a place by the others' superblocks first. Until its own knows, and says how much of
+      // what belongs there it has, it has nothing. (Linux, too, goes by the member's own table.)
+      if superblock.role == .spare { return .spare }
       let valid = Int(clamping: superblock.recoveryOffsetSectors).multipliedOrMax(by: 512)
       if superblock.features.contains(.replacement) {
         return .replacement(slot: slot, upTo: valid)
@@ -193,8 +251,15 @@ extension Assembly.Standing {
   package var isUsed: Bool {
     switch self {
     case .active, .rebuilding, .replacement, .spare, .journal: true
-    case .failed, .stale, .split, .duplicate: false
+    case .failed, .stale, .split, .duplicate, .unusable: false
     }
+  }
+}
+
+extension StartObstacle {
+  /// The device bears no mark of a member at all.
+  fileprivate var meansNoMember: Bool {
+    if case .unreadableSuperblock(_, .absent) = self { true } else { false }
   }
 }
 

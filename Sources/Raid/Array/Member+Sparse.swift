@@ -19,6 +19,7 @@ extension Member {
     guard let sums else {
       try device.write(
         buffer, range: place..<place + memberRange.count, at: dataOffset + memberRange.lowerBound)
+      badBlocks.remove(memberRange)
       return
     }
     let first = memberRange.lowerBound / 4096
@@ -42,6 +43,7 @@ extension Member {
     }
     try writePending(buffer, place, memberRange, pending..<memberRange.count)
     try sums.record(scratch, from: start, count: count, firstBlock: first)
+    badBlocks.remove(memberRange)
   }
 
   private func writePending(
@@ -84,6 +86,7 @@ extension Member {
   ) throws(DeviceError) {
     guard let sums else {
       try device.write(buffer, range: range, at: dataOffset + offset)
+      badBlocks.remove(offset..<offset + range.count)
       return
     }
     // A piece at a time, so that it is still in the cache when it is written.

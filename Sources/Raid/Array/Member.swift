@@ -15,20 +15,25 @@ package final class Member: Sendable {
     var headerChanged = false
   }
 
+  /// What it is stored on. Device offsets are not data offsets: see `dataOffset`.
   package let device: any BlockDevice
+  /// What the user calls it.
   package var name: String { device.name }
   /// Where the data starts on the device.
   let dataOffset: Int
   /// Data bytes that there is room for.
   let dataByteCount: Int
-  /// What the superblock calls unreadable; data offsets, in order.
-  let badBlocks: [Range<Int>]
+  /// What the superblock calls unreadable, and what a rebuild could not tell it.
+  let badBlocks: BadBlockList
   let sums: BlockSums?
   let isWriteMostly: Bool
   let state: Mutex<State>
 
   /// Data below this is in sync; all of it for a whole member.
   private let validEnd: Atomic<Int>
+  /// The first block of which nothing says that it is lost, `Int.max` for none: data is never in sync
+  /// beyond it.
+  private let unmarkedLoss = Atomic<Int>(Int.max)
   private let failed = Atomic<Bool>(false)
   private let sumsTrusted: Atomic<Bool>
   /// Reads under way, for balancing.
@@ -41,7 +46,8 @@ package final class Member: Sendable {
     self.device = device
     self.dataOffset = dataOffset
     dataByteCount = Int(superblock.dataSizeSectors) * 512
-    self.badBlocks = badBlocks
+    self.badBlocks = BadBlockList(
+      badBlocks, capacity: superblock.badBlockCapacity(memberByteCount: device.byteCount))
     self.sums = sums
     isWriteMostly = superblock.deviceFlags.contains(.writeMostly)
     validEnd = Atomic(
@@ -55,25 +61,58 @@ package final class Member: Sendable {
   package var isFailed: Bool { failed.load(ordering: .acquiring) }
   func markFailed() { failed.store(true, ordering: .releasing) }
 
+  /// Whether all of its data is valid, and not just the part that a rebuild has written.
   package var isInSync: Bool { validByteCount == Int.max }
   /// How much of the data is in sync, from its start; `Int.max` for all.
   package var validByteCount: Int { validEnd.load(ordering: .acquiring) }
-  func setValid(upTo end: Int) { validEnd.store(end, ordering: .releasing) }
+  func setValid(upTo end: Int) {
+    validEnd.store(min(end, unmarkedLoss.load(ordering: .acquiring)), ordering: .releasing)
+  }
+
+  /// Where the first loss is that could not be marked as one; `Int.max` for none.
+  var unmarkedLossOffset: Int { unmarkedLoss.load(ordering: .acquiring) }
 
   /// Whether a sum that disagrees proves anything.
   package var trustsSums: Bool { sumsTrusted.load(ordering: .acquiring) }
   func setTrustsSums(_ trusts: Bool) { sumsTrusted.store(trusts, ordering: .releasing) }
 
+  /// As it was last read or written.
   package var superblock: MDSuperblock { state.withLock { $0.superblock } }
+  /// As it was last read or written; nil for a member without regions of ours.
   package var header: RegionHeader? { state.withLock { $0.header } }
 
-  /// Whether the range may be believed: not failed, in sync, and not listed as bad.
-  func isReadable(_ range: Range<Int>) -> Bool {
-    !isFailed && range.upperBound <= validByteCount && !isListedBad(range)
+  /// Whether the block at a data offset may be believed (not failed, in sync, and not listed as bad),
+  /// and up to where, at most up to `limit`, that is so of all blocks: a multiple of 4096, or `limit`.
+  func readability(at offset: Int, limit: Int) -> (isReadable: Bool, end: Int) {
+    if isFailed { return (false, limit) }
+    let valid = validByteCount / 4096 * 4096
+    if offset >= valid { return (false, limit) }
+    let limit = min(limit, valid)
+    let (isListed, end) = badBlocks.standing(at: offset, limit: limit)
+    return (!isListed, end)
   }
 
-  func isListedBad(_ range: Range<Int>) -> Bool {
-    !badBlocks.isEmpty && badBlocks.contains { $0.overlaps(range) }
+  /// Whether all of the range may be believed.
+  func isReadable(_ range: Range<Int>) -> Bool {
+    let (isReadable, end) = readability(at: range.lowerBound, limit: range.upperBound)
+    return isReadable && end == range.upperBound
+  }
+
+  /// Whether all that keeps the block at a data offset from being read is that it is listed as bad.
+  func isOnlyListed(_ block: Range<Int>) -> Bool {
+    !isFailed && block.upperBound <= validByteCount && badBlocks.overlaps(block)
+  }
+
+  /// Sees to it that blocks are never taken for good, which others could not tell it: the bad-block log
+  /// lists them, and their sums are such that nothing agrees with them.
+  ///
+  /// - Parameter blocks: the data offsets at which they start.
+  func markLost(_ blocks: [Int]) throws(DeviceError) {
+    guard let first = blocks.min() else { return }
+    for offset in blocks { try sums?.poison(block: offset / 4096) }
+    if !badBlocks.insert(blocks), sums == nil {
+      unmarkedLoss.min(first, ordering: .acquiringAndReleasing)
+    }
   }
 
   /// A block that could not be read has been rewritten, and can be: md's own count of these.
@@ -174,6 +213,7 @@ extension Member {
   ) throws(DeviceError) {
     try device.write(buffer, range: range, at: dataOffset + offset)
     try recordSums(of: buffer, range: range, at: offset, sums: scratch)
+    badBlocks.remove(offset..<offset + range.count)
   }
 
   /// Remembers the sums of data that is on the device, or is about to be.
@@ -194,7 +234,15 @@ extension Member {
 
   /// Puts data and sums on stable storage.
   func flush() throws(DeviceError) {
-    try sums?.flush()
-    try device.flush()
+    // What is called good from now on has been written before.
+    let ranges = badBlocks.takeChange()
+    do throws(DeviceError) {
+      try sums?.flush()
+      try device.flush()
+      if let ranges { try storeBadBlocks(ranges) }
+    } catch {
+      if ranges != nil { badBlocks.keepChange() }
+      throw error
+    }
   }
 }

@@ -26,7 +26,14 @@ extension MemberSet {
   }
 
   /// Everyone whose superblock is kept up to date: the members in slots, their replacements, spares.
-  private var keepers: [Member] { active + spares.filter { !$0.isFailed } }
+  ///
+  /// In the order in which they are written. Those that have the data come first, so that one that is only
+  /// being filled is never the newest: by its word they would be out of date.
+  private var keepers: [Member] {
+    let active = self.active
+    return active.filter(\.isInSync) + active.filter { !$0.isInSync }
+      + spares.filter { !$0.isFailed }
+  }
 
   /// Writes new superblocks to all members.
   ///
@@ -71,6 +78,11 @@ extension MemberSet {
         if change.sumsAreStale == true { state.header?.flags.insert(.sumsStale) }
         if change.sumsAreStale == false { state.header?.flags.remove(.sumsStale) }
         state.superblock.roles = roles
+        if member.badBlocks.isLogUsed {
+          state.superblock.features.insert(.badBlocks)
+        } else {
+          state.superblock.features.remove(.badBlocks)
+        }
         change.each?(member, &state.superblock)
       }
     }

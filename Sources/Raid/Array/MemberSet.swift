@@ -8,17 +8,46 @@ import Synchronization
 package final class MemberSet: Sendable {
   /// A place in the array. While a member is being replaced, both are in it.
   package struct Slot: Sendable {
+    /// Who has the slot; nil when it is empty.
     package var member: Member?
+    /// Who is to have it when all of the data is copied.
     package var replacement: Member?
 
     /// Everyone who must get what is written to the slot.
     var writable: [Member] { [member, replacement].compactMap { $0 }.filter { !$0.isFailed } }
 
-    /// Who can give the range.
+    /// Who can give all of the range.
     func reader(of range: Range<Int>) -> Member? {
       if let member, member.isReadable(range) { return member }
       if let replacement, replacement.isReadable(range) { return replacement }
       return nil
+    }
+
+    /// Who can give the block at a data offset, if anybody can, and up to where, at most up to `limit`,
+    /// that is the same: a multiple of 4096, or `limit`.
+    func reader(at offset: Int, limit: Int) -> (reader: Member?, end: Int) {
+      var end = limit
+      if let member {
+        let (isReadable, own) = member.readability(at: offset, limit: limit)
+        if isReadable { return (member, own) }
+        end = own
+      }
+      guard let replacement else { return (nil, end) }
+      let (isReadable, other) = replacement.readability(at: offset, limit: end)
+      return (isReadable ? replacement : nil, other)
+    }
+
+    /// Who would give the block if its log did not call it bad.
+    func lister(of block: Range<Int>) -> Member? {
+      [member, replacement].lazy.compactMap { $0 }.first { $0.isOnlyListed(block) }
+    }
+
+    /// Who else can give the range when its reader could not.
+    func otherReader(of range: Range<Int>) -> Member? {
+      guard let member, member.isReadable(range), let replacement,
+        replacement.isReadable(range)
+      else { return nil }
+      return replacement
     }
   }
 
@@ -33,12 +62,14 @@ package final class MemberSet: Sendable {
     var failures: [(member: Member, cause: DeviceError)] = []
   }
 
+  /// How many members the array has when it is whole.
   package let slotCount: Int
   let state: Mutex<State>
   /// Held while superblocks are written: two updates at once would mix their markers and events.
   let updating = Mutex(())
   /// How many slots may be empty.
   let survives: @Sendable ([Bool]) -> Bool
+  /// Whether members may be written at all.
   package let isWritable: Bool
 
   /// - Parameter survives: whether all data is there when these slots, and no others, can be read.
@@ -52,7 +83,9 @@ package final class MemberSet: Sendable {
     self.survives = survives
   }
 
+  /// By slot, as they are at this moment.
   package var slots: [Slot] { state.withLock { $0.slots } }
+  /// Members without a slot, ready for one.
   package var spares: [Member] { state.withLock { $0.spares } }
 
   /// Everyone in a slot who has not failed.

@@ -67,7 +67,7 @@ extension RaidArray {
   /// Writes to their members what these could not give. What is wanted has been read; that a block
   /// can't be rewritten, for want of room or of another member, is for the next scrub to say.
   private func repair(_ blocks: [BadBlock], _ data: Placed) {
-    do throws(RaidError) { try beginWriting() } catch { return }
+    do throws(RaidError) { try beginChanging() } catch { return }
     for block in blocks {
       do throws(RaidError) {
         switch data {

@@ -12,9 +12,7 @@ extension RaidArray {
   package static func open(
     _ devices: [any BlockDevice], options: Options = Options(), name: String? = nil
   ) throws(RaidError) -> RaidArray {
-    var probes: [MemberProbe] = []
-    for device in devices { probes.append(try MemberProbe(device)) }
-    return try open(try Assembly(probes), options: options, name: name)
+    try open(try Assembly(devices: devices), options: options, name: name)
   }
 
   /// Opens the array that has been assembled.
@@ -39,7 +37,8 @@ extension RaidArray {
     let members = Self.memberSet(slots, spares, shapes.old, options)
     try Self.requireEnough(members, shapes.old, reference)
     let memory = WorkingMemoryPool(slotCount: members.slotCount)
-    let intent = try Self.readIntent(assembly, shapes.old)
+    let intent = assembly.writeIntent(
+      shapes.old, hasForeignWrite: Self.hasForeignWrite(assembly, countsKnown: false))
     // Levels without copies carry no dirty mark; there only the bits speak.
     let isUnclean =
       shapes.old.redundancy > 0 ? !reference.isClean : intent?.hasDoubt ?? false
@@ -54,7 +53,7 @@ extension RaidArray {
         return .parity(
           ParityStripes(
             placement: placement, members: members, intent: intent, doubtStart: start,
-            memory: memory))
+            allowsDoubt: options.allowsDoubt || assembly.isMendedByLogs, memory: memory))
       case .copies(let placement):
         return .copies(
           CopiedData(
@@ -82,7 +81,7 @@ extension RaidArray {
       obstacle: obstacle ?? (options.isWritable ? nil : .openedForReading),
       foundForeignWrite: hasForeignWrite,
       isForeignWriteFresh: Self.hasForeignWrite(assembly, countsKnown: false),
-      wasUnclean: isUnclean, memory: memory)
+      wasUnclean: isUnclean, memory: memory, sumsFile: sumsFile)
   }
 
   /// Why the array may only be read, if so.
@@ -155,7 +154,7 @@ extension RaidArray {
     var trusts = trustsSums
     if let slot {
       if let sumsFile {
-        sums = sumsFile.sums(ofSlot: slot)
+        sums = sumsFile.sums(ofSlot: slot, shape: shape)
         trusts = sumsFile.isTrusted
       } else if let header = probe.header, let region = header.range(of: .sums),
         header.slot == UInt32(slot)
@@ -169,40 +168,9 @@ extension RaidArray {
     }
     return Member(
       device: probe.device, superblock: superblock, header: probe.header,
-      dataOffset: Int(offsetSectors) * 512, badBlocks: try badBlocks(probe), sums: sums,
+      dataOffset: Int(offsetSectors) * 512,
+      badBlocks: try probe.requireBadBlocks(dataOffsetSectors: Int(offsetSectors)), sums: sums,
       sumsAreTrusted: trusts)
-  }
-
-  /// What the member's list of bad blocks says, as data offsets.
-  static func badBlocks(_ probe: MemberProbe) throws(RaidError) -> [Range<Int>] {
-    let superblock = probe.superblock
-    guard superblock.features.contains(.badBlocks), superblock.badBlockLog.sizeSectors > 0 else {
-      return []
-    }
-    let place = superblock.badBlockLog
-    let start = (Int(superblock.superOffsetSectors) + Int(place.offsetSectors)) * 512
-    let count = Int(place.sizeSectors) * 512
-    guard start >= 0, start + count <= probe.device.byteCount else {
-      throw .notStartable(.unsupported("bad-block log of \(probe.name) lies outside it"))
-    }
-    var buffer = AlignedBuffer(byteCount: count)
-    var bytes = buffer.mutableBytes
-    do throws(DeviceError) {
-      try probe.device.read(into: &bytes, range: 0..<count, at: start)
-    } catch {
-      throw .notStartable(.device(member: probe.name, error))
-    }
-    do throws(MDBadBlockLogError) {
-      let log = try MDBadBlockLog(decoding: bytes.bytes.sub(0..<count), shift: place.shift)
-      let dataOffset = Int(superblock.dataOffsetSectors)
-      return log.ranges.compactMap { range in
-        let lower = max(range.lowerBound, dataOffset) - dataOffset
-        let upper = max(range.upperBound, dataOffset) - dataOffset
-        return lower < upper ? lower.multipliedOrMax(by: 512)..<upper.multipliedOrMax(by: 512) : nil
-      }.sorted { $0.lowerBound < $1.lowerBound }
-    } catch {
-      throw .notStartable(.unsupported("bad-block log of \(probe.name) is damaged"))
-    }
   }
 
   private static func memberSet(
@@ -228,71 +196,6 @@ extension RaidArray {
           missingSlots: present.indices.filter { !present[$0] },
           needed: shape.slotCount - shape.redundancy, present: present.count { $0 }))
     }
-  }
-
-  /// The bitmap: md's where there is one, else ours.
-  private static func readIntent(
-    _ assembly: Assembly, _ shape: ArrayShape
-  ) throws(RaidError) -> WriteIntent? {
-    let reference = assembly.reference
-    let isOurs = !reference.features.contains(.bitmap)
-    for holder in assembly.holders {
-      guard let index = holder.member ?? holder.replacement else { continue }
-      let probe = assembly.members[index]
-      if isOurs, probe.header?.range(of: .intent) == nil { continue }
-      guard let intent = readIntent(probe, reference, shape, isOurs: isOurs) else { continue }
-      return intent
-    }
-    return nil
-  }
-
-  private static func readIntent(
-    _ probe: MemberProbe, _ reference: MDSuperblock, _ shape: ArrayShape, isOurs: Bool
-  ) -> WriteIntent? {
-    let start: Int
-    let room: Int
-    if isOurs {
-      guard let region = probe.header?.range(of: .intent) else { return nil }
-      start = region.lowerBound
-      room = region.count
-    } else {
-      guard probe.superblock.features.contains(.bitmap) else { return nil }
-      let sector =
-        Int(probe.superblock.superOffsetSectors) + Int(probe.superblock.bitmapOffsetSectors)
-      guard sector >= 0 else { return nil }
-      start = sector * 512
-      room =
-        probe.superblock.freeSectors(
-          from: sector, memberSectors: probe.device.byteCount / 512) * 512
-    }
-    guard let header = readHeader(probe.device, at: start),
-      header.arrayID == reference.bitmapArrayID, header.byteCountOnDisk <= min(room, 64 << 20),
-      // One that covers less than the array, or much more, is of another shape of it.
-      header.syncSizeSectors <= 1 << 50, header.chunkByteCount >= 4096,
-      Int(header.syncSizeSectors) * 512 >= shape.intentByteCount
-    else { return nil }
-    var buffer = AlignedBuffer(byteCount: header.byteCountOnDisk)
-    var bytes = buffer.mutableBytes
-    guard
-      (try? probe.device.read(into: &bytes, range: 0..<header.byteCountOnDisk, at: start)) != nil
-    else { return nil }
-    let stored = BitSet(
-      count: header.bitCount, bitmap: bytes.bytes, start: MDBitmapHeader.byteCount)
-    let isTrusted = header.isTrustworthy(superblockEvents: reference.events)
-    let isUnclean = shape.redundancy > 0 ? !reference.isClean : true
-    let intent = WriteIntent(
-      header: header, stored: stored,
-      doubtful: isUnclean && isTrusted ? stored : BitSet(count: header.bitCount), isOurs: isOurs)
-    if isUnclean, !isTrusted, shape.redundancy > 0 { intent.doubtEverything() }
-    return intent
-  }
-
-  private static func readHeader(_ device: any BlockDevice, at start: Int) -> MDBitmapHeader? {
-    guard start + 4096 <= device.byteCount else { return nil }
-    var buffer = AlignedBuffer(byteCount: 4096)
-    var bytes = buffer.mutableBytes
-    guard (try? device.read(into: &bytes, range: 0..<4096, at: start)) != nil else { return nil }
-    return try? MDBitmapHeader(decoding: bytes.bytes)
   }
 }
 

@@ -24,32 +24,43 @@ package final class RaidArray: BlockDevice {
 
   /// What the caller wants of the array.
   package struct Options: Sendable {
+    /// Without it no byte of any member is changed.
     package var isWritable = false
     /// Write although members that the array knows of were not given.
     package var allowsDegraded = false
-    /// Write although what a crash left can't be decided everywhere.
+    /// Read and write although what a crash left can't be decided everywhere, or a journal is not there.
     package var allowsDoubt = false
     /// Whether reads rewrite blocks that a member could not give. Needs `isWritable`.
     package var repairsOnRead = true
+    /// Which copy of a mirror is read.
     package var readPolicy = ReadPolicy.roundRobin
 
     package init() {}
   }
 
   private enum Lifecycle {
-    /// Nothing has been written.
+    /// Nothing has been changed.
     case idle
+    /// Members or what is known of them change; what they hold agrees as before, and nothing says dirty.
+    case changing
     /// The superblocks say dirty.
     case writing
     case closed
   }
 
+  /// The name from the superblocks, usually "host:name".
   package let name: String
+  /// Where the bytes lie; while a reshape runs, the part that is still in its old shape.
   package let shape: ArrayShape
+  /// Array bytes: what can be read and written.
   package let byteCount: Int
+  /// What was found when it was opened.
   package let assembly: Assembly
+  /// The members by slot, as they are now.
   package let members: MemberSet
+  /// What it was opened with.
   package let options: Options
+  /// Why it cannot be written; nil when it can.
   package let obstacle: WriteObstacle?
   let segments: [Segment]
   let intent: WriteIntent?
@@ -63,12 +74,14 @@ package final class RaidArray: BlockDevice {
   let isTorn = Atomic<Bool>(false)
   private let lifecycle = Mutex<Lifecycle>(.idle)
   let memory: WorkingMemoryPool
+  /// Where the members' sums are, if not on the members.
+  let sumsFile: SumsFile?
 
   init(
     name: String, shape: ArrayShape, byteCount: Int, assembly: Assembly, members: MemberSet,
     segments: [Segment], intent: WriteIntent?, options: Options, obstacle: WriteObstacle?,
     foundForeignWrite: Bool, isForeignWriteFresh: Bool, wasUnclean: Bool,
-    memory: WorkingMemoryPool
+    memory: WorkingMemoryPool, sumsFile: SumsFile? = nil
   ) {
     self.name = name
     self.shape = shape
@@ -83,6 +96,7 @@ package final class RaidArray: BlockDevice {
     self.isForeignWriteFresh = isForeignWriteFresh
     self.wasUnclean = wasUnclean
     self.memory = memory
+    self.sumsFile = sumsFile
   }
 
   /// Whether anything of the array may not agree with its parity or its copies after a crash.
@@ -98,6 +112,14 @@ package final class RaidArray: BlockDevice {
   /// Members that are there but were taken out of use while the array was open, and why.
   package var failures: [(name: String, cause: DeviceError)] {
     members.state.withLock { $0.failures.map { ($0.member.name, $0.cause) } }
+  }
+
+  /// Whether the sums of all members in sync are kept, and are to be believed.
+  package var trustsAllSums: Bool {
+    members.slots.allSatisfy { slot in
+      guard let member = slot.member, !member.isFailed, member.isInSync else { return true }
+      return member.trustsSums
+    }
   }
 
   /// Slots that nobody in sync holds now.
@@ -118,16 +140,33 @@ package final class RaidArray: BlockDevice {
 // MARK: - From the first write to the close
 
 extension RaidArray {
-  /// Marks the array dirty, once.
+  /// Says that the array is about to change in a way that leaves nothing in doubt when it is cut off:
+  /// members come, go and are filled, what is wrong is put right. As with md, that marks nothing dirty.
+  func beginChanging() throws(RaidError) {
+    if let obstacle { throw .readOnly(obstacle) }
+    try lifecycle.withLock { (lifecycle) throws(RaidError) in
+      precondition(lifecycle != .closed, "a closed array is not changed")
+      guard lifecycle == .idle else { return }
+      if foundForeignWrite {
+        // With our marker the superblocks would otherwise vouch for sums that somebody else made stale.
+        var change = MemberSet.Change()
+        change.sumsAreStale = true
+        try members.commit(change, intent: intent)
+      }
+      lifecycle = .changing
+    }
+  }
+
+  /// Marks the array dirty, once: before the first write of new content.
   func beginWriting() throws(RaidError) {
     if let obstacle { throw .readOnly(obstacle) }
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       precondition(lifecycle != .closed, "a closed array is not written to")
-      guard lifecycle == .idle else { return }
+      guard lifecycle != .writing else { return }
       var change = MemberSet.Change()
       // Wherever a resync stands: what is written from now on may be anywhere.
       if shape.redundancy > 0 { change.resyncOffsetSectors = 0 }
-      if foundForeignWrite { change.sumsAreStale = true }
+      if lifecycle == .idle, foundForeignWrite { change.sumsAreStale = true }
       try members.commit(change, intent: intent)
       lifecycle = .writing
     }
@@ -157,18 +196,18 @@ extension RaidArray {
 
   /// Puts everything that was written on stable storage.
   package func flushAll() throws(RaidError) {
-    guard lifecycle.withLock({ $0 == .writing }) else { return }
+    guard hasChanged else { return }
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
     try recordFailures()
   }
 
-  /// Makes everything durable, and marks the array clean if nothing is in doubt. Without a write it
-  /// changes nothing.
+  /// Makes everything durable, and marks the array clean if nothing is in doubt. Without a change it
+  /// writes nothing.
   package func close() throws(RaidError) {
     try flushAll()
     try recordFailures()
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
-      guard lifecycle == .writing else {
+      guard lifecycle == .changing || lifecycle == .writing else {
         lifecycle = .closed
         if members.active.contains(where: \.hasNews) {
           // Reads have repaired blocks, and counted them.
@@ -199,6 +238,7 @@ extension RaidArray {
     }
   }
 
-  /// Whether anything has been written since the array was opened.
-  package var hasWritten: Bool { lifecycle.withLock { $0 == .writing } }
+  private var hasChanged: Bool {
+    lifecycle.withLock { $0 == .changing || $0 == .writing }
+  }
 }

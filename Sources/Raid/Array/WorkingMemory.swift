@@ -1,3 +1,4 @@
+import BinaryCodec
 import LinuxSystem
 import Synchronization
 
@@ -14,6 +15,19 @@ struct WorkingMemory: ~Copyable {
   init(byteCount: Int, slotCount: Int) {
     buffer = AlignedBuffer(byteCount: byteCount)
     blocks = AlignedBuffer(byteCount: (slotCount + 2) * 4096)
+  }
+
+  /// Copies one of `blocks` to a place in `buffer`.
+  mutating func copyBlock(_ index: Int, to place: Int) {
+    Self.copy(blocks, index * 4096..<(index + 1) * 4096, to: &buffer, at: place)
+  }
+
+  private static func copy(
+    _ source: borrowing AlignedBuffer, _ range: Range<Int>, to target: inout AlignedBuffer,
+    at place: Int
+  ) {
+    var bytes = target.mutableBytes
+    bytes.copy(source.bytes.sub(range), at: place)
   }
 
   /// How large to make the buffer: large pieces for every member, and a bound for very many of them.

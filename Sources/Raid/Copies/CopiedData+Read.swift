@@ -5,8 +5,10 @@ import RaidGeometry
 import SystemPackage
 
 extension CopiedData {
-  /// Reads the beginning of an array range, as much as one buffer takes, and says where it lies there.
-  /// Blocks that one copy could not give are added to `repairs`.
+  /// Reads the beginning of an array range, as much as one buffer takes and up to the first byte that is
+  /// lost, and says where it lies there. Blocks that one copy could not give are added to `repairs`.
+  ///
+  /// - Throws: `lost` when that is the first byte of all.
   func read(
     _ range: Range<Int>, into memory: inout WorkingMemory, pieces: inout [BufferPiece],
     repairs: inout [BadBlock]
@@ -15,53 +17,92 @@ extension CopiedData {
     let count = min(range.count, memory.buffer.byteCount / 2)
     let range = range.lowerBound..<range.lowerBound + count
     try locks.withLock(range, exclusive: false) { () throws(RaidError) in
-      try readHolding(range, into: &memory, pieces: &pieces, repairs: &repairs)
+      // When a member fails in the middle, all is read from those who are left.
+      while try !readHolding(range, into: &memory, pieces: &pieces, repairs: &repairs) {}
     }
   }
 
+  /// - Returns: false when a member failed, and it is to be done again.
   private func readHolding(
     _ range: Range<Int>, into memory: inout WorkingMemory, pieces: inout [BufferPiece],
     repairs: inout [BadBlock]
-  ) throws(RaidError) {
+  ) throws(RaidError) -> Bool {
     let slots = members.slots
-    let sums = memory.sums
-    let runs = try runs(of: range) { (places, count) throws(RaidError) in
-      guard let choice = choose(places, count, slots) else {
-        throw .lost(arrayRange: range, .missing(slot: places.first?.slot ?? 0))
-      }
-      return [choice]
-    }
+    var losses: [(arrayRange: Range<Int>, reason: LossReason)] = []
+    var restored: [BadBlock] = []
     pieces.removeAll(keepingCapacity: true)
     var place = 0
-    for run in runs {
-      guard let member = slots[run.slot].reader(of: run.memberRange) else {
-        throw .lost(arrayRange: range, .missing(slot: run.slot))
-      }
-      let whole = wholeBlocks(run.memberRange, of: member)
-      var bad: [BadBlock] = []
-      var bytes = memory.buffer.mutableBytes
+    for run in try readRuns(range, slots, &losses) {
+      let bad: [BadBlock]
+      let whole: Range<Int>
       do {
-        try member.readAll(
-          into: &bytes, at: place, whole, slot: run.slot, sums: sums, bad: &bad)
+        (bad, whole) = try read(run, at: place, &memory)
       } catch {
-        try members.fail(member, error)
-        bad = stride(from: whole.lowerBound, to: whole.upperBound, by: 4096).map {
-          BadBlock(slot: run.slot, offset: $0, kind: .unreadable)
-        }
+        if let reader = run.reader { try members.fail(reader, error) }
+        return false
       }
       for block in bad {
         let end = min(block.offset + 4096, whole.upperBound)
-        try restore(
-          block, end: end, place: place + block.offset - whole.lowerBound, memory: &memory)
+        do throws(RaidError) {
+          try restore(
+            block, end: end, place: place + block.offset - whole.lowerBound, memory: &memory)
+          restored.append(block)
+        } catch {
+          guard case .lost(let lost, let reason) = error else { throw error }
+          losses.append((lost, reason))
+        }
       }
-      repairs.append(contentsOf: bad)
       let lead = run.memberRange.lowerBound - whole.lowerBound
       for part in run.parts {
         pieces.append(.init(arrayRange: part.arrayRange, place: place + lead + part.place))
       }
       place += (whole.count + 4095) / 4096 * 4096
     }
+    repairs.append(contentsOf: restored)
     pieces.sort { $0.arrayRange.lowerBound < $1.arrayRange.lowerBound }
+    if let end = losses.map(\.arrayRange.lowerBound).min() {
+      if end <= range.lowerBound { throw .lost(firstOf: losses) }
+      pieces.removeAll { $0.arrayRange.lowerBound >= end }
+      for index in pieces.indices {
+        pieces[index].arrayRange = pieces[index].arrayRange.clamped(to: range.lowerBound..<end)
+      }
+    }
+    return true
+  }
+
+  /// What to read from whom; ends where nobody can be asked, which is then the first of `losses`.
+  private func readRuns(
+    _ range: Range<Int>, _ slots: [MemberSet.Slot],
+    _ losses: inout [(arrayRange: Range<Int>, reason: LossReason)]
+  ) throws(RaidError) -> [Run] {
+    var loss: (byteCount: Int, reason: LossReason)?
+    let runs = try runs(of: range) { (places, count) throws(RaidError) in
+      if let choice = choose(places, &count, slots) { return [choice] }
+      let bad = places.compactMap { slots[$0.slot].writable.first?.name }
+      loss = (
+        count,
+        bad.isEmpty ? .missing(slot: places.first?.slot ?? 0) : .tooManyBad(members: bad)
+      )
+      return []
+    }
+    if let loss {
+      let end = runs.flatMap(\.parts).map(\.arrayRange.upperBound).max() ?? range.lowerBound
+      losses.append((end..<end + loss.byteCount, loss.reason))
+    }
+    return runs
+  }
+
+  /// Reads a run and says which of its blocks are bad, and how far it was widened to whole ones.
+  private func read(
+    _ run: Run, at place: Int, _ memory: inout WorkingMemory
+  ) throws(DeviceError) -> (bad: [BadBlock], whole: Range<Int>) {
+    guard let reader = run.reader else { preconditionFailure("a run to read has a reader") }
+    let whole = wholeBlocks(run.memberRange, of: reader)
+    var bad: [BadBlock] = []
+    let sums = memory.sums
+    var bytes = memory.buffer.mutableBytes
+    try reader.readAll(into: &bytes, at: place, whole, slot: run.slot, sums: sums, bad: &bad)
+    return (bad, whole)
   }
 
   /// What became of a bad block.
@@ -91,15 +132,21 @@ extension CopiedData {
     }
     var places: [CopyPlacement.Place] = []
     _ = placement.locate(start, into: &places)
-    for other in places where other.slot != block.slot {
-      let range = other.offset..<other.offset + count
-      guard let member = slots[other.slot].reader(of: range) else { continue }
-      do {
-        let finding = try member.readChecked(
-          into: &bytes, range: place..<place + count, at: other.offset, sums: sums)
-        if finding == .good { return .fromAnotherCopy }
-      } catch {
-        try members.fail(member, error)
+    for copy in places {
+      let range = copy.offset..<copy.offset + count
+      let slot = slots[copy.slot]
+      // Of the block's own slot, only who is to replace the member that could not give it.
+      let readers = [
+        copy.slot == block.slot ? nil : slot.reader(of: range), slot.otherReader(of: range),
+      ]
+      for case let member? in readers {
+        do {
+          let finding = try member.readChecked(
+            into: &bytes, range: place..<place + count, at: copy.offset, sums: sums)
+          if finding == .good { return .fromAnotherCopy }
+        } catch {
+          try members.fail(member, error)
+        }
       }
     }
     let arrayRange = start..<start + length
@@ -146,16 +193,19 @@ extension CopiedData {
     _ block: BadBlock, memory: inout WorkingMemory
   ) throws(RaidError) -> Bool {
     let slot = members.slots[block.slot]
-    guard let member = slot.reader(of: block.offset..<block.offset + 1) else { return false }
+    let first = block.offset..<block.offset + 1
+    guard let member = slot.reader(of: first) ?? slot.lister(of: first) else { return false }
     let end = min(block.offset + 4096, max(member.dataByteCount, block.offset + 512))
     let place = memory.buffer.byteCount - 4096
     let range = place..<place + end - block.offset
     let sums = memory.sums
     do {
       var bytes = memory.buffer.mutableBytes
-      let now = try member.readChecked(
-        into: &bytes, range: range, at: block.offset, sums: sums)
-      if now == .good { return true }
+      if !member.badBlocks.overlaps(first) {
+        let now = try member.readChecked(
+          into: &bytes, range: range, at: block.offset, sums: sums)
+        if now == .good { return true }
+      }
     } catch {
       try members.fail(member, error)
       return false
@@ -165,22 +215,7 @@ extension CopiedData {
     member.count {
       if block.kind == .unreadable { $0.unreadableBlocks &+= 1 } else { $0.damagedBlocks &+= 1 }
     }
-    let again: Member.ReadFinding
-    do {
-      try member.write(memory.buffer.bytes, range: range, at: block.offset, sums: sums)
-      var bytes = memory.buffer.mutableBytes
-      again = try member.readChecked(
-        into: &bytes, range: range, at: block.offset, sums: sums)
-    } catch {
-      try members.fail(member, error)
-      return false
-    }
-    guard again == .good else {
-      try members.fail(member, .unreadable(offset: block.offset, errno: .ioError))
-      return false
-    }
-    member.count { $0.repairedBlocks &+= 1 }
-    if block.kind == .unreadable { member.countCorrectedRead() }
-    return true
+    var bytes = memory.buffer.mutableBytes
+    return try members.rewrite(block, of: member, from: &bytes, range, sums)
   }
 }

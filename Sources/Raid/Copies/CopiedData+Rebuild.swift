@@ -6,13 +6,13 @@ import RaidGeometry
 extension CopiedData {
   /// Copies what a slot holds in a range of its data from other copies to a member.
   ///
-  /// - Returns: data offsets of blocks that no copy has; the member's sum for them is one that nothing
-  ///   agrees with.
+  /// - Returns: data offsets of blocks that no copy has; they are marked as such on the member.
   func rebuild(
     _ slot: Int, onto target: Member, _ memberRange: Range<Int>, readsOwn: Bool,
     memory: inout WorkingMemory
   ) throws(RaidError) -> [Int] {
     var lost: [Int] = []
+    var places: [CopyPlacement.Place] = []
     var offset = memberRange.lowerBound
     while offset < memberRange.upperBound {
       let rest = memberRange.upperBound - offset
@@ -23,25 +23,26 @@ extension CopiedData {
         offset += min(rest, 4096 - offset % 4096)
         continue
       }
-      let range = found.offset..<found.offset + found.byteCount
+      _ = placement.locate(found.offset, into: &places)
+      let count = evenByteCount(places, limit: found.byteCount, members.slots)
+      let range = found.offset..<found.offset + count
       let more = try locks.withLock(range, exclusive: true) { () throws(RaidError) -> [Int] in
         try copy(
-          range, slot, onto: target, at: offset, readsOwn: readsOwn, memory: &memory)
+          range, places, slot, onto: target, at: offset, readsOwn: readsOwn, memory: &memory)
       }
       lost.append(contentsOf: more)
-      offset += found.byteCount
+      offset += count
     }
     return lost
   }
 
   private func copy(
-    _ range: Range<Int>, _ slot: Int, onto target: Member, at offset: Int, readsOwn: Bool,
+    _ range: Range<Int>, _ places: [CopyPlacement.Place], _ slot: Int, onto target: Member,
+    at offset: Int, readsOwn: Bool,
     memory: inout WorkingMemory
   ) throws(RaidError) -> [Int] {
     let slots = members.slots
     let sums = memory.sums
-    var places: [CopyPlacement.Place] = []
-    _ = placement.locate(range.lowerBound, into: &places)
     var unread: [Int] = stride(from: 0, to: range.count, by: 4096).map { $0 }
     for place in places where !unread.isEmpty && (readsOwn || place.slot != slot) {
       guard
@@ -68,7 +69,7 @@ extension CopiedData {
     do throws(DeviceError) {
       try target.writeFresh(
         memory.buffer.bytes, range: 0..<range.count, at: offset, sums: memory.sums)
-      for block in unread { try target.sums?.poison(block: (offset + block) / 4096) }
+      try target.markLost(unread.map { offset + $0 })
     } catch {
       try members.fail(target, error)
       throw .member(name: target.name, error)

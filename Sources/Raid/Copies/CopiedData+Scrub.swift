@@ -25,7 +25,9 @@ extension CopiedData {
     var offset = range.lowerBound
     var places: [CopyPlacement.Place] = []
     while offset < range.upperBound {
-      let run = min(range.upperBound - offset, placement.locate(offset, into: &places), scrubLimit)
+      let piece = min(
+        range.upperBound - offset, placement.locate(offset, into: &places), scrubLimit)
+      let run = evenByteCount(places, limit: piece, members.slots)
       // Where a linear member ends inside a block, the block is checked whole with its first part.
       let part = offset..<offset + run
       try locks.withLock(part, exclusive: true) { () throws(RaidError) in
@@ -45,14 +47,14 @@ extension CopiedData {
     let sums = memory.sums
     var copies: [(place: CopyPlacement.Place, member: Member, whole: Range<Int>)] = []
     for place in places {
-      guard
-        let member = slots[place.slot].reader(of: place.offset..<place.offset + part.count)
-      else { continue }
-      let whole = wholeBlocks(place.offset..<place.offset + part.count, of: member)
-      copies.append((place, member, whole))
+      let range = place.offset..<place.offset + part.count
+      let slot = slots[place.slot]
+      // What a member's log calls bad is put right from others.
+      guard let member = slot.reader(of: range) ?? slot.lister(of: range) else { continue }
+      copies.append((place, member, wholeBlocks(range, of: member)))
     }
     guard !copies.isEmpty else { return }
-    if copies.allSatisfy({ $0.member.isHole($0.whole) }) {
+    if copies.allSatisfy({ $0.member.isHole($0.whole) && $0.member.isReadable($0.whole) }) {
       log.update { $0.skippedByteCount += part.count * copies.count }
       return
     }
@@ -62,9 +64,15 @@ extension CopiedData {
       var bad: [BadBlock] = []
       var bytes = memory.buffer.mutableBytes
       do throws(DeviceError) {
-        try copy.member.readAll(
-          into: &bytes, at: index * stride, copy.whole, slot: copy.place.slot, sums: sums,
-          bad: &bad)
+        if copy.member.isReadable(copy.whole) {
+          try copy.member.readAll(
+            into: &bytes, at: index * stride, copy.whole, slot: copy.place.slot, sums: sums,
+            bad: &bad)
+        } else {
+          bad = Swift.stride(from: copy.whole.lowerBound, to: copy.whole.upperBound, by: 4096).map {
+            BadBlock(slot: copy.place.slot, offset: $0, kind: .unreadable)
+          }
+        }
       } catch {
         try members.fail(copy.member, error)
         silent[index] = Set(Swift.stride(from: 0, to: part.count, by: 4096))

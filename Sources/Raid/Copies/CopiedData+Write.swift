@@ -39,7 +39,7 @@ extension CopiedData {
       guard !living.isEmpty else {
         throw .lost(arrayRange: range, .missing(slot: places.first?.slot ?? 0))
       }
-      return living
+      return living.map { Selection(index: $0, reader: nil) }
     }
     let base = place - range.lowerBound
     for run in runs {

@@ -61,15 +61,26 @@ final class CopiedData: Sendable {
   }
   var doubtStartOffset: Int { doubtStart.load(ordering: .acquiring) }
 
-  /// Which of several places to read from: by the policy, and those marked write-mostly last.
-  func choose(_ places: [CopyPlacement.Place], _ byteCount: Int, _ slots: [MemberSet.Slot]) -> Int?
-  {
-    var candidates: [Int] = []
-    var mostlyWritten: [Int] = []
+  /// Which of several places to read from, and from whom: by the policy, and those marked write-mostly
+  /// last; nil when nobody can give the first block.
+  ///
+  /// - Parameter byteCount: for how much; becomes for how much all places stay as they are.
+  func choose(
+    _ places: [CopyPlacement.Place], _ byteCount: inout Int, _ slots: [MemberSet.Slot]
+  ) -> Selection? {
+    var candidates: [Selection] = []
+    var mostlyWritten: [Selection] = []
     for (index, place) in places.enumerated() {
-      guard let reader = slots[place.slot].reader(of: place.offset..<place.offset + byteCount)
-      else { continue }
-      if reader.isWriteMostly { mostlyWritten.append(index) } else { candidates.append(index) }
+      let (reader, end) = slots[place.slot].reader(
+        at: place.offset, limit: place.offset + byteCount)
+      byteCount = end - place.offset
+      guard let reader else { continue }
+      let selection = Selection(index: index, reader: reader)
+      if reader.isWriteMostly {
+        mostlyWritten.append(selection)
+      } else {
+        candidates.append(selection)
+      }
     }
     if candidates.isEmpty { candidates = mostlyWritten }
     if candidates.count <= 1 { return candidates.first }
@@ -81,8 +92,17 @@ final class CopiedData: Sendable {
       return candidates.randomElement()
     case .leastPending:
       return candidates.min {
-        pending(places[$0], slots) < pending(places[$1], slots)
+        pending(places[$0.index], slots) < pending(places[$1.index], slots)
       }
+    }
+  }
+
+  /// For how much of the range from these places on each of them has the same reader, or none.
+  func evenByteCount(
+    _ places: [CopyPlacement.Place], limit: Int, _ slots: [MemberSet.Slot]
+  ) -> Int {
+    places.reduce(limit) { count, place in
+      slots[place.slot].reader(at: place.offset, limit: place.offset + count).end - place.offset
     }
   }
 
@@ -93,6 +113,8 @@ final class CopiedData: Sendable {
   /// A contiguous range of a slot, and the parts of the array in it.
   struct Run {
     var slot: Int
+    /// Who gives it; nil for a write.
+    var reader: Member?
     /// Data offsets on the member.
     var memberRange: Range<Int>
     /// In order; `place` counts from the run's start.
@@ -104,22 +126,34 @@ final class CopiedData: Sendable {
     var place: Int
   }
 
+  /// One of several places, and who is to give what lies there; a write has no reader.
+  struct Selection {
+    var index: Int
+    var reader: Member?
+  }
+
   /// Cuts an array range into runs.
   ///
-  /// - Parameter select: which of a part's places get a run.
+  /// - Parameter select: which of a part's places get a run; it may make the part shorter. When it
+  ///   selects none, the runs end there.
   func runs(
-    of range: Range<Int>, select: ([CopyPlacement.Place], Int) throws(RaidError) -> [Int]
+    of range: Range<Int>,
+    select: ([CopyPlacement.Place], inout Int) throws(RaidError) -> [Selection]
   ) throws(RaidError) -> [Run] {
     var open: [Int: Int] = [:]  // by slot: the index of its last run
     var runs: [Run] = []
     var places: [CopyPlacement.Place] = []
     var offset = range.lowerBound
     while offset < range.upperBound {
-      let count = min(range.upperBound - offset, placement.locate(offset, into: &places))
-      for index in try select(places, count) {
-        let place = places[index]
+      var count = min(range.upperBound - offset, placement.locate(offset, into: &places))
+      let selected = try select(places, &count)
+      if selected.isEmpty { break }
+      for selection in selected {
+        let place = places[selection.index]
         let part = Part(arrayRange: offset..<offset + count, place: 0)
-        if let last = open[place.slot], runs[last].memberRange.upperBound == place.offset {
+        if let last = open[place.slot], runs[last].memberRange.upperBound == place.offset,
+          runs[last].reader === selection.reader
+        {
           let start = runs[last].memberRange.lowerBound
           runs[last].parts.append(
             Part(arrayRange: part.arrayRange, place: place.offset - start))
@@ -128,7 +162,8 @@ final class CopiedData: Sendable {
           open[place.slot] = runs.count
           runs.append(
             Run(
-              slot: place.slot, memberRange: place.offset..<place.offset + count, parts: [part]))
+              slot: place.slot, reader: selection.reader,
+              memberRange: place.offset..<place.offset + count, parts: [part]))
         }
       }
       offset += count

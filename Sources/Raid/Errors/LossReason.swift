@@ -7,4 +7,6 @@ package enum LossReason: Error, Equatable, Sendable {
   case damaged(member: String, mayBeForeignWrite: Bool)
   case unreadable(member: String)
   case missing(slot: Int)
+  /// The slot's member is missing, and after a crash the others may not agree on what it held there.
+  case inDoubt(slot: Int)
 }

@@ -14,6 +14,8 @@ package enum RaidError: Error, Equatable, Sendable {
   case member(name: String, DeviceError)
   /// The request reaches past the array's end.
   case outOfBounds(offset: Int, byteCount: Int, arrayByteCount: Int)
+  /// A stream whose length nobody knew had more bytes than the array has room for.
+  case inputTooLong(arrayByteCount: Int)
   /// There is nothing of this name, slot or state to do it to.
   case noSuchMember(String)
   /// The new member is too small: bytes it has, bytes it needs.

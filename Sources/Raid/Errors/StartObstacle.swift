@@ -16,4 +16,14 @@ package enum StartObstacle: Error, Equatable, Sendable {
   case unsupported(String)
   case unreadableSuperblock(member: String, MDSuperblockError)
   case device(member: String, DeviceError)
+  /// The array has a journal, what it holds may be nowhere else, and it was not given.
+  case missingJournal
+  /// The journal that was given has missed what the members have seen.
+  case staleJournal(member: String, events: UInt64, newest: UInt64)
+  /// The log on the journal has no beginning where its superblock says.
+  case damagedJournal(member: String)
+  /// The live part of the log on the journal is larger than what is kept track of.
+  case journalTooLarge(member: String)
+  /// What a member's list of bad blocks would say is not known.
+  case damagedBadBlockLog(member: String)
 }

@@ -4,23 +4,32 @@ import LinuxSystem
 import MDFormat
 import RaidGeometry
 import Synchronization
+import SystemPackage
 
 /// Making an array: everything is worked out and checked before the first byte is written.
 package struct ArrayCreation: Sendable {
   /// What is wanted.
   package struct Request: Sendable {
+    /// The level; for `ec` with its number of parities.
     package var level: RaidLevel
     /// The superblock's layout word.
     package var layout: UInt32
+    /// A power of two, at least 4096; 0 for levels without chunks.
     package var chunkByteCount: Int
     /// The name as the superblock has it, usually "host:name"; at most 32 bytes of UTF-8.
     package var name: String
+    /// Where the superblocks go.
     package var version = MDMetadataVersion.v1_2
+    /// nil for a random one. With one the members' identifiers are derived from it, so that images come out the
+    /// same.
     package var arrayID: Identifier?
+    /// Whether regions of ours, with checksums of the data, lie behind it.
     package var hasSums = true
+    /// Whether md's write-intent bitmap is kept.
     package var hasBitmap = false
     /// Bytes to use of each member; nil for as much as the smallest has.
     package var memberByteCount: Int?
+    /// Where data begins on every member, in bytes, a multiple of 4096; nil for mdadm's choice.
     package var dataOffset: Int?
 
     package init(level: RaidLevel, layout: UInt32, chunkByteCount: Int, name: String) {
@@ -31,10 +40,14 @@ package struct ArrayCreation: Sendable {
     }
   }
 
+  /// What was asked for.
   package let request: Request
+  /// Where the bytes of the new array lie.
   package let shape: ArrayShape
+  /// The one asked for, or the random one.
   package let arrayID: Identifier
   let members: [NewMember]
+  /// Slots, full or empty; spares are not counted.
   package let slotCount: Int
 
   /// Works out an array of these devices.
@@ -42,7 +55,7 @@ package struct ArrayCreation: Sendable {
   /// - Parameters:
   ///   - devices: in the order of their slots; nil for a slot that stays empty.
   ///   - spares: take part when another fails.
-  /// - Throws: `memberTooSmall`, `notStartable` with what is wrong with the numbers.
+  /// - Throws: `memberTooSmall`, `unsuitable` for a data offset within the metadata, `notStartable` with what is wrong with the numbers.
   package init(
     _ request: Request, devices: [(any BlockDevice)?], spares: [any BlockDevice]
   ) throws(RaidError) {
@@ -103,6 +116,10 @@ package struct ArrayCreation: Sendable {
     wanted.chunkByteCount = request.chunkByteCount
     wanted.hasSums = request.hasSums
     wanted.hasBitmap = request.hasBitmap
+    let least = MemberLayout.leastDataOffset(wanted, memberByteCount: device.byteCount)
+    if let offset = request.dataOffset, offset < least {
+      throw .unsuitable(.dataOffsetTooSmall(member: device.name, least: least))
+    }
     wanted.dataOffset = request.dataOffset
     // Members of linear and RAID 0 are used to their end, so the limit is what they offer.
     wanted.dataByteLimit = request.level.usesWholeMembers ? request.memberByteCount : nil
@@ -213,6 +230,8 @@ package struct ArrayCreation: Sendable {
   }
 
   /// Writes the metadata: a dirty array of which nothing is known to agree. `initialise` makes it agree.
+  ///
+  /// - Throws: `member`; no device that can still be written is a member of anything then.
   package func write() throws(RaidError) {
     for member in members {
       do throws(DeviceError) {
@@ -222,6 +241,28 @@ package struct ArrayCreation: Sendable {
         throw .member(name: member.device.name, error)
       }
     }
+    do throws(RaidError) {
+      try writeSuperblocks()
+    } catch {
+      withdraw()
+      throw error
+    }
+  }
+
+  /// Clears what has been written once more, so that no device passes for a member of an array that never was.
+  private func withdraw() {
+    for member in members {
+      do throws(DeviceError) {
+        try member.prepare()
+        try member.device.flush()
+      } catch {
+        // The failure that led here is the one to tell; this device may well be its reason.
+        continue
+      }
+    }
+  }
+
+  private func writeSuperblocks() throws(RaidError) {
     let roster = Roster(
       arrayID: arrayID,
       members: (0..<slotCount).map { slot in
@@ -262,7 +303,20 @@ package struct ArrayCreation: Sendable {
   /// Makes parity, copies and sums agree with what the members hold, and marks the array clean.
   ///
   /// - Parameter assumesClean: they agree already, as on members that are all zeros.
+  /// - Throws: also when a member fails that the array could do without: it is not the array that was
+  ///   asked for. No device that can still be written is a member of anything then.
   package func initialise(
+    assumesClean: Bool, _ options: SweepOptions
+  ) throws(RaidError) -> ScrubReport {
+    do throws(RaidError) {
+      return try settle(assumesClean: assumesClean, options)
+    } catch {
+      withdraw()
+      throw error
+    }
+  }
+
+  private func settle(
     assumesClean: Bool, _ options: SweepOptions
   ) throws(RaidError) -> ScrubReport {
     var opening = RaidArray.Options()
@@ -270,16 +324,30 @@ package struct ArrayCreation: Sendable {
     opening.allowsDegraded = true
     opening.allowsDoubt = true
     let array = try RaidArray.open(members.map(\.device), options: opening)
+    // An array opens without members that can't tell all of themselves; a new one has to be whole.
+    if let unusable = array.assembly.unusable.first { throw .notStartable(unusable.reason) }
+    for (member, standing) in zip(array.assembly.members, array.assembly.standings)
+    where !standing.isUsed {
+      if case .unusable(let obstacle) = standing { throw .notStartable(obstacle) }
+      // Its superblock reads back as another than was written.
+      let offset = Int(member.superblock.superOffsetSectors) * 512
+      throw .member(name: member.name, .unreadable(offset: offset, errno: .ioError))
+    }
     var report = ScrubReport()
     if assumesClean {
       try array.assumeSettled()
     } else {
+      // Nothing is known to agree, whatever the bitmap reads as.
+      if shape.redundancy > 0 { array.intent?.doubt(0..<shape.intentByteCount) }
       var scrub = RaidArray.ScrubOptions()
       scrub.sweep = options
       scrub.startsOver = true
       report = try array.scrub(scrub)
     }
     try array.close()
+    if let failure = array.failures.first {
+      throw .member(name: failure.name, failure.cause)
+    }
     return report
   }
 }

@@ -73,9 +73,11 @@ struct NewMember {
   }
 
   /// The member as the array uses it.
-  func member(slot: Int?) -> Member {
-    var sums: BlockSums?
-    if let slot, let region = header?.range(of: .sums) {
+  ///
+  /// - Parameter sumsBeside: its sums, where they do not lie on the member.
+  func member(slot: Int?, sumsBeside: BlockSums? = nil) -> Member {
+    var sums = sumsBeside
+    if sums == nil, let slot, let region = header?.range(of: .sums) {
       sums = BlockSums(
         device: device, region: region, dataByteCount: layout.dataByteCount,
         arrayID: superblock.arrayID, slot: UInt32(slot),

@@ -20,7 +20,7 @@ extension RaidArray {
   package func admit(
     _ device: any BlockDevice, toSlot slot: Int, knownAs probe: MemberProbe? = nil
   ) throws(RaidError) -> [Range<Int>]? {
-    try beginWriting()
+    try beginChanging()
     let holder = members.slots[slot]
     if let member = holder.member, !member.isFailed, member.isInSync {
       throw .unsuitable(.slotIsInUse(slot))
@@ -31,10 +31,11 @@ extension RaidArray {
     let new = try newMember(device, slot: slot, number: number, probe: probe)
     let member: Member
     if knowsWhatItMissed, let probe {
+      try requireBitmapRoom(on: device, probe.superblock)
       member = try Self.member(probe, slot: slot, false, true, nil)
     } else {
       try prepare(new)
-      member = new.member(slot: slot)
+      member = new.member(slot: slot, sumsBeside: try freshSumsBeside(slot))
     }
     member.setValid(upTo: 0)
     members.state.withLock { state in state.slots[slot].member = member }
@@ -48,7 +49,7 @@ extension RaidArray {
   package func admitReplacement(
     _ device: any BlockDevice, forSlot slot: Int
   ) throws(RaidError) {
-    try beginWriting()
+    try beginChanging()
     guard shape.redundancy > 0 else { throw .unsuitable(.noRedundancy) }
     let holder = members.slots[slot]
     guard holder.replacement == nil else { throw .unsuitable(.alreadyReplacing(slot)) }
@@ -84,7 +85,7 @@ extension RaidArray {
 
   /// Adds a device that takes part when a member fails.
   package func addSpare(_ device: any BlockDevice) throws(RaidError) {
-    try beginWriting()
+    try beginChanging()
     guard shape.redundancy > 0 else { throw .unsuitable(.noRedundancy) }
     let number = deviceNumber(for: nil)
     let new = try newMember(device, slot: nil, number: number, probe: nil)
@@ -98,7 +99,7 @@ extension RaidArray {
 
   /// Moves a spare into a slot that nobody in sync has, ready to be rebuilt.
   package func promoteSpare(named name: String?, toSlot slot: Int) throws(RaidError) {
-    try beginWriting()
+    try beginChanging()
     if let member = members.slots[slot].member, !member.isFailed, member.isInSync {
       throw .unsuitable(.slotIsInUse(slot))
     }
@@ -106,12 +107,13 @@ extension RaidArray {
     guard let spare = found else {
       throw .noSuchMember(name ?? "spare")
     }
+    try requireBitmapRoom(on: spare.device, spare.superblock)
     members.state.withLock { state in state.spares.removeAll { $0 === spare } }
     let number = Int(spare.superblock.deviceNumber)
     var header = spare.header
     header?.slot = UInt32(slot)
-    var sums: BlockSums?
-    if let region = header?.range(of: .sums) {
+    var sums = try freshSumsBeside(slot)
+    if sums == nil, let region = header?.range(of: .sums) {
       sums = BlockSums(
         device: spare.device, region: region,
         dataByteCount: Int(spare.superblock.dataSizeSectors) * 512,
@@ -120,7 +122,8 @@ extension RaidArray {
     }
     let member = Member(
       device: spare.device, superblock: spare.superblock, header: header,
-      dataOffset: spare.dataOffset, badBlocks: [], sums: sums, sumsAreTrusted: sums != nil)
+      dataOffset: spare.dataOffset, badBlocks: spare.badBlocks.ranges, sums: sums,
+      sumsAreTrusted: sums != nil)
     member.setValid(upTo: 0)
     members.state.withLock { state in state.slots[slot].member = member }
     try announce(member, number: number, slot: slot, isReplacement: false)
@@ -129,7 +132,7 @@ extension RaidArray {
   /// Declares a member failed. It keeps what it has; the others stop counting on it.
   package func failMember(named name: String) throws(RaidError) {
     let member = try requireDispensable(name)
-    try beginWriting()
+    try beginChanging()
     // So that the member, too, is known as it was when it left.
     try flushAll()
     // Another one may have failed by now.
@@ -177,7 +180,7 @@ extension RaidArray {
   /// Takes a spare, or a member that has failed, out of the array's books.
   package func removeMember(named name: String) throws(RaidError) {
     try requireRemovable(name)
-    try beginWriting()
+    try beginChanging()
     if let spare = members.spares.first(where: { $0.name == name }) {
       var change = MemberSet.Change()
       // A spare needs no events, so it would come back as one by itself.
@@ -225,7 +228,8 @@ extension RaidArray {
       probe.superblock.dataSizeSectors >= assembly.reference.sizeSectors,
       probe.superblock.creationTime == assembly.reference.creationTime,
       // Its own sums are of use only if nobody wrote to it on its own.
-      (probe.header == nil) == !hasSums, !hasSums || probe.isLastWrittenByUs
+      (probe.header == nil) == !hasSums, !hasSums || probe.isLastWrittenByUs,
+      case .success = probe.badBlocks
     else { return false }
     return true
   }
@@ -260,6 +264,7 @@ extension RaidArray {
     wanted.chunkByteCount = shape.chunkByteCount
     wanted.hasSums = members.active.contains { $0.header != nil }
     wanted.hasBitmap = template.features.contains(.bitmap)
+    wanted.bitmapByteCount = bitmapByteCount
     wanted.dataOffset = Int(template.dataOffsetSectors) * 512
     let needed = Int(template.sizeSectors) * 512
     var layout = MemberLayout(memberByteCount: device.byteCount, request: wanted)
@@ -269,6 +274,14 @@ extension RaidArray {
       layout = MemberLayout(memberByteCount: device.byteCount, request: wanted)
     }
     guard let layout, layout.dataByteCount >= needed else {
+      wanted.bitmapByteCount = 0
+      if let without = MemberLayout(memberByteCount: device.byteCount, request: wanted),
+        without.dataByteCount >= needed
+      {
+        throw .unsuitable(
+          .noRoomForBitmap(
+            member: device.name, has: without.bitmapByteCount, needs: bitmapByteCount))
+      }
       throw .memberTooSmall(
         name: device.name, has: layout?.dataByteCount ?? device.byteCount, needs: needed)
     }
@@ -279,9 +292,40 @@ extension RaidArray {
       slot: slot, hasBadBlockLog: template.badBlockLog.sizeSectors > 0)
   }
 
+  /// What md's bitmap takes on each member; 0 where there is none.
+  private var bitmapByteCount: Int {
+    guard let intent, !intent.isOurs else { return 0 }
+    return intent.byteCount
+  }
+
+  /// Refuses a member that has a place for a bitmap, made by others, into which the array's does not fit.
+  private func requireBitmapRoom(
+    on device: any BlockDevice, _ superblock: MDSuperblock
+  ) throws(RaidError) {
+    let needs = bitmapByteCount
+    guard needs > 0, let sector = superblock.bitmapSector else { return }
+    let has = superblock.freeSectors(from: sector, memberSectors: device.byteCount / 512) * 512
+    guard has >= needs else {
+      throw .unsuitable(.noRoomForBitmap(member: device.name, has: has, needs: needs))
+    }
+  }
+
   /// A member that comes back keeps its UUID.
   private func knownID(_ deviceID: Identifier) -> Identifier? {
     members.active.contains { $0.superblock.deviceID == deviceID } ? nil : deviceID
+  }
+
+  /// The sums of a slot in the file beside the array, if there is one: they say zeros of everything now,
+  /// and not what the slot's last member held.
+  private func freshSumsBeside(_ slot: Int) throws(RaidError) -> BlockSums? {
+    guard let sumsFile else { return nil }
+    let sums = sumsFile.sums(ofSlot: slot, shape: shape)
+    do throws(DeviceError) {
+      try sums.reset()
+    } catch {
+      throw .member(name: sumsFile.device.name, error)
+    }
+    return sums
   }
 
   private func prepare(_ new: NewMember) throws(RaidError) {
@@ -323,7 +367,7 @@ extension RaidArray {
 
   /// Keeps the UUIDs of all members on all members.
   func storeRoster() throws(RaidError) {
-    let known = assembly.members.lazy.compactMap(\.roster).first
+    let known = assembly.members.firstRoster
     let roster = Roster(
       arrayID: assembly.reference.arrayID,
       members: members.slots.enumerated().map { index, slot in

@@ -27,7 +27,7 @@ extension RaidArray {
       throw .noSuchMember("slot \(slot)")
     }
     guard !target.isInSync else { throw .unsuitable(.slotIsInUse(slot)) }
-    try beginWriting()
+    try beginChanging()
     let end = memberByteCountInUse
     let start = target.validByteCount == Int.max ? 0 : min(target.validByteCount, end)
     let todo = (ranges ?? [start..<end]).map { $0.clamped(to: start..<end) }.filter { !$0.isEmpty }
@@ -45,7 +45,10 @@ extension RaidArray {
           if ranges == nil { target.setValid(upTo: done) }
           if checkpoint.isDue {
             // What the recovery offset promises must be on the disk before it is written down.
-            if ranges == nil { try self.storeRecovery(of: target, done, isFinal: false) }
+            if ranges == nil {
+              try self.storeRecovery(
+                of: target, min(done, target.unmarkedLossOffset), isFinal: false)
+            }
             try self.storeProgress(operation, .running, done, end, started)
           }
           return options.progress(done, end)
@@ -64,9 +67,10 @@ extension RaidArray {
     if isComplete { position = end }
     let lostBlocks = lost.withLock { $0.sorted() }
     // Blocks that are lost and could not be marked as such would be taken for good.
-    let mayFinish = isComplete && (lostBlocks.isEmpty || target.sums != nil)
-    try storeRecovery(of: target, mayFinish ? end : position, isFinal: mayFinish)
-    try storeProgress(operation, mayFinish ? .finished : .interrupted, position, end, started)
+    let good = min(position, target.unmarkedLossOffset)
+    let mayFinish = isComplete && good == end
+    try storeRecovery(of: target, good, isFinal: mayFinish)
+    try storeProgress(operation, mayFinish ? .finished : .interrupted, good, end, started)
     return RebuildReport(
       slot: slot, member: target.name, position: position, end: end,
       rebuiltByteCount: rebuilt.withLock { $0 }, lostBlocks: lostBlocks)

@@ -7,6 +7,7 @@ import Synchronization
 extension RaidArray {
   /// What a scrub is asked for.
   package struct ScrubOptions: Sendable {
+    /// Progress, rate and threads.
     package var sweep = SweepOptions()
     /// Write what is known to be right over what is wrong. Needs an array that is open for writing.
     package var repairs = true
@@ -20,11 +21,15 @@ extension RaidArray {
 
   /// Checks every copy, parity and sum of the array, and repairs what is wrong. Where a crash left parts
   /// in doubt, it settles them; where somebody else wrote, it renews the sums.
+  ///
+  /// Nothing is marked as being written, neither at its start nor before a repair: a repair writes only
+  /// what is wrong, so that one that is cut off leaves wrong what was wrong, and everything else as it
+  /// was. What is in doubt is marked already, and stays so until it has been settled.
   package func scrub(_ options: ScrubOptions) throws(RaidError) -> ScrubReport {
     let log = ScrubLog()
     let writes = options.repairs && members.isWritable
-    if writes { try beginWriting() }
-    let (range, isWhole) = scrubWork(options)
+    if writes, let obstacle { throw .readOnly(obstacle) }
+    let (range, isWhole, earlier) = scrubWork(options)
     let started = MaintenanceStart(at: range.lowerBound)
     let checkpoint = Checkpoint()
     // A write that is cut off while the scrub runs may lie where it has been already.
@@ -32,34 +37,40 @@ extension RaidArray {
     let operation: MaintenanceProgress.Operation = wasUnclean ? .resync : .scrub
     let done = try sweep(range, options, log) { (done) throws(RaidError) in
       guard writes, isWhole, checkpoint.isDue else { return }
-      try self.storeProgress(operation, .running, done, range.upperBound, started)
+      let found = earlier + log.tally(before: done)
+      try self.storeProgress(operation, .running, done, range.upperBound, started, found)
     }
-    log.update {
-      $0.position = done
-      $0.end = range.upperBound
-    }
-    let report = log.current
+    let report = log.report(goingOnFrom: earlier, position: done, end: range.upperBound)
     guard writes else { return report }
     // What was settled must be durable before it is called settled.
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
+    // What has been settled is for the superblocks to say; and a whole pass ends with writing these, too,
+    // since one of them may lag behind.
+    if wasUnclean || hasDoubt || isWhole && report.isComplete { try beginChanging() }
     let isTornSince = isTorn.load(ordering: .acquiring)
     if isWhole, !isTornSince { settle(upTo: done == range.upperBound ? Int.max : done) }
     if wasTorn, !isWhole || !report.isComplete || report.unrepairedCount > 0 {
       isTorn.store(true, ordering: .releasing)
     }
     if let part = options.range, done == range.upperBound { resolve(part) }
-    if report.isComplete, isWhole {
+    guard isWhole else { return report }
+    if report.isComplete {
       try finishScrub(report, started)
-    } else if isWhole {
-      try storeProgress(operation, .interrupted, done, range.upperBound, started)
+    } else {
+      let found = earlier + log.tally(before: done)
+      try storeProgress(operation, .interrupted, done, range.upperBound, started, found)
     }
+    try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
     return report
   }
 
   /// What a scrub with these options would go over: array bytes for copies, member bytes for parity.
   package func scrubRange(_ options: ScrubOptions) -> Range<Int> { scrubWork(options).0 }
 
-  private func scrubWork(_ options: ScrubOptions) -> (Range<Int>, isWhole: Bool) {
+  /// Also what the same pass has found before it was interrupted.
+  private func scrubWork(
+    _ options: ScrubOptions
+  ) -> (Range<Int>, isWhole: Bool, earlier: ScrubTally) {
     let end: Int
     switch segments[0].data {
     case .copies(let copies): end = copies.placement.byteCount
@@ -68,28 +79,32 @@ extension RaidArray {
     }
     if let range = options.range {
       switch segments[0].data {
-      case .copies: return (range.clamped(to: 0..<end), false)
+      case .copies: return (range.clamped(to: 0..<end), false, ScrubTally())
       case .parity(let stripes):
         let rowBytes = stripes.placement.rowByteCount
         let rows = range.lowerBound / rowBytes..<(range.upperBound + rowBytes - 1) / rowBytes
         let chunk = stripes.placement.chunkByteCount
         return (
-          (rows.lowerBound * chunk..<rows.upperBound * chunk).clamped(to: 0..<end), false
+          (rows.lowerBound * chunk..<rows.upperBound * chunk).clamped(to: 0..<end), false,
+          ScrubTally()
         )
       }
     }
     var start = 0
-    if !options.startsOver, !isForeignWriteFresh,
+    var earlier = ScrubTally()
+    // Who only looks can't note how far it came, and wants to see everything.
+    if options.repairs, !options.startsOver, !isForeignWriteFresh,
       let progress = members.active.first?.header?.progress,
       progress.phase == .interrupted || progress.phase == .running,
       progress.operation == .scrub || progress.operation == .resync, progress.end == end
     {
       start = min(progress.position, end)
+      earlier = progress.found
     }
     // What came into doubt later is not done, nor are sums that somebody else has made stale.
     if hasDoubt { start = min(start, doubtBegin) }
     if foundForeignWrite { start = 0 }
-    return (start..<end, true)
+    return (start..<end, true, start > 0 ? earlier : ScrubTally())
   }
 
   /// Where the first part in doubt begins, in the units of a scrub.
@@ -123,12 +138,14 @@ extension RaidArray {
       },
       step: { (part, memory) throws(RaidError) in
         options.sweep.rate?.pass(part.count)
+        let found = ScrubLog()
         switch data {
         case .parity(let stripes):
-          try stripes.scrub(part, repairs: repairs, log: log, memory: &memory)
+          try stripes.scrub(part, repairs: repairs, log: found, memory: &memory)
         case .copies(let copies):
-          try copies.scrub(part, repairs: repairs, log: log, memory: &memory)
+          try copies.scrub(part, repairs: repairs, log: found, memory: &memory)
         }
+        log.add(found, of: part)
         try self.recordFailures()
       })
   }
@@ -143,7 +160,7 @@ extension RaidArray {
 
   /// Takes all parity, copies and sums for right.
   func assumeSettled() throws(RaidError) {
-    try beginWriting()
+    try beginChanging()
     settle(upTo: Int.max)
   }
 
@@ -166,9 +183,15 @@ extension RaidArray {
         $0.unrepairedBlocks = UInt64(report.unrepairedCount)
       }
     }
-    setProgress(.scrub, .finished, report.end, report.end, started)
-    if report.unrepairedCount == 0, degradedSlots.isEmpty || !foundForeignWrite {
+    let found = ScrubTally(
+      repairedCount: report.repairedCount, unrepairedCount: report.unrepairedCount)
+    setProgress(.scrub, .finished, report.end, report.end, started, found)
+    let renewsTrust =
+      report.unrepairedCount == 0 && (degradedSlots.isEmpty || !foundForeignWrite)
+    if renewsTrust {
       for member in members.active where member.sums != nil { member.setTrustsSums(true) }
+    }
+    if renewsTrust, foundForeignWrite {
       var change = MemberSet.Change()
       change.sumsAreStale = false
       try members.commit(change, intent: intent)
@@ -180,15 +203,15 @@ extension RaidArray {
   /// Keeps on the members how far an operation has come.
   func storeProgress(
     _ operation: MaintenanceProgress.Operation, _ phase: MaintenanceProgress.Phase, _ done: Int,
-    _ end: Int, _ started: MaintenanceStart
+    _ end: Int, _ started: MaintenanceStart, _ found: ScrubTally = ScrubTally()
   ) throws(RaidError) {
-    setProgress(operation, phase, done, end, started)
+    setProgress(operation, phase, done, end, started, found)
     try members.storeProgress()
   }
 
   private func setProgress(
     _ operation: MaintenanceProgress.Operation, _ phase: MaintenanceProgress.Phase, _ done: Int,
-    _ end: Int, _ started: MaintenanceStart
+    _ end: Int, _ started: MaintenanceStart, _ found: ScrubTally
   ) {
     var progress = MaintenanceProgress()
     progress.operation = operation
@@ -197,6 +220,7 @@ extension RaidArray {
     progress.end = end
     progress.startedAt = started.seconds
     progress.startPosition = started.position
+    progress.found = found
     progress.updatedAt = Machine.now().seconds
     for member in members.active { member.setProgress(progress) }
   }

@@ -7,6 +7,7 @@ package final class RateLimit: Sendable {
   private let start = Machine.monotonicSeconds()
   private let passed = Mutex(0)
 
+  /// Counts from now on; all threads together keep to it.
   package init(bytesPerSecond: Int) { self.bytesPerSecond = Double(max(1, bytesPerSecond)) }
 
   /// Waits until `byteCount` more bytes are within the rate.

@@ -1,13 +1,14 @@
-import Synchronization
-
 /// What a scrub found and did.
 package struct ScrubReport: Sendable, Equatable {
   /// A block of 4 KiB that was not as it should be.
   package struct Finding: Sendable, Equatable {
+    /// What is wrong.
     package var problem: Problem
+    /// What came of it.
     package var outcome: Outcome
     /// The member that is wrong; nil where that can't be known.
     package var member: String?
+    /// The slot of that member.
     package var slot: Int?
     /// Data offset on the members, in bytes.
     package var memberOffset: Int
@@ -23,6 +24,7 @@ package struct ScrubReport: Sendable, Equatable {
     }
   }
 
+  /// What can be wrong with a block; the raw value is the word for scripts.
   package enum Problem: String, Sendable {
     /// The content does not agree with its sum.
     case damaged
@@ -38,6 +40,7 @@ package struct ScrubReport: Sendable, Equatable {
     case wrongSum = "wrong-sum"
   }
 
+  /// What can come of a problem; the raw value is the word for scripts.
   package enum Outcome: String, Sendable {
     case repaired
     /// Repairing was not wanted.
@@ -50,8 +53,12 @@ package struct ScrubReport: Sendable, Equatable {
 
   /// The first findings, at most `listLimit`.
   package private(set) var findings: [Finding] = []
+  /// How many findings are kept one by one; the counts go on.
   package static let listLimit = 10_000
+  /// All findings of the pass, blocks: with those of its parts before an interruption, which are not
+  /// among `findings`.
   package private(set) var findingCount = 0
+  /// Those of them that are right now.
   package private(set) var repairedCount = 0
   /// Unrepairable, left, or not to be known.
   package private(set) var unrepairedCount = 0
@@ -61,11 +68,16 @@ package struct ScrubReport: Sendable, Equatable {
   package var resyncedBlockCount = 0
   /// Member bytes that were read, and that were skipped because they are holes and say so.
   package var checkedByteCount = 0
+  /// See `checkedByteCount`.
   package var skippedByteCount = 0
+  /// What the same pass had found before it was interrupted; in the counts, too.
+  package private(set) var earlier = ScrubTally()
   /// How far it came, and how far it was to go.
   package var position = 0
+  /// See `position`.
   package var end = 0
 
+  /// Whether it came to the end of its range.
   package var isComplete: Bool { position == end }
 
   package init() {}
@@ -75,24 +87,24 @@ package struct ScrubReport: Sendable, Equatable {
     if finding.outcome == .repaired { repairedCount += 1 } else { unrepairedCount += 1 }
     if findings.count < Self.listLimit { findings.append(finding) }
   }
-}
 
-/// A report that several workers write to.
-final class ScrubLog: Sendable {
-  private let report = Mutex(ScrubReport())
-
-  func add(
-    _ problem: ScrubReport.Problem, _ outcome: ScrubReport.Outcome, _ member: Member?, slot: Int?,
-    at offset: Int
-  ) {
-    report.withLock {
-      $0.add(
-        .init(
-          problem: problem, outcome: outcome, member: member?.name, slot: slot,
-          memberOffset: offset))
-    }
+  /// Takes over what another part of the same pass has found and done.
+  mutating func add(_ part: ScrubReport) {
+    findings += part.findings.prefix(Self.listLimit - findings.count)
+    findingCount += part.findingCount
+    repairedCount += part.repairedCount
+    unrepairedCount += part.unrepairedCount
+    renewedSumCount += part.renewedSumCount
+    resyncedBlockCount += part.resyncedBlockCount
+    checkedByteCount += part.checkedByteCount
+    skippedByteCount += part.skippedByteCount
   }
 
-  func update(_ change: (inout ScrubReport) -> Void) { report.withLock { change(&$0) } }
-  var current: ScrubReport { report.withLock { $0 } }
+  /// Counts what the pass had found before it was interrupted.
+  mutating func goOn(from tally: ScrubTally) {
+    earlier = tally
+    findingCount += tally.repairedCount + tally.unrepairedCount
+    repairedCount += tally.repairedCount
+    unrepairedCount += tally.unrepairedCount
+  }
 }

@@ -6,14 +6,30 @@ struct BitSet: Equatable, Sendable {
 
   init(count: Int) { words = [UInt64](repeating: 0, count: (count + 63) / 64) }
 
-  /// Reads bit `i` from byte `start + i / 8` of `bytes`, value `1 << (i % 8)`.
-  init(count: Int, bitmap bytes: RawSpan, start: Int) {
+  /// All numbers below the bound.
+  init(allBelow count: Int) {
     self.init(count: count)
-    for byte in 0..<(count + 7) / 8 {
-      let value = UInt64(bytes.integer(at: start + byte, as: UInt8.self))
-      words[byte / 8] |= value << UInt64(byte % 8 * 8)
+    for index in words.indices { words[index] = .max }
+    if count % 64 != 0 { words[words.count - 1] = (1 << UInt64(count % 64)) - 1 }
+  }
+
+  /// Adds those of `bits` that are set in `bytes`: bit `i` is at byte `place(i)`, value `1 << (i % 8)`.
+  /// The first is a multiple of 8.
+  ///
+  /// - Returns: whether `bytes` had the same of them as the set had.
+  mutating func formUnion(
+    _ bits: Range<Int>, of bytes: RawSpan, at place: (_ bit: Int) -> Int
+  ) -> Bool {
+    precondition(bits.lowerBound % 8 == 0, "bits begin in the middle of a byte")
+    var isSame = true
+    for bit in stride(from: bits.lowerBound, to: bits.upperBound, by: 8) {
+      var value = UInt64(bytes.integer(at: place(bit), as: UInt8.self))
+      if bits.upperBound - bit < 8 { value &= 1 << UInt64(bits.upperBound - bit) - 1 }
+      let shift = UInt64(bit % 64)
+      if words[bit / 64] >> shift & 0xff != value { isSame = false }
+      words[bit / 64] |= value << shift
     }
-    if count % 64 != 0 { words[words.count - 1] &= (1 << UInt64(count % 64)) - 1 }
+    return isSame
   }
 
   var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
@@ -39,7 +55,10 @@ struct BitSet: Equatable, Sendable {
   /// Writes what of the bits falls into `bytes`, where bit 0 would be at byte `start`, which may be
   /// before its beginning.
   func store(into bytes: inout MutableRawSpan, bitmapStart start: Int) {
-    for index in words.indices where words[index] != 0 {
+    // Only words of which a byte may be in `bytes`.
+    let first = min(max(0, -start) / 8, words.count)
+    let end = min(max(0, (bytes.byteCount - start + 7) / 8), words.count)
+    for index in first..<max(first, end) where words[index] != 0 {
       for byte in 0..<8 {
         let at = start + index * 8 + byte
         guard at >= 0, at < bytes.byteCount else { continue }

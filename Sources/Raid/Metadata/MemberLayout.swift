@@ -8,24 +8,35 @@ import MDFormat
 /// 1.0:  data | sums | intent | roster | events | journal | … | bitmap | bad-block log | superblock | header
 /// ```
 package struct MemberLayout: Sendable, Equatable {
+  /// Where the superblock is.
   package let version: MDMetadataVersion
+  /// The whole member.
   package let memberByteCount: Int
+  /// Where the data begins.
   package let dataOffset: Int
   /// Room for data; at least the array's `size`.
   package let dataByteCount: Int
+  /// Regions of ours behind the data, one after the other; none without sums.
   package let regions: [RegionHeader.Region]
   /// From the superblock's start, in sectors; what a bitmap uses if there is one.
   package let bitmapOffsetSectors: Int32
+  /// From the superblock's start, in sectors: the list of bad blocks, 8 sectors.
   package let badBlockOffsetSectors: Int32
   /// Room for a bitmap.
   package let bitmapByteCount: Int
 
   /// What is wanted of a layout.
   package struct Request: Sendable {
+    /// Where the superblock goes.
     package var version: MDMetadataVersion = .v1_2
+    /// The data offset that mdadm chooses depends on it; 0 for levels without.
     package var chunkByteCount = 0
+    /// Keep room for regions of ours.
     package var hasSums = true
+    /// Whether md's bitmap is kept; its room is there in any case.
     package var hasBitmap = false
+    /// What the array's bitmap takes, where it has one already: there is room for no less.
+    package var bitmapByteCount = 0
     /// Rooms for the journal and for events are kept where there are sums.
     package var dataOffset: Int?
     /// Use only so much of the member's data room.
@@ -40,6 +51,16 @@ package struct MemberLayout: Sendable, Equatable {
     min(64 << 20, max(128 << 10, memberByteCount / 64 / 4096 * 4096))
   }
 
+  /// The first byte at which data may begin: behind the superblock, and room for a bitmap and a bad-block log.
+  static func leastDataOffset(_ request: Request, memberByteCount: Int) -> Int {
+    guard !request.version.isBehindData,
+      let superblockSector = request.version.superblockSector(memberSectors: memberByteCount / 512)
+    else { return 0 }
+    let bitmap = bitmapRoom(
+      memberByteCount: memberByteCount, request, superblockSector: superblockSector)
+    return (superblockSector + 8) * 512 + bitmap + 4096
+  }
+
   /// nil when the member is too small to hold any data.
   package init?(memberByteCount: Int, request: Request) {
     version = request.version
@@ -48,7 +69,8 @@ package struct MemberLayout: Sendable, Equatable {
     guard let superblockSector = request.version.superblockSector(memberSectors: sectors) else {
       return nil
     }
-    let bitmap = Self.bitmapRoom(memberByteCount: memberByteCount)
+    let bitmap = Self.bitmapRoom(
+      memberByteCount: memberByteCount, request, superblockSector: superblockSector)
     bitmapByteCount = bitmap
     let end: Int
     if request.version == .v1_0 {
@@ -58,7 +80,7 @@ package struct MemberLayout: Sendable, Equatable {
       bitmapOffsetSectors = Int32(-8 - bitmap / 512)
       end = (superblockSector - 8) * 512 - bitmap
     } else {
-      let least = (superblockSector + 8) * 512 + bitmap + 4096
+      let least = Self.leastDataOffset(request, memberByteCount: memberByteCount)
       dataOffset =
         request.dataOffset
         ?? Self.defaultDataOffset(
@@ -85,8 +107,18 @@ package struct MemberLayout: Sendable, Equatable {
 
   /// mdadm's choice: 4 KiB for members up to 8 GiB, 64 KiB up to 200 GiB, 128 KiB above; here always
   /// at least 64 KiB on members that can spare it, so that a bitmap can be finer.
-  private static func bitmapRoom(memberByteCount: Int) -> Int {
-    memberByteCount < 64 << 20 ? 4096 : memberByteCount < 200 << 30 ? 64 << 10 : 128 << 10
+  /// More where the array's bitmap needs it; less of what is spare where the data has to begin before.
+  private static func bitmapRoom(
+    memberByteCount: Int, _ request: Request, superblockSector: Int
+  ) -> Int {
+    let usual =
+      memberByteCount < 64 << 20 ? 4096 : memberByteCount < 200 << 30 ? 64 << 10 : 128 << 10
+    let needed = (request.bitmapByteCount + 4095) / 4096 * 4096
+    guard needed > 0, let dataOffset = request.dataOffset, request.version != .v1_0 else {
+      return max(usual, needed)
+    }
+    let most = (dataOffset - (superblockSector + 8) * 512 - 4096) / 4096 * 4096
+    return max(needed, min(usual, most))
   }
 
   /// mdadm's choice of the space before the data, which a later reshape needs (super1.c).

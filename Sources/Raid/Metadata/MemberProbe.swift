@@ -5,22 +5,31 @@ import MDFormat
 
 /// What one device says of itself.
 package struct MemberProbe: Sendable {
+  /// What was looked at.
   package let device: any BlockDevice
+  /// The one that counts where several versions are there.
   package let superblock: MDSuperblock
   /// Our own header, if there is one that belongs to this member and fits behind its data.
   package let header: RegionHeader?
   /// Why there is no header, where something was found that should have been one.
   package let headerProblem: RegionHeaderError?
+  /// The list of bad blocks; a member whose list can't be had is of no use, since nobody knows what of
+  /// it may be believed.
+  package let badBlocks: Result<MDBadBlockLog, StartObstacle>
 
+  /// What the user calls it.
   package var name: String { device.name }
 
-  /// Looks for a superblock in the four places where one may be, newest version first.
+  /// Looks for a superblock in the four places where one may be, newest version first. A place that
+  /// can't be read is passed over.
   ///
-  /// - Throws: `unreadableSuperblock` with the most telling of the four reasons, or `device`.
+  /// - Throws: `unreadableSuperblock` with the most telling of the four reasons, or `device` where what
+  ///   can be read holds nothing that looks like one.
   package init(_ device: any BlockDevice) throws(RaidError) {
     self.device = device
     let sectors = device.byteCount / 512
     var problem = MDSuperblockError.absent
+    var unreadable: DeviceError?
     var found: (MDSuperblock, RegionHeader?, RegionHeaderError?)?
     var buffer = AlignedBuffer(byteCount: MDMetadataVersion.superblockByteCount)
     for version in MDMetadataVersion.searchOrder where found == nil {
@@ -29,7 +38,8 @@ package struct MemberProbe: Sendable {
       do {
         try device.read(into: &bytes, range: 0..<bytes.byteCount, at: sector * 512)
       } catch {
-        throw .notStartable(.device(member: device.name, error))
+        unreadable = unreadable ?? error
+        continue
       }
       do {
         let superblock = try MDSuperblock(
@@ -41,9 +51,54 @@ package struct MemberProbe: Sendable {
       }
     }
     guard let found else {
+      if problem == .absent, let unreadable {
+        throw .notStartable(.device(member: device.name, unreadable))
+      }
       throw .notStartable(.unreadableSuperblock(member: device.name, problem))
     }
     (superblock, header, headerProblem) = found
+    badBlocks = Self.badBlocks(of: superblock, on: device)
+  }
+
+  /// A member whose superblock is known already; nothing of ours is looked for.
+  init(_ superblock: MDSuperblock, of device: any BlockDevice) {
+    self.device = device
+    self.superblock = superblock
+    header = nil
+    headerProblem = nil
+    badBlocks = .success(MDBadBlockLog())
+  }
+
+  /// The same member behind another device.
+  init(_ probe: MemberProbe, device: any BlockDevice) {
+    self.device = device
+    superblock = probe.superblock
+    header = probe.header
+    headerProblem = probe.headerProblem
+    badBlocks = probe.badBlocks
+  }
+
+  private static func badBlocks(
+    of superblock: MDSuperblock, on device: any BlockDevice
+  ) -> Result<MDBadBlockLog, StartObstacle> {
+    guard superblock.features.contains(.badBlocks), let area = superblock.badBlockLogArea else {
+      return .success(MDBadBlockLog())
+    }
+    // A decoded superblock's areas are inside of the member.
+    var buffer = AlignedBuffer(byteCount: area.count * 512)
+    var bytes = buffer.mutableBytes
+    do throws(DeviceError) {
+      try device.read(into: &bytes, range: 0..<bytes.byteCount, at: area.lowerBound * 512)
+    } catch {
+      return .failure(.device(member: device.name, error))
+    }
+    do throws(MDBadBlockLogError) {
+      return .success(
+        try MDBadBlockLog(
+          decoding: bytes.bytes.sub(0..<area.count * 512), shift: superblock.badBlockLog.shift))
+    } catch {
+      return .failure(.damagedBadBlockLog(member: device.name))
+    }
   }
 
   /// The newer of the two copies that are whole and this member's.
@@ -84,6 +139,27 @@ package struct MemberProbe: Sendable {
     return (header, nil)
   }
 
+  /// What the list of bad blocks says, as data offsets in bytes, in order; of a member that is of use.
+  ///
+  /// - Parameter dataOffsetSectors: where its data starts, of which it may have two places in a reshape.
+  func requireBadBlocks(dataOffsetSectors: Int) throws(RaidError) -> [Range<Int>] {
+    switch badBlocks {
+    case .success(let log):
+      return log.ranges.compactMap { range in
+        let lower = max(range.lowerBound, dataOffsetSectors) - dataOffsetSectors
+        let upper = max(range.upperBound, dataOffsetSectors) - dataOffsetSectors
+        guard lower < upper else { return nil }
+        return lower.multipliedOrMax(by: 512)..<upper.multipliedOrMax(by: 512)
+      }.sorted { $0.lowerBound < $1.lowerBound }
+    case .failure(let obstacle): throw .notStartable(obstacle)
+    }
+  }
+
+  /// What the list of bad blocks says, as data offsets in bytes, in order; nil where it can't be had.
+  package var listedBadBlocks: [Range<Int>]? {
+    try? requireBadBlocks(dataOffsetSectors: Int(clamping: superblock.dataOffsetSectors))
+  }
+
   /// Whether a superblock says that nobody else has written one since ours.
   package var isLastWrittenByUs: Bool {
     guard let header, superblock.marker != 0 else { return false }
@@ -108,6 +184,17 @@ package struct MemberProbe: Sendable {
       let roster = Roster(decoding: bytes.bytes), roster.arrayID == superblock.arrayID
     else { return nil }
     return roster
+  }
+}
+
+extension [MemberProbe] {
+  /// The roster of the first member that has one. Each is read once: a second look at a device that is
+  /// failing may find nothing, which a lazy collection does not bear.
+  package var firstRoster: Roster? {
+    for member in self {
+      if let roster = member.roster { return roster }
+    }
+    return nil
   }
 }
 

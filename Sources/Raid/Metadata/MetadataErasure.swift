@@ -9,10 +9,13 @@ import MDFormat
 package struct MetadataErasure: Sendable {
   /// A stretch of metadata. Bytes from the device's start.
   package struct Piece: Sendable, Equatable {
+    /// What it is, in words.
     package var name: String
+    /// Device offsets, in bytes.
     package var range: Range<Int>
   }
 
+  /// The member that is to be none.
   package let device: any BlockDevice
   /// What the member says of itself; nil where its superblock can't be decoded.
   package let probe: MemberProbe?

@@ -18,10 +18,12 @@ import BinaryCodec
 ///     80    4 number of regions, at most 16
 ///     84    4 zero
 ///    128    4 operation   132  4 phase   136  8 position   144  8 end   152  8 started   160  8 updated   168  8 start position
+///    176    8 blocks that the scrub has repaired   184  8 and left unrepaired
 ///    192    8 each: damaged, unreadable, repaired, renewed, unrepaired, time of the last scrub
 ///    512   32 each: region: kind 4, zero 4, offset 8, length 8, zero 8
 /// ```
 extension RegionHeader {
+  /// A header's length.
   package static let byteCount = 2048
   /// Where the near copy starts, counted from the superblock.
   package static let offsetInSuperblock = 2048
@@ -47,6 +49,8 @@ extension RegionHeader {
     static let startedAt = 152
     static let updatedAt = 160
     static let startPosition = 168
+    static let repaired = 176
+    static let unrepaired = 184
     static let counters = 192
     static let regions = 512
     static let regionStride = 32
@@ -81,6 +85,8 @@ extension RegionHeader {
     block.store(progress.startedAt, at: start + Offset.startedAt)
     block.store(progress.updatedAt, at: start + Offset.updatedAt)
     block.store(UInt64(progress.startPosition), at: start + Offset.startPosition)
+    block.store(UInt64(progress.found.repairedCount), at: start + Offset.repaired)
+    block.store(UInt64(progress.found.unrepairedCount), at: start + Offset.unrepaired)
     for (index, counter) in counters.inOrder.enumerated() {
       block.store(counter, at: start + Offset.counters + 8 * index)
     }
@@ -154,6 +160,12 @@ extension RegionHeader {
     progress.updatedAt = bytes.integer(at: Offset.updatedAt)
     progress.startPosition = Int(
       clamping: bytes.integer(at: Offset.startPosition, as: UInt64.self))
+    // No member has more blocks; a number that is larger would not survive being added to.
+    progress.found = ScrubTally(
+      repairedCount: min(
+        1 << 52, Int(clamping: bytes.integer(at: Offset.repaired, as: UInt64.self))),
+      unrepairedCount: min(
+        1 << 52, Int(clamping: bytes.integer(at: Offset.unrepaired, as: UInt64.self))))
     return progress
   }
 }

@@ -15,7 +15,9 @@ import BinaryCodec
 package struct RegionHeader: Sendable, Equatable {
   /// A part of the member that is ours. Bytes from the member's start.
   package struct Region: Sendable, Equatable {
+    /// What it is for.
     package var kind: Kind
+    /// Device offsets, in bytes: whole blocks of 4096.
     package var range: Range<Int>
 
     package init(kind: Kind, range: Range<Int>) {
@@ -38,6 +40,7 @@ package struct RegionHeader: Sendable, Equatable {
     case roster = 5
   }
 
+  /// What is to be known before anything else in the regions is believed.
   package struct Flags: OptionSet, Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
@@ -45,22 +48,30 @@ package struct RegionHeader: Sendable, Equatable {
     package static let sumsStale = Flags(rawValue: 1)
   }
 
+  /// The array's, as in the superblock: a header of another array is left from earlier.
   package var arrayID: Identifier
+  /// The member's, as in the superblock: it tells a copy of a header from the member's own.
   package var deviceID: Identifier
   /// The slot whose data the sums cover; `noSlot` for a spare.
   package var slot: UInt32
+  /// See `Flags`.
   package var flags: Flags
   /// Goes up by one whenever the header is written.
   package var generation: UInt64
   /// The superblock's marker as it is, and as it is about to be: 24 bits each, never 0.
   package var lastMarker: UInt32
+  /// The marker that the next superblock is to carry; told before it is written.
   package var nextMarker: UInt32
   /// Size of the member when the header was written, in bytes.
   package var memberByteCount: Int
+  /// How far the last long operation came.
   package var progress: MaintenanceProgress
+  /// What reads and scrubs have found on this member.
   package var counters: IntegrityCounters
+  /// Where everything else of ours is on the member.
   package var regions: [Region]
 
+  /// The slot of a spare.
   package static let noSlot: UInt32 = 0xffff_ffff
 
   /// The region of this kind, if the member has one.

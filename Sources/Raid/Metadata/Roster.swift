@@ -13,12 +13,16 @@ import BinaryCodec
 ///     32   16   for each slot: the member's UUID, or zeros
 /// ```
 package struct Roster: Equatable, Sendable {
+  /// Its region on the member.
   package static let byteCount = 8192
   private static let magic: UInt32 = 0x5453_4f52
   private static let entries = 32
+  /// As many slots as there is room for.
   package static let slotLimit = (byteCount - entries) / 16
 
+  /// The array whose members these are.
   package var arrayID: Identifier
+  /// By slot: the device identifier of who has it, or of who had it last; zero for a slot that never was filled.
   package var members: [Identifier]
 
   package init(arrayID: Identifier, members: [Identifier]) {
@@ -26,6 +30,7 @@ package struct Roster: Equatable, Sendable {
     self.members = Array(members.prefix(Self.slotLimit))
   }
 
+  /// - Precondition: the block has `byteCount` bytes; all of them are written.
   package func encode(into block: inout MutableRawSpan) {
     precondition(block.byteCount >= Self.byteCount)
     block.zero(0..<Self.byteCount)

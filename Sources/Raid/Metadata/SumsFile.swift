@@ -2,6 +2,7 @@ import BinaryCodec
 import BlockStorage
 import LinuxSystem
 import MDFormat
+import RaidGeometry
 
 /// Sums of an array's data in a file beside it, for arrays whose members have no room for them: the
 /// same blocks of sums, one run for each slot.
@@ -78,13 +79,16 @@ package final class SumsFile: Sendable {
   }
 
   /// The sums of a slot's member.
-  func sums(ofSlot slot: Int) -> BlockSums {
+  ///
+  /// - Parameter shape: says which blocks the array uses; nil for all.
+  func sums(ofSlot slot: Int, shape: ArrayShape?) -> BlockSums {
     let byteCount = BlockSums.regionByteCount(dataByteCount: memberByteCount)
     let start = Self.start + slot * byteCount
     return BlockSums(
       device: device, region: start..<start + byteCount, dataByteCount: memberByteCount,
       arrayID: arrayID, slot: UInt32(slot),
-      pageLimit: max(4, 2048 / max(1, slotCount)))
+      pageLimit: max(4, 2048 / max(1, slotCount)),
+      isUsed: { block in shape?.uses(slot: slot, at: block * 4096) ?? true })
   }
 
   /// Says in the file for which state of the array its sums are right, or that they are not.

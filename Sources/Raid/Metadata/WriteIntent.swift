@@ -19,8 +19,10 @@ final class WriteIntent: Sendable {
 
   private struct State {
     var header: MDBitmapHeader
-    /// As the disks have it.
+    /// As the disks have it, or are about to.
     var stored: BitSet
+    /// Some disks may have less than `stored`: all of it is to be written before anything else.
+    var isBehind: Bool
     var doubtful: BitSet
     /// Writes under way, by bit.
     var active: [Int: Int] = [:]
@@ -35,12 +37,36 @@ final class WriteIntent: Sendable {
   /// Bytes of the header and all bits, in whole pages.
   let byteCount: Int
 
-  init(header: MDBitmapHeader, stored: BitSet, doubtful: BitSet, isOurs: Bool) {
+  /// - Parameter isBehind: not every member has what is `stored`; the next `setEvents` sees to that.
+  init(
+    header: MDBitmapHeader, stored: BitSet, doubtful: BitSet, isOurs: Bool, isBehind: Bool = false
+  ) {
     granularity = Int(header.chunkByteCount)
     bitCount = header.bitCount
     byteCount = (MDBitmapHeader.byteCount + (header.bitCount + 7) / 8 + 4095) / 4096 * 4096
     self.isOurs = isOurs
-    state = Mutex(State(header: header, stored: stored, doubtful: doubtful))
+    state = Mutex(State(header: header, stored: stored, isBehind: isBehind, doubtful: doubtful))
+  }
+
+  /// A bitmap of ours of which nothing can be read any more: if the array is unclean, all of it is in
+  /// doubt.
+  ///
+  /// - Parameters:
+  ///   - byteCount: what the bits cover.
+  ///   - room: bytes that the bitmap may take on a member.
+  static func unknown(
+    arrayID: Identifier, events: UInt64, byteCount: Int, room: Int, isUnclean: Bool
+  ) -> WriteIntent {
+    var header = MDBitmapHeader(
+      arrayID: arrayID, syncSizeSectors: UInt64(byteCount / 512),
+      chunkByteCount: UInt32(granularity(covering: byteCount, bitmapByteCount: room)),
+      events: events)
+    // Nobody who was away knows what they missed.
+    header.eventsCleared = events &+ 1
+    header.sectorsReserved = UInt32(room / 512)
+    let bits = isUnclean ? BitSet(allBelow: header.bitCount) : BitSet(count: header.bitCount)
+    return WriteIntent(
+      header: header, stored: bits, doubtful: bits, isOurs: true, isBehind: true)
   }
 
   /// On large arrays a bit stands for no less than this: every fresh bit costs a flush on every member.
@@ -159,7 +185,8 @@ final class WriteIntent: Sendable {
   func setEvents(_ events: UInt64, store: Store) throws(RaidError) {
     try state.withLock { (state) throws(RaidError) in
       state.header.events = events
-      try Self.write(state, bits: 0..<1, store)
+      try Self.write(state, bits: 0..<(state.isBehind ? bitCount : 1), store)
+      state.isBehind = false
     }
   }
 
@@ -193,13 +220,19 @@ final class WriteIntent: Sendable {
     _ state: borrowing State, bits: Range<Int>, _ store: Store
   ) throws(RaidError) {
     let head = MDBitmapHeader.byteCount
-    let start = (head + bits.lowerBound / 8) / 4096 * 4096
+    let first = (head + bits.lowerBound / 8) / 4096 * 4096
     let end = (head + (bits.upperBound + 7) / 8 + 4095) / 4096 * 4096
-    var page = AlignedBuffer(byteCount: end - start)
-    var bytes = page.mutableBytes
-    bytes.zero()
-    if start == 0 { state.header.encode(into: &bytes) }
-    state.stored.store(into: &bytes, bitmapStart: head - start)
-    try store(bytes.bytes, start..<end)
+    var buffer = AlignedBuffer(byteCount: min(end - first, pieceByteCount))
+    for start in stride(from: first, to: end, by: pieceByteCount) {
+      let count = min(end - start, pieceByteCount)
+      var bytes = buffer.mutableBytes
+      bytes.zero()
+      if start == 0 { state.header.encode(into: &bytes) }
+      state.stored.store(into: &bytes, bitmapStart: head - start)
+      try store(bytes.bytes, start..<start + count)
+    }
   }
+
+  /// How much of a bitmap is written at once.
+  private static let pieceByteCount = 1 << 20
 }

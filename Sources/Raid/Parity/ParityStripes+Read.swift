@@ -3,12 +3,13 @@ import LinuxSystem
 import RaidGeometry
 
 extension ParityStripes {
-  /// Reads the next part of an array range, as much as one buffer takes, and says where it lies there.
-  /// Blocks that had to be computed are added to `repairs`.
+  /// Reads the next part of an array range, as much as one buffer takes and up to the first byte that is
+  /// lost, and says where it lies there. Blocks that had to be computed are added to `repairs`.
   ///
   /// - Parameters:
   ///   - range: array bytes; multiples of 4096.
   ///   - pieces: filled with what was read: `range`'s beginning, in order.
+  /// - Throws: `lost` when that is the first byte of all.
   func read(
     _ range: Range<Int>, into memory: inout WorkingMemory, pieces: inout [BufferPiece],
     repairs: inout [BadBlock]
@@ -23,23 +24,27 @@ extension ParityStripes {
     } else {
       wanted = .data
     }
-    let bad = try locks.withLock(band.rows, exclusive: false) {
-      () throws(RaidError) -> [BadBlock] in
-      try load(band, wanted, into: &memory)
+    let loaded = try locks.withLock(band.rows, exclusive: false) {
+      () throws(RaidError) -> Loaded in
+      try load(band, wanted, refusesDoubt: !allowsDoubt, into: &memory)
     }
-    repairs.append(contentsOf: bad)
+    repairs.append(contentsOf: loaded.restored)
+    let end = loaded.losses.map { arrayRange(of: $0).lowerBound }.min() ?? Int.max
     pieces.removeAll(keepingCapacity: true)
     for row in band.rows {
       let pattern = placement.pattern(ofRow: row)
+      let piece = band.piece(ofRow: row)
+      let inChunk = piece.lowerBound - row * placement.chunkByteCount
       for (index, slot) in pattern.dataSlots.enumerated() where column == nil || column == index {
-        let start =
-          row * placement.rowByteCount + index * placement.chunkByteCount + band.columns.lowerBound
+        let start = row * placement.rowByteCount + index * placement.chunkByteCount + inChunk
+        let count = min(piece.count, end - start)
+        if count <= 0 { break }
         pieces.append(
           BufferPiece(
-            arrayRange: start..<start + band.columns.count,
-            place: band.chunk(slot, row: row, band.stride)))
+            arrayRange: start..<start + count, place: band.place(slot, piece.lowerBound)))
       }
     }
+    if pieces.isEmpty { throw lost(loaded.losses) }
   }
 
   /// Whole rows where the range has them and they fit, else a part of one chunk and its data column.

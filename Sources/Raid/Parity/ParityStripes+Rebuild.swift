@@ -25,8 +25,7 @@ extension ParityStripes {
   /// Computes what a slot holds in a part of the array and writes it to a member.
   ///
   /// - Parameter source: whether the slot's own member may be read, as when it is being replaced.
-  /// - Returns: data offsets of blocks of which too much is lost; the member's sum for them is one that
-  ///   nothing agrees with, so that they are never taken for good.
+  /// - Returns: data offsets of blocks of which too much is lost; they are marked as such on the member.
   func rebuild(
     _ slot: Int, onto target: Member, _ memberRange: Range<Int>, readsOwn: Bool,
     memory: inout WorkingMemory
@@ -55,59 +54,36 @@ extension ParityStripes {
   private func rebuildHolding(
     _ slot: Int, onto target: Member, _ band: Band, readsOwn: Bool, memory: inout WorkingMemory
   ) throws(RaidError) -> [Int] {
-    let others = readers(of: band, isExcluded: { $0 == slot }).compactMap { $0 }
-    if others.count == placement.slotCount - 1, isKnownZero(band, others),
-      target.isHole(band.memberRange)
+    let (readers, end) = readers(
+      at: band.memberRange.lowerBound, in: band, isExcluded: { $0 == slot })
+    let others = readers.compactMap { $0 }
+    if others.count == placement.slotCount - 1, end == band.memberRange.upperBound,
+      isKnownZero(band, others), target.isHole(band.memberRange)
     {
       return []
     }
-    var lost: [Int] = []
     var wanted = [Bool](repeating: false, count: placement.slotCount)
     wanted[slot] = true
-    do throws(RaidError) {
-      _ = try load(band, .slots(wanted), isExcluded: { $0 == slot && !readsOwn }, into: &memory)
-    } catch {
-      guard case .lost = error else { throw error }
-      lost = try rebuildByBlocks(slot, band, readsOwn: readsOwn, memory: &memory)
+    let loaded = try load(
+      band, .slots(wanted), isExcluded: { $0 == slot && !readsOwn }, into: &memory)
+    var lost: [Int] = []
+    for loss in loaded.losses {
+      let from = band.place(slot, loss.memberRange.lowerBound)
+      var bytes = memory.buffer.mutableBytes
+      bytes.zero(from..<from + loss.memberRange.count)
+      lost.append(
+        contentsOf: Swift.stride(
+          from: loss.memberRange.lowerBound, to: loss.memberRange.upperBound, by: 4096))
     }
-    let place = band.column(slot, band.stride)
+    let place = band.column(slot)
     do throws(DeviceError) {
       try target.writeFresh(
         memory.buffer.bytes, range: place..<place + band.byteCount,
         at: band.memberRange.lowerBound, sums: memory.sums)
-      for offset in lost { try target.sums?.poison(block: offset / 4096) }
+      try target.markLost(lost)
     } catch {
       try members.fail(target, error)
       throw .member(name: target.name, error)
-    }
-    return lost
-  }
-
-  /// The same block by block, where not everything can be had.
-  private func rebuildByBlocks(
-    _ slot: Int, _ band: Band, readsOwn: Bool, memory: inout WorkingMemory
-  ) throws(RaidError) -> [Int] {
-    var lost: [Int] = []
-    for offset in Swift.stride(
-      from: band.memberRange.lowerBound, to: band.memberRange.upperBound, by: 4096)
-    {
-      let row = offset / placement.chunkByteCount
-      let at =
-        band.chunk(slot, row: row, band.stride)
-        + offset - row * placement.chunkByteCount - band.columns.lowerBound
-      do throws(RaidError) {
-        var bad = [BadBlock(slot: slot, offset: offset, kind: .unreadable)]
-        if readsOwn, let own = members.slots[slot].reader(of: offset..<offset + 4096) {
-          bad = []
-          try read(own, slot: slot, into: &memory, at: at, offset..<offset + 4096, bad: &bad)
-        }
-        for block in bad { try restore(block, in: band, memory: &memory) }
-      } catch {
-        guard case .lost = error else { throw error }
-        var bytes = memory.buffer.mutableBytes
-        bytes.zero(at..<at + 4096)
-        lost.append(offset)
-      }
     }
     return lost
   }

@@ -21,14 +21,7 @@ extension ParityStripes {
     _ block: BadBlock, in band: Band, memory: inout WorkingMemory
   ) throws(RaidError) -> Restoration {
     let result = try restore(block, memory: &memory)
-    let row = block.offset / placement.chunkByteCount
-    let within = block.offset - row * placement.chunkByteCount - band.columns.lowerBound
-    let target = band.chunk(block.slot, row: row, band.stride) + within
-    let words = (0..<512).map { index in
-      memory.blocks.bytes.integer(at: block.slot * 4096 + 8 * index, as: UInt64.self)
-    }
-    var bytes = memory.buffer.mutableBytes
-    for (index, word) in words.enumerated() { bytes.store(word, at: target + 8 * index) }
+    memory.copyBlock(block.slot, to: band.place(block.slot, block.offset))
     return result
   }
 
@@ -47,24 +40,29 @@ extension ParityStripes {
     let sums = memory.sums
     var isKnown = [Bool](repeating: false, count: placement.slotCount)
     var bytes = memory.blocks.mutableBytes
+    // A member that is to replace the block's own may have it.
+    if let other = slots[block.slot].otherReader(of: range),
+      try isGood(other, range, into: &bytes, at: block.slot * 4096, sums)
+    {
+      return .recovered
+    }
     for slot in 0..<placement.slotCount where slot != block.slot {
       guard let member = slots[slot].reader(of: range) else { continue }
-      do {
-        let finding = try member.readChecked(
-          into: &bytes, range: slot * 4096..<slot * 4096 + 4096, at: block.offset,
-          sums: sums)
-        isKnown[slot] = finding == .good
-      } catch {
-        try members.fail(member, error)
+      isKnown[slot] = try isGood(member, range, into: &bytes, at: slot * 4096, sums)
+      if !isKnown[slot], let other = slots[slot].otherReader(of: range) {
+        isKnown[slot] = try isGood(other, range, into: &bytes, at: slot * 4096, sums)
       }
     }
     let isRecovered = recover(
       row: row, wanted: [block.slot], isKnown: { isKnown[$0] }, column: { $0 * 4096 },
       byteCount: 4096, in: &bytes)
-    // A member that is still being built has sums that say nothing yet.
+    // A member that is still being built has sums that say nothing yet; nor do those of blocks that a
+    // scrub could not look at.
     guard
       let member = [slots[block.slot].member, slots[block.slot].replacement]
-        .compactMap({ $0 }).first(where: { $0.validByteCount >= range.upperBound })
+        .compactMap({ $0 }).first(where: {
+          $0.validByteCount >= range.upperBound && !$0.badBlocks.overlaps(range)
+        })
     else {
       if isRecovered { return .recovered }
       throw lost(block, slots, isKnown)
@@ -100,6 +98,21 @@ extension ParityStripes {
     return isSame ? .sumWasWrong : .keptInDoubt
   }
 
+  /// Whether a member gives a block, checked.
+  private func isGood(
+    _ member: Member, _ range: Range<Int>, into bytes: inout MutableRawSpan, at place: Int,
+    _ sums: SumScratch
+  ) throws(RaidError) -> Bool {
+    do {
+      return try member.readChecked(
+        into: &bytes, range: place..<place + range.count, at: range.lowerBound, sums: sums)
+        == .good
+    } catch {
+      try members.fail(member, error)
+      return false
+    }
+  }
+
   private func disagreesWithItsSum(
     _ bytes: RawSpan, range: Range<Int>, _ block: BadBlock, _ member: Member,
     _ sums: SumScratch
@@ -111,17 +124,13 @@ extension ParityStripes {
   private func lost(
     _ block: BadBlock, _ slots: [MemberSet.Slot], _ isKnown: [Bool]
   ) -> RaidError {
-    let row = block.offset / placement.chunkByteCount
-    let start = row * placement.rowByteCount
-    var range = start..<start + placement.rowByteCount
-    if case .data(let column) = placement.pattern(ofRow: row).roles[block.slot] {
-      let at = start + column * placement.chunkByteCount + block.offset % placement.chunkByteCount
-      range = at..<at + 4096
-    }
     let bad = (0..<placement.slotCount).compactMap { slot -> String? in
       isKnown[slot] ? nil : (slots[slot].member ?? slots[slot].replacement)?.name
     }
-    return .lost(arrayRange: range, .tooManyBad(members: bad))
+    let loss = Loss(
+      slot: block.slot, memberRange: block.offset..<block.offset + 4096,
+      reason: .tooManyBad(members: bad))
+    return lost([loss])
   }
 
   /// Writes the right content of a bad block to its member again, and reads it back.
@@ -143,14 +152,17 @@ extension ParityStripes {
     _ block: BadBlock, memory: inout WorkingMemory
   ) throws(RaidError) -> Bool {
     let slot = members.slots[block.slot]
-    guard let member = slot.reader(of: block.offset..<block.offset + 4096) else { return false }
+    let range = block.offset..<block.offset + 4096
+    guard let member = slot.reader(of: range) ?? slot.lister(of: range) else { return false }
     let own = block.slot * 4096..<block.slot * 4096 + 4096
     let sums = memory.sums
     do {
       var bytes = memory.blocks.mutableBytes
-      let now = try member.readChecked(
-        into: &bytes, range: own, at: block.offset, sums: sums)
-      if now == .good { return true }
+      if !member.badBlocks.overlaps(range) {
+        let now = try member.readChecked(
+          into: &bytes, range: own, at: block.offset, sums: sums)
+        if now == .good { return true }
+      }
     } catch {
       try members.fail(member, error)
       return false
@@ -168,22 +180,7 @@ extension ParityStripes {
         }
       }
     }
-    let again: Member.ReadFinding
-    do {
-      try member.write(memory.blocks.bytes, range: own, at: block.offset, sums: sums)
-      var bytes = memory.blocks.mutableBytes
-      again = try member.readChecked(
-        into: &bytes, range: own, at: block.offset, sums: sums)
-    } catch {
-      try members.fail(member, error)
-      return false
-    }
-    guard again == .good else {
-      try members.fail(member, .unreadable(offset: block.offset, errno: .ioError))
-      return false
-    }
-    member.count { $0.repairedBlocks &+= 1 }
-    if block.kind == .unreadable { member.countCorrectedRead() }
-    return true
+    var bytes = memory.blocks.mutableBytes
+    return try members.rewrite(block, of: member, from: &bytes, own, sums)
   }
 }

@@ -40,7 +40,13 @@ extension ParityStripes {
           atMemberOffset: offset, columnLimit: memberRange.upperBound - offset)
       }
       try locks.withLock(band.rows, exclusive: true) { () throws(RaidError) in
-        try scrubHolding(band, repairs: repairs, log: log, memory: &memory)
+        var offset = band.memberRange.lowerBound
+        while offset < band.memberRange.upperBound {
+          let (readers, end) = readers(at: offset, in: band)
+          try scrubHolding(
+            band.part(offset..<end), readers, repairs: repairs, log: log, memory: &memory)
+          offset = end
+        }
       }
       offset = band.memberRange.upperBound
     }
@@ -52,19 +58,22 @@ extension ParityStripes {
     guard offset % placement.chunkByteCount == 0 else { return offset }
     var end = placement.rowCount * placement.chunkByteCount
     for (index, slot) in members.slots.enumerated() where !isExcluded(index) {
-      guard let member = slot.reader(of: offset..<end) else { return offset }
-      end = member.endOfHole(in: offset..<end)
+      let (reader, stop) = slot.reader(at: offset, limit: end)
+      guard let reader else { return offset }
+      end = reader.endOfHole(in: offset..<stop)
       if end - offset < 8 << 20 { return offset }
     }
     return end / placement.chunkByteCount * placement.chunkByteCount
   }
 
+  /// Scrubs what has the same readers all over.
   private func scrubHolding(
-    _ band: Band, repairs: Bool, log: ScrubLog, memory: inout WorkingMemory
+    _ band: Band, _ given: [Member?], repairs: Bool, log: ScrubLog, memory: inout WorkingMemory
   ) throws(RaidError) {
-    var readers = readers(of: band)
+    var readers = given
     let present = readers.compactMap { $0 }
-    if isKnownZero(band, present) {
+    let hasListed = members.slots.contains { $0.lister(of: band.memberRange) != nil }
+    if !hasListed, isKnownZero(band, present) {
       log.update { $0.skippedByteCount += band.byteCount * present.count }
       return
     }
@@ -73,10 +82,9 @@ extension ParityStripes {
     for slot in 0..<placement.slotCount {
       guard let member = readers[slot] else { continue }
       var bad: [BadBlock] = []
-      try read(
-        member, slot: slot, into: &memory, at: band.column(slot, band.stride), band.memberRange,
-        bad: &bad)
-      if member.isFailed {
+      let isThere = try read(
+        member, slot: slot, into: &memory, at: band.column(slot), band.memberRange, bad: &bad)
+      if !isThere {
         readers[slot] = nil
         continue
       }
@@ -86,12 +94,35 @@ extension ParityStripes {
       }
     }
     log.update { $0.checkedByteCount += band.byteCount * present.count }
+    try scrubListed(band, &readers, &unsolved, repairs: repairs, log, &memory)
     for slot in readers.indices where readers[slot]?.isFailed == true { readers[slot] = nil }
     for row in band.rows {
       try checkParity(
         row, band, readers, isDoubtful, unsolved: &unsolved, repairs: repairs, log, &memory)
     }
     if repairs { try renewSums(band, readers, isDoubtful, unsolved, log, &memory) }
+  }
+
+  /// Puts right what members' logs call bad; whose blocks all are right in the buffer then, counts as one
+  /// who can be read.
+  private func scrubListed(
+    _ band: Band, _ readers: inout [Member?], _ unsolved: inout Set<Int>, repairs: Bool,
+    _ log: ScrubLog, _ memory: inout WorkingMemory
+  ) throws(RaidError) {
+    for (slot, holder) in members.slots.enumerated() where readers[slot] == nil {
+      guard let member = holder.lister(of: band.memberRange) else { continue }
+      var isSolved = true
+      for offset in Swift.stride(
+        from: band.memberRange.lowerBound, to: band.memberRange.upperBound, by: 4096)
+      {
+        let block = BadBlock(slot: slot, offset: offset, kind: .unreadable)
+        if try !scrub(block, in: band, member, repairs, log, &memory) {
+          isSolved = false
+          unsolved.insert(offset)
+        }
+      }
+      if isSolved { readers[slot] = member }
+    }
   }
 
   /// Whether all members have a hole here, and their sums say zero.
@@ -139,24 +170,24 @@ extension ParityStripes {
     let pattern = plan.pattern
     let parities = pattern.paritySlots.indices.filter { readers[pattern.paritySlots[$0]] != nil }
     let missing = pattern.dataSlots.filter { readers[$0] == nil }
+    let start = band.piece(ofRow: row).lowerBound
+    let count = band.piece(ofRow: row).count
     // What is missing follows from the first parities; more of them must agree with it.
     guard parities.count > missing.count else { return }
     if !missing.isEmpty {
       var bytes = memory.buffer.mutableBytes
       let isRecovered = recover(
         row: row, wanted: missing, isKnown: { readers[$0] != nil },
-        column: { band.chunk($0, row: row, band.stride) }, byteCount: band.columns.count,
-        in: &bytes)
+        column: { band.place($0, start) }, byteCount: count, in: &bytes)
       guard isRecovered else { return }
     }
-    let sources = plan.order.map { band.chunk(pattern.dataSlots[$0], row: row, band.stride) }
-    let outputs = parities.map { band.chunk(pattern.paritySlots[$0], row: row, band.stride) }
+    let sources = plan.order.map { band.place(pattern.dataSlots[$0], start) }
+    let outputs = parities.map { band.place(pattern.paritySlots[$0], start) }
     let encoding =
       parities.count == placement.parityCount
       ? plan.encoding
       : code.encoding(
         positions: plan.order.map { pattern.codePositions[$0] }, parities: parities)
-    let count = band.columns.count
     do {
       var bytes = memory.buffer.mutableBytes
       encoding.apply(
@@ -164,7 +195,6 @@ extension ParityStripes {
         accumulating: true)
       if outputs.allSatisfy({ isZero(bytes.bytes, range: $0..<$0 + count) }) { return }
     }
-    let start = row * placement.chunkByteCount + band.columns.lowerBound
     for block in Swift.stride(from: 0, to: count, by: 4096) {
       let differing = parities.indices.filter {
         !isZero(memory.buffer.bytes, range: outputs[$0] + block..<outputs[$0] + block + 4096)
@@ -179,7 +209,7 @@ extension ParityStripes {
         continue
       }
       try apply(
-        mend, row, band, block, start + block, readers, plan, isDoubtful, repairs, log, &memory)
+        mend, band, start + block, readers, plan, isDoubtful, repairs, log, &memory)
     }
   }
 
@@ -228,8 +258,8 @@ extension ParityStripes {
   }
 
   private func apply(
-    _ mend: Mend, _ row: Int, _ band: Band, _ block: Int, _ offset: Int, _ readers: [Member?],
-    _ plan: RowPlan, _ isDoubtful: Bool, _ repairs: Bool, _ log: ScrubLog,
+    _ mend: Mend, _ band: Band, _ offset: Int, _ readers: [Member?], _ plan: RowPlan,
+    _ isDoubtful: Bool, _ repairs: Bool, _ log: ScrubLog,
     _ memory: inout WorkingMemory
   ) throws(RaidError) {
     switch mend {
@@ -239,7 +269,7 @@ extension ParityStripes {
         log.add(.wrongData, .left, member, slot: slot, at: offset)
         return
       }
-      let place = band.chunk(slot, row: row, band.stride) + block
+      let place = band.place(slot, offset)
       var bytes = memory.buffer.mutableBytes
       xor(in: &bytes, at: place, with: difference, byteCount: 4096)
       let isGood = try write(member, memory.buffer.bytes, place, offset, memory.sums)
@@ -259,7 +289,7 @@ extension ParityStripes {
         }
         if isDoubtful, !repairs { continue }
         // The column holds stored ^ right; reading the stored parity again gives the right one.
-        let place = band.chunk(slot, row: row, band.stride) + block
+        let place = band.place(slot, offset)
         let spare = placement.slotCount * 4096
         let isGood = try rewriteParity(member, place, spare, offset, &memory)
         if isDoubtful {
@@ -328,9 +358,7 @@ extension ParityStripes {
             range.lowerBound
             * 4096..<min(
               range.upperBound * 4096, band.memberRange.upperBound)
-          let place =
-            band.column(slot, band.stride)
-            + bytesRange.lowerBound - band.memberRange.lowerBound
+          let place = band.place(slot, bytesRange.lowerBound)
           var bytes = memory.buffer.mutableBytes
           try member.read(
             into: &bytes, range: place..<place + bytesRange.count, at: bytesRange.lowerBound)

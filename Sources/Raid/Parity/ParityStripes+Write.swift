@@ -65,7 +65,7 @@ extension ParityStripes {
       for slot in placement.pattern(ofRow: row).dataSlots {
         bytes.copy(
           source.sub(from..<from + placement.chunkByteCount),
-          at: band.chunk(slot, row: row, band.stride))
+          at: band.place(slot, row * placement.chunkByteCount))
         from += placement.chunkByteCount
       }
     }
@@ -119,9 +119,8 @@ extension ParityStripes {
     let band = Band(
       rows: row..<row + 1, columns: column..<column + 4096,
       chunkByteCount: placement.chunkByteCount)
-    _ = try load(
-      band, .slots((0..<placement.slotCount).map { $0 == slot }), into: &memory)
-    let from = band.column(slot, band.stride)
+    try loadAll(band, .slots((0..<placement.slotCount).map { $0 == slot }), into: &memory)
+    let from = band.column(slot)
     var bytes = target.mutableBytes
     bytes.copy(memory.buffer.bytes.sub(from..<from + 4096), at: place)
   }
@@ -147,7 +146,7 @@ extension ParityStripes {
       for slot in 0..<placement.slotCount {
         for member in slots[slot].writable {
           try store(
-            member, memory.buffer.bytes, at: band.column(slot, band.stride), band.memberRange,
+            member, memory.buffer.bytes, at: band.column(slot), band.memberRange,
             sums: sums, from: slot * blocksPerColumn)
         }
       }
@@ -175,24 +174,24 @@ extension ParityStripes {
     var outputs: [Int] = []
     for row in band.rows {
       let plan = plan(ofRow: row)
-      for start in Swift.stride(from: 0, to: band.columns.count, by: strip) {
-        let count = min(strip, band.columns.count - start)
+      let piece = band.piece(ofRow: row)
+      for start in Swift.stride(from: piece.lowerBound, to: piece.upperBound, by: strip) {
+        let count = min(strip, piece.upperBound - start)
         sources.removeAll(keepingCapacity: true)
         outputs.removeAll(keepingCapacity: true)
         for column in plan.order {
-          sources.append(
-            band.chunk(plan.pattern.dataSlots[column], row: row, band.stride) + start)
+          sources.append(band.place(plan.pattern.dataSlots[column], start))
         }
         for slot in plan.pattern.paritySlots {
-          outputs.append(band.chunk(slot, row: row, band.stride) + start)
+          outputs.append(band.place(slot, start))
         }
         var bytes = memory.buffer.mutableBytes
         plan.encoding.apply(
           in: &bytes, sources: sources.span, outputs: outputs.span, byteCount: count)
-        let block = ((row - band.rows.lowerBound) * band.columns.count + start) / 4096
+        let block = (start - band.memberRange.lowerBound) / 4096
         for slot in 0..<placement.slotCount {
           guard let sums = (slots[slot].member ?? slots[slot].replacement)?.sums else { continue }
-          let at = band.chunk(slot, row: row, band.stride) + start
+          let at = band.place(slot, start)
           var span = found.mutableSpan
           blockSums(
             of: memory.buffer.bytes, range: at..<at + count,

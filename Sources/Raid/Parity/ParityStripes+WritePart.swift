@@ -49,16 +49,37 @@ extension ParityStripes {
 
   /// Where a data column's new bytes lie in the buffer: behind the columns of all slots.
   private func incoming(_ column: Int, _ window: Band) -> Int {
-    (placement.slotCount + column) * window.stride
+    window.column(placement.slotCount + column)
   }
 
   /// Writes the data columns `touched` of a window, whose new bytes lie at `incoming`.
   private func write(
     _ window: Band, _ touched: [Int], memory: inout WorkingMemory
   ) throws(RaidError) {
-    let row = window.rows.lowerBound
-    let plan = plan(ofRow: row)
-    let readers = readers(of: window)
+    var offset = window.memberRange.lowerBound
+    while offset < window.memberRange.upperBound {
+      let (readers, end) = readers(at: offset, in: window)
+      let part = window.part(offset..<end)
+      do throws(RaidError) {
+        try write(part, touched, readers, memory: &memory)
+      } catch {
+        guard case .lost = error, part.byteCount > 4096 else { throw error }
+        // What can be done without differs from block to block.
+        for block in Swift.stride(from: offset, to: end, by: 4096) {
+          try write(part.part(block..<block + 4096), touched, readers, memory: &memory)
+        }
+      }
+      offset = end
+    }
+  }
+
+  /// The same where all of the window has the same readers.
+  ///
+  /// - Throws: `lost` when neither way to the parity is open; nothing has been written then.
+  private func write(
+    _ window: Band, _ touched: [Int], _ readers: [Member?], memory: inout WorkingMemory
+  ) throws(RaidError) {
+    let plan = plan(ofRow: window.rows.lowerBound)
     let untouched = plan.order.filter { !touched.contains($0) }
     let parity = plan.pattern.paritySlots
     let canUpdate =
@@ -68,10 +89,25 @@ extension ParityStripes {
     let livingParity = parity.indices.filter { readers[parity[$0]] != nil }
     let canReconstruct = untouched.allSatisfy { readers[plan.pattern.dataSlots[$0]] != nil }
     let updateReads = touched.count + livingParity.count
-    if canUpdate, !canReconstruct || updateReads < untouched.count {
-      try updateParity(window, plan, touched, livingParity, memory: &memory)
-    } else {
+    if !canUpdate {
       try rebuildParity(window, plan, touched, untouched, memory: &memory)
+    } else {
+      let updatesFirst = !canReconstruct || updateReads < untouched.count
+      do throws(RaidError) {
+        if updatesFirst {
+          try updateParity(window, plan, touched, livingParity, memory: &memory)
+        } else {
+          try rebuildParity(window, plan, touched, untouched, memory: &memory)
+        }
+      } catch {
+        // What one way has to read and nobody has, the other may do without.
+        guard case .lost = error else { throw error }
+        if updatesFirst {
+          try rebuildParity(window, plan, touched, untouched, memory: &memory)
+        } else {
+          try updateParity(window, plan, touched, livingParity, memory: &memory)
+        }
+      }
     }
     try store(window, plan, touched, memory: &memory)
   }
@@ -84,18 +120,17 @@ extension ParityStripes {
     var wanted = [Bool](repeating: false, count: placement.slotCount)
     for column in touched { wanted[plan.pattern.dataSlots[column]] = true }
     for index in livingParity { wanted[plan.pattern.paritySlots[index]] = true }
-    _ = try load(window, .slots(wanted), into: &memory)
-    let stride = window.stride
+    try loadAll(window, .slots(wanted), into: &memory)
     var bytes = memory.buffer.mutableBytes
     for column in touched {
       xor(
-        in: &bytes, at: window.column(plan.pattern.dataSlots[column], stride),
+        in: &bytes, at: window.column(plan.pattern.dataSlots[column]),
         with: incoming(column, window), byteCount: window.byteCount)
     }
     let ordered = plan.order.filter { touched.contains($0) }
     let update = update(of: ordered.map { plan.pattern.codePositions[$0] }, livingParity)
-    let sources = ordered.map { window.column(plan.pattern.dataSlots[$0], stride) }
-    let outputs = livingParity.map { window.column(plan.pattern.paritySlots[$0], stride) }
+    let sources = ordered.map { window.column(plan.pattern.dataSlots[$0]) }
+    let outputs = livingParity.map { window.column(plan.pattern.paritySlots[$0]) }
     update.apply(
       in: &bytes, sources: sources.span, outputs: outputs.span, byteCount: window.byteCount,
       accumulating: true)
@@ -109,14 +144,13 @@ extension ParityStripes {
     if !untouched.isEmpty {
       var wanted = [Bool](repeating: false, count: placement.slotCount)
       for column in untouched { wanted[plan.pattern.dataSlots[column]] = true }
-      _ = try load(window, .slots(wanted), into: &memory)
+      try loadAll(window, .slots(wanted), into: &memory)
     }
-    let stride = window.stride
     let sources = plan.order.map { column in
       touched.contains(column)
-        ? incoming(column, window) : window.column(plan.pattern.dataSlots[column], stride)
+        ? incoming(column, window) : window.column(plan.pattern.dataSlots[column])
     }
-    let outputs = plan.pattern.paritySlots.map { window.column($0, stride) }
+    let outputs = plan.pattern.paritySlots.map { window.column($0) }
     var bytes = memory.buffer.mutableBytes
     plan.encoding.apply(
       in: &bytes, sources: sources.span, outputs: outputs.span, byteCount: window.byteCount)
@@ -143,7 +177,7 @@ extension ParityStripes {
         slots[plan.pattern.dataSlots[column]], from: incoming(column, window), window, &memory)
     }
     for slot in plan.pattern.paritySlots {
-      try store(slots[slot], from: window.column(slot, window.stride), window, &memory)
+      try store(slots[slot], from: window.column(slot), window, &memory)
     }
   }
 

@@ -31,6 +31,8 @@ final class ParityStripes: Sendable {
   let rowPlans: [RowPlan]
   let intent: WriteIntent?
   let memory: WorkingMemoryPool
+  /// Whether reads give what was computed from rows that may not agree with their parity.
+  let allowsDoubt: Bool
   /// Holds on rows.
   let locks = RangeLock()
   /// Rows below this member offset, or all, may not agree with their parity.
@@ -43,12 +45,13 @@ final class ParityStripes: Sendable {
   ///   crash; `Int.max` for none.
   init(
     placement: ParityPlacement, members: MemberSet, intent: WriteIntent?, doubtStart: Int,
-    memory: WorkingMemoryPool
+    allowsDoubt: Bool, memory: WorkingMemoryPool
   ) {
     self.placement = placement
     self.members = members
     self.intent = intent
     self.memory = memory
+    self.allowsDoubt = allowsDoubt
     self.doubtStart = Atomic(doubtStart)
     let code = ErasureCode(parityCount: placement.parityCount)
     self.code = code

@@ -101,3 +101,13 @@ struct LayoutTerms {
     }
   }
 }
+
+extension LayoutTerms {
+  /// One member after the other.
+  init(chain count: Int) {
+    self.init(period: 1)
+    relations = (0..<max(0, count - 1)).map {
+      Relation(kind: .follows, rowClass: 0, rowDelta: 0, from: $0, to: $0 + 1)
+    }
+  }
+}

@@ -62,7 +62,7 @@ struct OrderSearch {
   }
 
   /// Adds what was seen of copies a stride apart: a table by pair.
-  mutating func addFar(_ table: [Float], _ pairs: [(from: Int, to: Int)]) -> OrderSearch {
+  func addFar(_ table: [Float], _ pairs: [(from: Int, to: Int)]) -> OrderSearch {
     OrderSearch(self, table, pairs)
   }
 

@@ -43,20 +43,10 @@ extension RaidArray {
       superblock.deviceNumber = UInt32(slot)
       superblock.dataOffsetSectors = UInt64(dataOffsets[slot] / 512)
       superblock.dataSizeSectors = UInt64(shape.memberByteCounts[slot] / 512)
-      probes.append(MemberProbe(assuming: superblock, of: device))
+      probes.append(MemberProbe(superblock, of: device))
     }
     var options = Options()
     options.readPolicy = readPolicy
     return try open(try Assembly(probes), options: options, name: name)
-  }
-}
-
-extension MemberProbe {
-  /// A device whose superblock is made up.
-  fileprivate init(assuming superblock: MDSuperblock, of device: any BlockDevice) {
-    self.device = device
-    self.superblock = superblock
-    header = nil
-    headerProblem = nil
   }
 }

@@ -9,6 +9,7 @@ package struct RecoveryCandidate: Sendable {
       case superblock, parity, copies, filesystem, sequence, continuity, origin, convention
     }
 
+    /// What was looked at.
     package let kind: Kind
     /// The logarithm of how many times likelier it makes the candidate; below zero when it speaks against it.
     package let weight: Double
@@ -16,16 +17,20 @@ package struct RecoveryCandidate: Sendable {
     package let text: String
   }
 
+  /// Where the bytes lie.
   package let shape: ArrayShape
   /// By slot: the index of the device that was given, nil for a slot that has none.
   package var order: [Int?]
   /// By slot: where the data starts on the device.
   package var dataOffsets: [Int]
+  /// Everything found out about it so far.
   package internal(set) var evidence: [Evidence] = []
   /// From 0 to 1, among all candidates that were looked at.
   package internal(set) var confidence = 0.0
   /// Other orders of the same devices that read the same.
   package internal(set) var equivalentCount = 0
+  /// Its parity, if it has any, has been computed anew.
+  var isParityChecked = false
 
   init(shape: ArrayShape, order: [Int?], dataOffsets: [Int]) {
     self.shape = shape
@@ -33,6 +38,7 @@ package struct RecoveryCandidate: Sendable {
     self.dataOffsets = dataOffsets
   }
 
+  /// The sum of all weights: the logarithm of how likely it is, up to a constant.
   package var score: Double { evidence.reduce(0) { $0 + $1.weight } }
 
   /// What speaks for it beyond habit: without any of this a candidate is a guess.

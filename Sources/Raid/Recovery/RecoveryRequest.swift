@@ -6,6 +6,7 @@ package struct RecoveryRequest: Sendable {
   package var level: Int32?
   /// The superblock's layout word.
   package var layout: UInt32?
+  /// A power of two, from 4096 on.
   package var chunkByteCount: Int?
   /// Where the data starts on every member.
   package var dataOffset: Int?

@@ -60,6 +60,9 @@ struct RedundancyCensus {
   /// As after a rebuild that did not end, or with a member that missed something.
   var sumsToZeroOften: Bool { placeCount >= 8 && zeroSumCount * 10 >= placeCount * 3 }
 
+  /// In more places than not. Sparse rows of two parities and of copies have sums of zero, too.
+  var sumsToZeroMostly: Bool { zeroSumCount * 2 > placeCount }
+
   /// As of mirrors of which one missed something.
   var areEqualOften: Bool { placeCount >= 8 && equalCount * 10 >= placeCount * 3 }
 

@@ -6,28 +6,30 @@ import RaidGeometry
 
 /// What is left of an md superblock, in its place or anywhere else: a copy in an old place, one whose
 /// checksum is wrong, one of a disk that the device is only a part of or that is a part of the device.
-package struct SuperblockTrace: Sendable {
-  package let member: Int
+struct SuperblockTrace: Sendable {
+  /// The device on which it was found, among those that were given.
+  let member: Int
   /// Where it was found.
-  package let offset: Int
-  package let version: MDMetadataVersion
+  let offset: Int
+  let version: MDMetadataVersion
   /// Whether its checksum is right.
-  package let isIntact: Bool
+  let isIntact: Bool
   /// Whether it is where it says it is.
-  package let isInPlace: Bool
-  package let arrayID: Identifier
-  package let name: String
-  package let level: RaidLevel
-  package let layout: UInt32
-  package let chunkByteCount: Int
-  package let slotCount: Int
+  let isInPlace: Bool
+  let arrayID: Identifier
+  let name: String
+  let level: RaidLevel
+  let layout: UInt32
+  let chunkByteCount: Int
+  let slotCount: Int
   /// Data bytes of this member that the array uses.
-  package let memberByteCount: Int
+  let memberByteCount: Int
   /// Where this member's data starts on the device.
-  package let dataOffset: Int
-  package let slot: Int?
-  package let events: UInt64
-  package let isReshaping: Bool
+  let dataOffset: Int
+  /// nil for one that says it has none: a spare, a journal, a failed member.
+  let slot: Int?
+  let events: UInt64
+  let isReshaping: Bool
 
   private static let magic: UInt32 = 0xa92b_4efc
 

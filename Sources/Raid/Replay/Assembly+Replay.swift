@@ -27,19 +27,28 @@ extension Assembly {
   private func withJournal(
     _ placement: ParityPlacement, _ allowsDoubt: Bool
   ) throws(RaidError) -> Assembly {
-    var problem = "the journal of the array is missing, and what it holds is nowhere else"
-    if let index = journal {
-      let probe = members[index]
-      if probe.superblock.events + 1 < reference.events {
-        problem = "the journal \(probe.name) is older than the members"
-      } else {
-        let replay = try JournalReplay(self, journal: index, placement)
-        guard replay.beginning != nil else { return withOverlays(replay) }
-        problem = "the log on the journal \(probe.name) has no beginning"
+    let obstacle: StartObstacle
+    do throws(RaidError) {
+      guard let index = journal else { throw .notStartable(journalObstacle) }
+      let replay = try JournalReplay(self, journal: index, placement)
+      guard replay.beginning != nil else { return withOverlays(replay) }
+      obstacle = .damagedJournal(member: members[index].name)
+    } catch {
+      guard case .notStartable(let reason) = error else { throw error }
+      obstacle = reason
+    }
+    guard allowsDoubt else { throw .notStartable(obstacle) }
+    return Assembly(self, devices: [:], disregardedJournal: obstacle)
+  }
+
+  /// Why no member serves as the journal.
+  private var journalObstacle: StartObstacle {
+    for (member, standing) in zip(members, standings) where member.superblock.role == .journal {
+      if case .stale(let events, let newest) = standing {
+        return .staleJournal(member: member.name, events: events, newest: newest)
       }
     }
-    if allowsDoubt { return self }
-    throw .notStartable(.unsupported(problem))
+    return .missingJournal
   }
 
   private func withOverlays(_ replay: JournalReplay) -> Assembly {
@@ -61,20 +70,24 @@ extension Assembly {
     for slot in 0..<placement.slotCount { sources.append(try SlotSource(self, slot: slot)) }
     var devices: [Int: any BlockDevice] = [:]
     var entryCount = 0
-    var isComplete = reference.resyncOffsetSectors == 0
+    var areWhole = true
     for (slot, holder) in holders.enumerated() {
       guard let index = holder.member else { continue }
       let replay = try PartialParityReplay(members[index], slot: slot, placement, sources)
       if !replay.isEmpty { devices[index] = OverlayDevice(members[index].device, replay) }
       entryCount += replay.entryCount
-      if replay.isIncomplete { isComplete = false }
+      if replay.isIncomplete { areWhole = false }
     }
-    return Assembly(self, devices: devices, isClean: isComplete && entryCount > 0)
+    return Assembly(
+      self, devices: devices,
+      isClean: areWhole && reference.resyncOffsetSectors == 0 && entryCount > 0,
+      isMendedByLogs: areWhole)
   }
 
   /// The same members, some of them behind other devices; known to be in sync, if so.
   private init(
-    _ assembly: Assembly, devices: [Int: any BlockDevice], isClean: Bool = false
+    _ assembly: Assembly, devices: [Int: any BlockDevice], isClean: Bool = false,
+    disregardedJournal: StartObstacle? = nil, isMendedByLogs: Bool = false
   ) {
     var newest = assembly.reference
     if isClean { newest.isClean = true }
@@ -85,15 +98,8 @@ extension Assembly {
     standings = assembly.standings
     holders = assembly.holders
     slotsNotGiven = assembly.slotsNotGiven
-  }
-}
-
-extension MemberProbe {
-  /// The same member behind another device.
-  fileprivate init(_ probe: MemberProbe, device: any BlockDevice) {
-    self.device = device
-    superblock = probe.superblock
-    header = probe.header
-    headerProblem = probe.headerProblem
+    unusable = assembly.unusable
+    self.disregardedJournal = disregardedJournal
+    self.isMendedByLogs = isMendedByLogs
   }
 }

@@ -5,7 +5,8 @@ import MDFormat
 import RaidGeometry
 import SystemPackage
 
-/// What an array's journal holds for its members: an index of where each block's newest content is.
+/// What an array's journal holds for its members: an index of where each block's newest content is, 16
+/// bytes for each.
 ///
 /// The log is followed once, every checksum checked; afterwards blocks are read from the journal's
 /// device when somebody asks. Three kinds of blocks are laid over the members:
@@ -19,15 +20,32 @@ import SystemPackage
 final class JournalReplay: Sendable {
   /// A block of a member that is not as it should be, and where its content is.
   private struct Patch {
-    /// In blocks of the member's data.
-    let block: Int
-    /// The ring's sector; nil for parity to compute.
-    let sector: Int?
-  }
+    /// Slot and block of the member's data.
+    let key: UInt64
+    /// Block of the ring; `none` for parity to compute.
+    var newest: UInt32
+    /// Of a stripe with newer data: what was logged with its parity before; `none` for nothing.
+    var before: UInt32
 
-  /// Of a stripe with newer data: what was logged with its parity before.
-  private struct Settled {
-    var sectors: [Int: Int] = [:]  // ring sectors by slot, parities among them
+    static let none = UInt32.max
+
+    init(slot: Int, block: Int, newest: Int?, before: Int? = nil) {
+      key = Self.key(slot, block)
+      self.newest = newest.map { UInt32($0 / MDJournal.blockSectors) } ?? Self.none
+      self.before = before.map { UInt32($0 / MDJournal.blockSectors) } ?? Self.none
+    }
+
+    static func key(_ slot: Int, _ block: Int) -> UInt64 { UInt64(slot) << 48 | UInt64(block) }
+
+    var slot: Int { Int(key >> 48) }
+    var block: Int { Int(key & (1 << 48 - 1)) }
+    /// Sectors of the ring.
+    var newestSector: Int? { Self.sector(newest) }
+    var sectorBefore: Int? { Self.sector(before) }
+
+    private static func sector(_ position: UInt32) -> Int? {
+      position == none ? nil : Int(position) * MDJournal.blockSectors
+    }
   }
 
   private static let blockByteCount = MDJournal.blockByteCount
@@ -37,40 +55,48 @@ final class JournalReplay: Sendable {
   private let sources: [SlotSource]
   private let recovery: RowRecovery
   private var placement: ParityPlacement { recovery.placement }
-  /// By slot, sorted by block.
-  private let patches: [[Patch]]
-  /// By block, only of stripes that have newer data too.
-  private let settled: [Int: Settled]
+  /// Sorted by slot and block.
+  private let patches: [Patch]
   /// The log does not begin where the journal's superblock says.
   let beginning: MDJournalError?
 
   /// Follows the log of the member with this index.
   ///
-  /// - Throws: `notStartable` when the journal can't be read.
-  init(_ assembly: Assembly, journal index: Int, _ placement: ParityPlacement) throws(RaidError) {
+  /// - Parameter limit: how many blocks to keep track of, in the log and on the members.
+  /// - Throws: `notStartable` when the journal can't be read, or holds too much.
+  init(
+    _ assembly: Assembly, journal index: Int, _ placement: ParityPlacement,
+    limit: Int = MDJournalReplay.usualLimit
+  ) throws(RaidError) {
     let probe = assembly.members[index]
     let ringOffset = Int(probe.superblock.dataOffsetSectors) * 512
     let log = MDJournal(
       arrayID: assembly.reference.arrayID, areaSectors: Int(probe.superblock.dataSizeSectors))
-    var replay = MDJournalReplay()
-    let end: MDJournal.End
-    do throws(DeviceError) {
-      end = try log.walk(from: probe.superblock.journalTailSectors) {
-        (sector, bytes) throws(DeviceError) in
+    var replay = MDJournalReplay(limit: limit)
+    let end = try log.walk(from: probe.superblock.journalTailSectors) {
+      (sector, bytes) throws(RaidError) in
+      do throws(DeviceError) {
         try probe.device.read(
           into: &bytes, range: 0..<bytes.byteCount, at: ringOffset + sector * 512)
-      } body: { (meta) throws(DeviceError) in
-        replay.add(meta) { Self.stripeSector($0, placement) }
+      } catch {
+        throw .notStartable(.device(member: probe.name, error))
       }
-    } catch {
-      throw .notStartable(.device(member: probe.name, error))
+    } body: { (meta) throws(RaidError) in
+      do throws(MDJournalReplay.TooLarge) {
+        try replay.add(meta) { Self.place(of: $0, placement) }
+      } catch {
+        throw .notStartable(.journalTooLarge(member: probe.name))
+      }
     }
     replay.finish()
     beginning = end.sequence == nil ? end.reason : nil
     journal = probe.device
     self.ringOffset = ringOffset
     recovery = RowRecovery(placement)
-    (patches, settled) = Self.index(replay, placement)
+    guard let patches = Self.index(replay, placement, limit: limit) else {
+      throw .notStartable(.journalTooLarge(member: probe.name))
+    }
+    self.patches = patches
     var sources: [SlotSource] = []
     for slot in 0..<placement.slotCount { sources.append(try SlotSource(assembly, slot: slot)) }
     self.sources = sources
@@ -78,66 +104,78 @@ final class JournalReplay: Sendable {
 
   /// The overlay of a slot's member; nil when the log holds nothing for it.
   func overlay(ofSlot slot: Int, dataOffset: Int) -> JournalOverlay? {
-    patches[slot].isEmpty
+    firstPatch(of: slot, endingBehind: 0) == nil
       ? nil : JournalOverlay(replay: self, slot: slot, dataOffset: dataOffset)
   }
 
   // MARK: The index
 
-  /// Where in the members' data the stripe of an array sector is; nil when the array has no such block.
-  private static func stripeSector(_ sector: UInt64, _ placement: ParityPlacement) -> UInt64? {
+  /// Where in the members' data the stripe of an array sector is, and its column; nil when the array has
+  /// no such block.
+  private static func place(
+    of sector: UInt64, _ placement: ParityPlacement
+  ) -> (stripeSector: UInt64, column: Int)? {
     let end = placement.rowCount * placement.rowByteCount / 512
     guard sector % 8 == 0, sector < UInt64(end) else { return nil }
     let (row, rest) = Int(sector * 512).quotientAndRemainder(dividingBy: placement.rowByteCount)
     let offset = row * placement.chunkByteCount + rest % placement.chunkByteCount
-    return UInt64(offset / 512)
+    return (UInt64(offset / 512), rest / placement.chunkByteCount)
   }
 
+  /// nil when there would be more than so many.
   private static func index(
-    _ replay: MDJournalReplay, _ placement: ParityPlacement
-  ) -> (patches: [[Patch]], settled: [Int: Settled]) {
-    var patches = [[Patch]](repeating: [], count: placement.slotCount)
-    var settled: [Int: Settled] = [:]
-    for (sector, stripe) in replay.stripes {
-      let block = Int(sector) / MDJournal.blockSectors
-      let row = block * blockByteCount / placement.chunkByteCount
-      let pattern = placement.pattern(ofRow: row)
-      func slot(_ arraySector: UInt64) -> Int {
-        let rest = Int(arraySector) * 512 % placement.rowByteCount
-        return pattern.dataSlots[rest / placement.chunkByteCount]
-      }
-      let old = stripe.settledData.map { (slot($0.key), $0.value) }
-      let isSettled =
-        stripe.data.isEmpty && stripe.settledParity.count == placement.parityCount
-      var newest = Dictionary(uniqueKeysWithValues: old)
-      for (arraySector, ring) in stripe.data { newest[slot(arraySector)] = ring }
-      for (slot, ring) in newest { patches[slot].append(Patch(block: block, sector: ring)) }
-      let parity = Array(zip(pattern.paritySlots, stripe.settledParity))
-      if isSettled {
-        for (slot, ring) in parity { patches[slot].append(Patch(block: block, sector: ring)) }
-      } else {
-        for slot in pattern.paritySlots {
-          patches[slot].append(Patch(block: block, sector: nil))
-        }
-        if !old.isEmpty {
-          settled[block] = Settled(sectors: Dictionary(uniqueKeysWithValues: old + parity))
-        }
-      }
+    _ replay: MDJournalReplay, _ placement: ParityPlacement, limit: Int
+  ) -> [Patch]? {
+    var count = 0
+    replay.forEachStripe { stripe in
+      count += stripe.settledData.count + stripe.data.count + placement.parityCount
     }
-    for slot in patches.indices { patches[slot].sort { $0.block < $1.block } }
-    return (patches, settled)
+    guard count <= limit else { return nil }
+    var patches: [Patch] = []
+    patches.reserveCapacity(count)
+    replay.forEachStripe { append($0, placement, to: &patches) }
+    patches.sort { $0.key < $1.key }
+    return patches
+  }
+
+  private static func append(
+    _ stripe: MDJournalReplay.Stripe, _ placement: ParityPlacement, to patches: inout [Patch]
+  ) {
+    let block = Int(stripe.sector) / MDJournal.blockSectors
+    let pattern = placement.pattern(ofRow: block * blockByteCount / placement.chunkByteCount)
+    let isSettled =
+      stripe.data.isEmpty && stripe.settledParity.count == placement.parityCount
+    for place in stripe.settledData {
+      let newer = stripe.data.first { $0.column == place.column }
+      patches.append(
+        Patch(
+          slot: pattern.dataSlots[place.column], block: block,
+          newest: (newer ?? place).sector, before: isSettled ? nil : place.sector))
+    }
+    for place in stripe.data
+    where !stripe.settledData.contains(where: { $0.column == place.column }) {
+      patches.append(
+        Patch(slot: pattern.dataSlots[place.column], block: block, newest: place.sector))
+    }
+    for (index, slot) in pattern.paritySlots.enumerated() {
+      let logged =
+        stripe.settledParity.indices.contains(index) ? stripe.settledParity[index] : nil
+      patches.append(
+        Patch(
+          slot: slot, block: block, newest: isSettled ? logged : nil,
+          before: isSettled ? nil : logged))
+    }
   }
 
   /// The first patch of a slot whose block ends behind `offset`, a data byte.
   private func firstPatch(of slot: Int, endingBehind offset: Int) -> Patch? {
-    let patches = patches[slot]
-    let wanted = offset < 0 ? 0 : offset / Self.blockByteCount
+    let wanted = Patch.key(slot, offset < 0 ? 0 : offset / Self.blockByteCount)
     var (low, high) = (0, patches.count)
     while low < high {
       let middle = (low + high) / 2
-      if patches[middle].block < wanted { low = middle + 1 } else { high = middle }
+      if patches[middle].key < wanted { low = middle + 1 } else { high = middle }
     }
-    return low < patches.count ? patches[low] : nil
+    return low < patches.count && patches[low].slot == slot ? patches[low] : nil
   }
 
   private func patch(of slot: Int, block: Int) -> Patch? {
@@ -164,7 +202,7 @@ final class JournalReplay: Sendable {
     guard let patch = patch(of: slot, block: block) else {
       preconditionFailure("the log holds nothing here")
     }
-    if let sector = patch.sector {
+    if let sector = patch.newestSector {
       try readRing(sector, into: &buffer, range: range, at: offset)
     } else {
       try computeParity(slot: slot, into: &buffer, range: range, at: offset)
@@ -219,7 +257,7 @@ final class JournalReplay: Sendable {
     _ slot: Int, into columns: inout MutableRawSpan, byteCount: Int, at offset: Int
   ) throws(DeviceError) -> Bool {
     let range = slot * byteCount..<(slot + 1) * byteCount
-    if let sector = patch(of: slot, block: offset / Self.blockByteCount)?.sector {
+    if let sector = patch(of: slot, block: offset / Self.blockByteCount)?.newestSector {
       try readRing(sector, into: &columns, range: range, at: offset)
       return true
     }
@@ -230,12 +268,12 @@ final class JournalReplay: Sendable {
   private func readBefore(
     _ wanted: [Int], row: Int, into columns: inout MutableRawSpan, byteCount: Int, at offset: Int
   ) throws(DeviceError) {
-    let before = settled[offset / Self.blockByteCount] ?? Settled()
+    let block = offset / Self.blockByteCount
     let pattern = placement.pattern(ofRow: row)
     var known: [Int] = []
     for slot in pattern.dataSlots + pattern.paritySlots where !wanted.contains(slot) {
       let range = slot * byteCount..<(slot + 1) * byteCount
-      if let sector = before.sectors[slot] {
+      if let sector = patch(of: slot, block: block)?.sectorBefore {
         try readRing(sector, into: &columns, range: range, at: offset)
         known.append(slot)
       } else if (try? sources[slot].read(into: &columns, range: range, at: offset)) != nil {

@@ -33,7 +33,9 @@ struct SlotSource: Sendable {
       holders.append(
         Holder(
           device: probe.device, dataOffset: Int(probe.superblock.dataOffsetSectors) * 512,
-          validEnd: end, badBlocks: try RaidArray.badBlocks(probe)))
+          validEnd: end,
+          badBlocks: try probe.requireBadBlocks(
+            dataOffsetSectors: Int(probe.superblock.dataOffsetSectors))))
     }
     self.holders = holders
   }

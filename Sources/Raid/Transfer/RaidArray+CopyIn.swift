@@ -7,6 +7,7 @@ import Synchronization
 extension RaidArray {
   /// What a copy into the array is asked for.
   package struct CopyInOptions: Sendable {
+    /// Progress, rate and threads.
     package var sweep = SweepOptions()
     /// Flush after every part.
     package var flushesAlways = false
@@ -20,7 +21,7 @@ extension RaidArray {
   /// source into their columns, are coded, summed and written by several workers at once.
   ///
   /// Nothing is durable before the next flush, unless the options ask for it.
-  /// - Returns: how much was copied. A source that is longer than the array throws `outOfBounds` when
+  /// - Returns: how much was copied. A source that is longer than the array throws `inputTooLong` when
   ///   the array is full.
   @discardableResult
   package func copy(
@@ -63,7 +64,7 @@ extension RaidArray {
     return written.withLock { $0 } + intake.withLock { $0.leftover }
   }
 
-  private static var stagingByteCount: Int { 1 << 20 }
+  static var stagingByteCount: Int { 1 << 20 }
 
   /// Takes the next part from the source and writes it.
   /// - Returns: its size, 0 at the end.
@@ -141,7 +142,7 @@ extension RaidArray {
       throw .other(error)
     }
     if count > room {
-      throw .array(.outOfBounds(offset: offset, byteCount: 1, arrayByteCount: byteCount))
+      throw .array(.inputTooLong(arrayByteCount: byteCount))
     }
     if count < room || count == 0 { intake.isEnding = true }
     intake.offset += count
@@ -172,16 +173,17 @@ extension RaidArray {
       var bytes = memory.buffer.mutableBytes
       var filled = 0
       for row in band.rows {
+        let chunk = band.piece(ofRow: row)
         for slot in stripes.placement.pattern(ofRow: row).dataSlots {
-          let at = band.chunk(slot, row: row, band.stride)
+          let at = band.place(slot, chunk.lowerBound)
           let count: Int
           do throws(SystemCallError) {
-            count = try source.read(into: &bytes, range: at..<at + band.columns.count)
+            count = try source.read(into: &bytes, range: at..<at + chunk.count)
           } catch {
             throw .other(error)
           }
           filled += count
-          if count < band.columns.count {
+          if count < chunk.count {
             intake.isEnding = true
             return try keepBeginning(filled, of: band, stripes, &intake, &bytes)
           }
@@ -203,9 +205,10 @@ extension RaidArray {
     var target = rest.mutableBytes
     var at = 0
     for row in band.rows {
+      let chunk = band.piece(ofRow: row)
       for slot in stripes.placement.pattern(ofRow: row).dataSlots where at < filled {
-        let count = min(band.columns.count, filled - at)
-        let from = band.chunk(slot, row: row, band.stride)
+        let count = min(chunk.count, filled - at)
+        let from = band.place(slot, chunk.lowerBound)
         target.copy(bytes.bytes.sub(from..<from + count), at: at)
         at += count
       }

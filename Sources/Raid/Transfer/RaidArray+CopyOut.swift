@@ -43,11 +43,13 @@ extension RaidArray {
     var offset = part.lowerBound
     var hasTurn = false
     while offset < part.upperBound {
+      var failure: RaidError?
       do throws(RaidError) {
         try readNext(from: offset, to: part.upperBound, &memory, &pieces)
       } catch {
-        throw .array(error)
+        failure = error
       }
+      // A failure, too, waits for its turn: what comes before it is good.
       if !hasTurn {
         let goesOn = order.wait { state -> Bool? in
           if state.isEnding { return false }
@@ -56,6 +58,7 @@ extension RaidArray {
         guard goesOn else { return }
         hasTurn = true
       }
+      if let failure { throw .array(failure) }
       for piece in pieces {
         let some = piece.arrayRange.clamped(to: offset..<part.upperBound)
         guard !some.isEmpty else { continue }

@@ -78,7 +78,7 @@ private func readJournal(_ bytes: [UInt8]) {
     (try? meta.decodePayloads(from: block, journal: journal)) != nil
   {
     var replay = MDJournalReplay()
-    replay.add(meta) { $0 &* 3 }
+    try? replay.add(meta) { ($0 &* 3, Int($0 % 3)) }
     replay.finish()
   }
   var reads = 0

@@ -39,6 +39,18 @@ struct ArrayFinder {
     return found
   }
 
+  /// Those of these paths that lead to more members of the array that others are of.
+  func members(_ mentioned: [String], ofArrayOf found: [MemberPath]) -> [MemberPath] {
+    var more: [MemberPath] = []
+    guard !mentioned.isEmpty, let id = found.lazy.compactMap(arrayID).first else { return more }
+    // What is none is for the verb to refuse.
+    for path in mentioned.compactMap({ try? MemberPath(parsing: $0) })
+    where !path.isMissing && !(found + more).contains(where: { same($0, path) }) {
+      if arrayID(of: path) == id { more.append(path) }
+    }
+    return more
+  }
+
   /// A member as the user named it.
   static func path(_ text: String) throws(Failure) -> MemberPath {
     do throws(MemberPathError) {
@@ -100,13 +112,41 @@ struct ArrayFinder {
     return found
   }
 
-  /// Members of an array in folders.
+  /// Members of an array in folders: those that say so, and those that were members when the array was
+  /// last used and can say nothing any more.
   func scan(_ folders: [String], for id: Identifier) throws(Failure) -> [MemberPath] {
+    let known = ArrayRegistry(context).entries.first { $0.arrayID == id }?.paths ?? []
     var found: [MemberPath] = []
     for folder in folders {
-      for path in try candidates(in: folder) where arrayID(of: path) == id { found.append(path) }
+      for path in try candidates(in: folder) {
+        switch look(at: path) {
+        case .member(let probe): if probe.superblock.arrayID == id { found.append(path) }
+        case .broken:
+          if let real = try? Files.realPath(path.path), known.contains(real) { found.append(path) }
+        case .stranger: break
+        }
+      }
     }
     return found
+  }
+
+  /// What a path leads to.
+  enum Candidate {
+    case member(MemberProbe)
+    /// It can't be read where its superblock may be, or has one that can't be used.
+    case broken(RaidError)
+    case stranger
+  }
+
+  func look(at path: MemberPath) -> Candidate {
+    guard let device = try? path.open(access: .readOnly) else { return .stranger }
+    do throws(RaidError) {
+      return .member(try MemberProbe(device))
+    } catch .notStartable(.unreadableSuperblock(_, .absent)) {
+      return .stranger
+    } catch {
+      return .broken(error)
+    }
   }
 
   /// Everything in a folder that may be a member: files and block devices.
@@ -128,8 +168,7 @@ struct ArrayFinder {
 
   /// What a path says of itself, if it is a member.
   func probe(_ path: MemberPath) -> MemberProbe? {
-    guard let device = try? path.open(access: .readOnly) else { return nil }
-    return try? MemberProbe(device)
+    if case .member(let probe) = look(at: path) { probe } else { nil }
   }
 
   private func arrayID(of path: MemberPath) -> Identifier? { probe(path)?.superblock.arrayID }

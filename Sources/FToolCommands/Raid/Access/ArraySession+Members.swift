@@ -26,6 +26,13 @@ extension ArraySession {
     return index.map { .init(probe: assembly.members[$0], standing: assembly.standings[$0]) }
   }
 
+  /// A device at this path that was given, is held, and says too little to be a member.
+  func leftOut(at path: String) -> (any BlockDevice)? {
+    let devices = array.assembly.unusable.map(\.device)
+    return devices.first { $0.name == path }
+      ?? Self.place(path).flatMap { place in devices.first { Self.place($0) == place } }
+  }
+
   /// Which bytes of which file.
   private struct Place: Equatable {
     let file: FileIdentity

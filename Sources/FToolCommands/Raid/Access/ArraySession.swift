@@ -16,6 +16,9 @@ struct ArraySession {
     /// One slot whose member is not there is no surprise: it is what the verb is about.
     var expectsOneMissing = false
     var allowsDoubt = false
+    /// Members that the verb names beside the array: they may be of it, although the operands do not
+    /// lead to them.
+    var mentioned: [String] = []
     var readPolicy = ReadPolicy.roundRobin
     var sumsFile: String?
     var wait: Duration?
@@ -27,17 +30,22 @@ struct ArraySession {
   let members: MemberFiles
   private let sums: SumsFile?
   private let context: CommandContext
+  /// Members are read and written past the page cache.
+  private let isDirect: Bool
 
   /// Finds, opens and holds the members, assembles the array, and warns of what is not as it should be.
   init(_ operand: ArrayOperand, _ request: Request, context: CommandContext) throws(Failure) {
     self.context = context
-    let paths = try ArrayFinder(operand, context: context).members(operand.array)
+    isDirect = request.direct
+    let finder = ArrayFinder(operand, context: context)
+    let found = try finder.members(operand.array)
+    let paths = found + finder.members(request.mentioned, ofArrayOf: found)
     members = try MemberFiles(
       paths, for: request.use, direct: request.direct, wait: request.wait, context: context)
+    var leftOut: [StartObstacle] = []
     do throws(RaidError) {
-      var probes: [MemberProbe] = []
-      for device in members.devices { probes.append(try MemberProbe(device)) }
-      let assembly = try Assembly(probes)
+      let assembly = try Assembly(devices: members.devices)
+      leftOut = assembly.leftOut
       sums = try Self.sumsFile(request, assembly)
       if let sums, request.use == .write {
         // Until the array is closed properly, nothing that the file says may be taken for right.
@@ -51,7 +59,7 @@ struct ArraySession {
       options.readPolicy = request.readPolicy
       array = try RaidArray.open(assembly, options: options, sumsFile: sums)
     } catch {
-      throw Self.failure(error, members)
+      throw Self.failure(error, members, leftOut)
     }
     ArrayRegistry(context).remember(
       array.assembly.reference.arrayID, name: array.name,
@@ -66,6 +74,7 @@ struct ArraySession {
     context: CommandContext
   ) throws(Failure) {
     self.context = context
+    isDirect = request.direct
     sums = nil
     let paths = try operand.array.map { (text) throws(Failure) in try ArrayFinder.path(text) }
     members = try MemberFiles(
@@ -94,24 +103,44 @@ struct ArraySession {
     return try SumsFile(file, for: assembly)
   }
 
-  /// Names the members that were not given by the UUIDs that the others know.
-  private static func failure(_ error: RaidError, _ members: MemberFiles) -> Failure {
-    guard case .readOnly(.membersNotGiven(let slots)) = error else { return Failure(error) }
-    let roster = members.devices.lazy.compactMap { (try? MemberProbe($0))?.roster }.first
-    let named = slots.map { slot in
-      guard let roster, roster.members.indices.contains(slot), roster.members[slot] != .zero else {
-        return "slot \(slot)"
-      }
-      return "slot \(slot) (member \(roster.members[slot]))"
-    }
+  /// Names the members that were not given by the UUIDs that the others know, and says why members that
+  /// were given are of no use.
+  private static func failure(
+    _ error: RaidError, _ members: MemberFiles, _ leftOut: [StartObstacle]
+  ) -> Failure {
     var failure = Failure(error)
-    failure.message =
-      "the array counts on members that were not given: " + named.joined(separator: ", ")
+    switch error {
+    case .readOnly(.membersNotGiven(let slots)):
+      let roster = members.devices.compactMap { try? MemberProbe($0) }.firstRoster
+      let named = slots.map { slot in
+        guard let roster, roster.members.indices.contains(slot), roster.members[slot] != .zero
+        else {
+          return "slot \(slot)"
+        }
+        return "slot \(slot) (member \(roster.members[slot]))"
+      }
+      failure.message =
+        "the array counts on members that "
+        + (leftOut.isEmpty ? "were not given: " : "are not there: ") + named.joined(separator: ", ")
+    case .notStartable(.tooFew): break
+    default: return failure
+    }
+    for reason in leftOut {
+      failure.message += "; \(Failure(RaidError.notStartable(reason)).message)"
+    }
     return failure
   }
 
   private func warn() {
     let output = context.output
+    if let reason = array.assembly.disregardedJournal {
+      output.warn(
+        "\(Failure(RaidError.notStartable(reason)).message): what is read may be old or torn")
+    }
+    for left in array.assembly.unusable {
+      output.warn(
+        "\(Failure(RaidError.notStartable(left.reason)).message): the array goes on without it")
+    }
     for (index, standing) in array.assembly.standings.enumerated() where !standing.isUsed {
       output.warn("\(array.assembly.members[index].name) is not used: \(standing.sentence)")
     }
@@ -129,6 +158,9 @@ struct ArraySession {
       output.warn(
         "the array was not closed properly: what was being written is in doubt until "
           + "'ftool raid scrub' has settled it")
+      if array.shape.level.parityCount > 0, !missing.isEmpty, array.options.allowsDoubt {
+        output.warn("where it is in doubt, what is missing is computed and may be wrong")
+      }
     }
   }
 
@@ -137,7 +169,7 @@ struct ArraySession {
     do throws(RaidError) {
       try array.close()
       if let sums, array.options.isWritable, let member = array.members.active.first {
-        try sums.stamp(member.superblock, isComplete: member.trustsSums)
+        try sums.stamp(member.superblock, isComplete: array.trustsAllSums)
       }
     } catch {
       throw Failure(error)
@@ -191,13 +223,14 @@ struct ArraySession {
   /// Refuses what writing would refuse, for who only says what would be done.
   func requireWritable() throws(Failure) {
     if let obstacle = array.obstacle, obstacle != .openedForReading {
-      throw Self.failure(.readOnly(obstacle), members)
+      throw Self.failure(.readOnly(obstacle), members, array.assembly.leftOut)
     }
   }
 
   /// The options of a long operation: progress, rate and the signals.
   func sweep(_ line: ProgressLine, rate: Int?) -> SweepOptions {
     var options = SweepOptions()
+    if isDirect { options.workers = SweepOptions.directWorkers(slotCount: array.shape.slotCount) }
     options.rate = rate.map { RateLimit(bytesPerSecond: $0) }
     let stop = context.stop
     options.progress = { done, _ in
@@ -221,6 +254,15 @@ extension Assembly.Standing {
     case .stale(let events, let newest): "it is out of date, at event \(events) of \(newest)"
     case .split: "it went its own way while the others went on without it"
     case .duplicate: "another member has its place"
+    case .unusable(let reason): Failure(RaidError.notStartable(reason)).message
     }
+  }
+}
+
+extension Assembly {
+  /// Why devices that were given are of no use, whether or not they say what they were.
+  var leftOut: [StartObstacle] {
+    unusable.map(\.reason)
+      + standings.compactMap { if case .unusable(let reason) = $0 { reason } else { nil } }
   }
 }

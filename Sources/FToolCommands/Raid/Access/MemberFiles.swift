@@ -63,6 +63,16 @@ struct MemberFiles {
     }
   }
 
+  /// Refuses to copy from or to a file that is a member itself, or has one in it.
+  func requireNoMember(_ identity: FileIdentity, named name: String) throws(Failure) {
+    for device in devices where Self.file(of: device)?.0.identity == identity {
+      let member = device.name == name ? "" : ", \(device.name)"
+      throw Failure(
+        .usage, "\(name) is a member of the array\(member)",
+        hint: "an array is not copied from or to its own members: choose another file")
+    }
+  }
+
   /// The file behind a device, and which of its bytes.
   static func file(of device: any BlockDevice) -> (FileDevice, Range<Int>)? {
     if let file = device as? FileDevice { return (file, 0..<file.byteCount) }
@@ -92,7 +102,7 @@ struct MemberFiles {
             .busy, "\(device.name) is held by another running ftool",
             hint: "try again when it has ended, or wait for it with --wait DURATION")
         }
-        try context.stop.check()
+        try context.stop.check(resuming: "nothing was changed")
         Machine.sleep(seconds: 0.1)
       }
     }

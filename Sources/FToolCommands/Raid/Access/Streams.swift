@@ -8,6 +8,7 @@ final class StreamSource: ByteSource {
   private let descriptor: OwnedDescriptor
   /// What a regular file has; nil for a pipe.
   let byteCount: Int?
+  private let identity: FileIdentity
 
   /// - Parameter path: nil or `-` for standard input.
   init(_ path: String?) throws(Failure) {
@@ -19,10 +20,16 @@ final class StreamSource: ByteSource {
       }
       let kind = try descriptor.kind
       byteCount = kind == .regular || kind == .block ? try descriptor.size : nil
+      identity = try descriptor.identity
       descriptor.advise(.sequential)
     } catch {
       throw Failure(error)
     }
+  }
+
+  /// Refuses to read what is about to be written.
+  func requireNoMember(of members: MemberFiles) throws(Failure) {
+    try members.requireNoMember(identity, named: descriptor.name)
   }
 
   func read(into bytes: inout MutableRawSpan, range: Range<Int>) throws(SystemCallError) -> Int {

@@ -24,6 +24,9 @@ extension ArrayStatus {
     var validByteCount: Int?
     var superblock: MDSuperblock?
     var counters: IntegrityCounters?
+    /// What md's log lists as unreadable: data offsets, in order; nil where there is no log or it is
+    /// damaged.
+    var badBlocks: [Range<Int>]?
 
     /// Whether it takes part in the array.
     var isUsed: Bool {
@@ -74,8 +77,7 @@ extension ArrayStatus {
   /// Who the members are: as those say who take part, if any does.
   private static func roster(_ assembly: Assembly) -> Roster? {
     let used = assembly.members.indices.filter { assembly.standings[$0].isUsed }
-    return (used.isEmpty ? Array(assembly.members.indices) : used).lazy
-      .compactMap { assembly.members[$0].roster }.first
+    return (used.isEmpty ? assembly.members : used.map { assembly.members[$0] }).firstRoster
   }
 }
 
@@ -112,9 +114,26 @@ extension ArrayStatus.Row {
     case .split:
       (state, sentence) = (.split, "went its own way while the others went on without it")
     case .duplicate: (state, sentence) = (.duplicate, "another member has its place")
+    case .unusable(let reason):
+      (state, sentence) = (
+        .unusable, "not usable: \(Failure(RaidError.notStartable(reason)).message)"
+      )
     }
     if superblock.deviceFlags.contains(.writeMostly) { sentence += ", write-mostly" }
-    if superblock.features.contains(.badBlocks) { sentence += ", has a list of bad blocks" }
+    if superblock.features.contains(.badBlocks) {
+      badBlocks = probe.listedBadBlocks
+      // Of a list that can't be had its standing says everything.
+      sentence += badBlocks.map(Self.sentence) ?? ""
+    }
+  }
+
+  /// `, 3 ranges listed as bad: 4 KiB at byte 40960, …`; the first few of them.
+  private static func sentence(_ badBlocks: [Range<Int>]) -> String {
+    guard !badBlocks.isEmpty else { return "" }
+    let shown = badBlocks.prefix(3).map { "\(ByteSize($0.count)) at byte \($0.lowerBound)" }
+    let rest = badBlocks.count > shown.count ? ", …" : ""
+    return ", \(badBlocks.count) \(badBlocks.count == 1 ? "range" : "ranges") listed as bad: "
+      + shown.joined(separator: ", ") + rest
   }
 
   private static func percent(_ done: Int, _ assembly: Assembly) -> String {

@@ -56,6 +56,8 @@ struct ArrayStatus: Sendable {
   /// What there is to say about the sums beside that word.
   let sumsRemark: String?
   let use: Use
+  /// What is marked as being written; nil where nothing is kept of that, or it is not known.
+  let marks: RaidArray.Marks?
   let operation: Operation?
   let rows: [Row]
   /// Found on all members together, since the array was made.
@@ -186,6 +188,7 @@ extension ArrayStatus {
     let present = (0..<slotCount).map { slot in
       rows.contains { $0.slot == slot && $0.state == .inSync }
     }
+    marks = array?.marks
     lossesLeft = array == nil ? nil : shape.map { $0.lossesLeft(present: present) }
     isUnclean = (array?.wasUnclean ?? !reference.isClean) && !found.use.isWritten
     operation = Operation(
@@ -256,7 +259,7 @@ extension ArrayStatus {
     let inSlots = assembly.members.indices.filter { index in
       switch assembly.standings[index] {
       case .active, .rebuilding, .replacement: true
-      case .spare, .journal, .failed, .stale, .split, .duplicate: false
+      case .spare, .journal, .failed, .stale, .split, .duplicate, .unusable: false
       }
     }.map { assembly.members[$0] }
     let with = inSlots.filter { $0.header?.range(of: .sums) != nil }

@@ -13,7 +13,17 @@ struct StatusAdvice: Equatable, Sendable {
     }
     if let obstacle = status.obstacle { return start(status, obstacle, operand) }
     var advice = missing(status, operand)
-    if status.isUnclean {
+    // What a crash has left and a missing member has cannot be decided, so that nothing writes unasked.
+    let isUndecided =
+      status.isUnclean && !status.degradedSlots.isEmpty
+      && status.shape.map { $0.level.parityCount > 0 } == true
+    if isUndecided {
+      for index in advice.indices {
+        advice[index].reason +=
+          ", taking what the others say where something was being written when it was left"
+        advice[index].command? += " --force"
+      }
+    } else if status.isUnclean {
       advice.append(
         .init(
           reason: "to settle what was being written when it was left",

@@ -28,7 +28,7 @@ struct StatusReport: Report {
       ("Level", level),
       ("Size", status.byteCount.map { "\(ByteSize($0).exactDescription)" } ?? "unknown"),
       ("State", state(style)), ("Redundancy", redundancy(style)), ("Sums", sums(style)),
-      ("Bitmap", status.reference.features.contains(.bitmap) ? "internal" : "none"),
+      ("Bitmap", bitmap),
     ]
     if let counters = status.counters {
       lines.append(
@@ -59,7 +59,8 @@ struct StatusReport: Report {
   private var level: String {
     let reference = status.reference
     let name =
-      status.shape?.level.name ?? RaidLevel(number: reference.level, layout: reference.layout)?.name
+      RaidLevel(number: reference.level, layout: reference.layout)?
+      .name(slotCount: Int(reference.slotCount))
     var parts = [name ?? "level \(reference.level), which ftool does not know"]
     if let layout { parts.append(layout) }
     parts.append("\(reference.slotCount) members")
@@ -107,7 +108,9 @@ struct StatusReport: Report {
 
   private func redundancy(_ style: TextStyle) -> String {
     guard let left = status.lossesLeft, let shape = status.shape else {
-      return style.bad("used up: more is lost than it can bear")
+      return style.bad(
+        status.degradedSlots.isEmpty
+          ? "not known while it cannot be started" : "used up: more is lost than it can bear")
     }
     if shape.redundancy == 0 { return "none at this level: every member is needed" }
     if left <= 0 { return style.bad("none left: the loss of one more member may lose data") }
@@ -123,6 +126,17 @@ struct StatusReport: Report {
       case .none: "no sums are kept"
       }
     return word + (status.sumsRemark.map { ": \($0)" } ?? "")
+  }
+
+  private var bitmap: String {
+    let kind = status.reference.features.contains(.bitmap) ? "internal" : "none"
+    guard let marks = status.marks else { return kind }
+    let record = marks.isOurs ? "none of md's; ftool's own record" : "internal"
+    guard marks.markedByteCount > 0 else { return "\(record), nothing marked" }
+    let permille = max(1, Int(Double(marks.markedByteCount) / Double(marks.byteCount) * 1000))
+    return
+      "\(record), \(permille / 10).\(permille % 10) % marked: \(ByteSize(marks.markedByteCount)) "
+      + "of \(ByteSize(marks.byteCount)) in parts of \(ByteSize(marks.granularity))"
   }
 
   private func errors(_ counters: IntegrityCounters, _ style: TextStyle) -> String {
@@ -186,7 +200,7 @@ struct StatusReport: Report {
       .init("startable", .bool(status.obstacle == nil)),
       .init("reason", .string(status.obstacle?.message)),
       .init("read_only_reason", .string(status.readOnlyReason)),
-      .init("level", .string(status.shape?.level.name)), .init("layout", .string(layout)),
+      .init("level", .string(status.shape?.levelName)), .init("layout", .string(layout)),
       .init("metadata", .string(reference.version.rawValue)),
       .init("bytes", .number(status.byteCount)),
       .init("chunk_bytes", .number(Int(reference.chunkSectors) * 512)),
@@ -199,6 +213,8 @@ struct StatusReport: Report {
       .init("updated", time(reference.updateSeconds)),
       .init("sums", .string(status.sums.rawValue)),
       .init("bitmap", .string(reference.features.contains(.bitmap) ? "internal" : "none")),
+      .init("marked_bytes", .number(status.marks?.markedByteCount)),
+      .init("markable_bytes", .number(status.marks?.byteCount)),
       .init("last_scrub", status.counters.map { time($0.lastScrubAt) } ?? .null),
       .init("damaged_blocks", .number(status.counters?.damagedBlocks)),
       .init("unreadable_blocks", .number(status.counters?.unreadableBlocks)),
@@ -246,6 +262,10 @@ struct StatusReport: Report {
       "unreadable_blocks": .number(row.counters?.unreadableBlocks),
       "repaired_blocks": .number(row.counters?.repairedBlocks),
       "renewed_sums": .number(row.counters?.renewedSums),
+      "bad_blocks": row.badBlocks.map { ranges in
+        .array(
+          ranges.map { ["member_offset": .number($0.lowerBound), "bytes": .number($0.count)] })
+      } ?? .null,
     ]
   }
 }

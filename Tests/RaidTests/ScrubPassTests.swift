@@ -1,0 +1,97 @@
+import BlockStorage
+import FToolTestSupport
+import RaidGeometry
+import Testing
+
+@testable import Raid
+
+/// A pass of a scrub that is interrupted and goes on is one pass, and its report is of all of it.
+@Suite struct ScrubPassTests {
+  static let recipe = ArrayRecipe.raid5.with { $0.dataByteCount = 8 << 20 }
+
+  /// Damage that can be repaired and damage that can't, in both halves.
+  private func damaged() throws -> ArrayBench {
+    let bench = try ArrayBench(Self.recipe)
+    try bench.fill(seed: 1)
+    for (slot, offset) in [
+      (0, 0), (1, 40960), (1, 81920), (2, 81920),
+      (0, 6 << 20), (3, 7 << 20), (2, 7 << 20),
+    ] {
+      let at = try bench.dataOffset(slot) + offset
+      bench.devices[slot].corrupt(at..<at + 5)
+    }
+    return bench
+  }
+
+  @Test(arguments: [true, false]) func `what was found before an interruption is in the report`(
+    isClosed: Bool
+  ) throws {
+    let whole = try damaged()
+    let once = try whole.open()
+    let expected = try once.scrub(RaidArray.ScrubOptions())
+    try once.close()
+    #expect((expected.repairedCount, expected.unrepairedCount) == (3, 4))
+
+    let bench = try damaged()
+    var options = RaidArray.ScrubOptions()
+    options.sweep.workers = 1
+    options.sweep.progress = { done, end in done < end / 2 }
+    var array = try bench.open()
+    let first = try array.scrub(options)
+    #expect((first.repairedCount, first.unrepairedCount) == (2, 2))
+    if isClosed { try array.close() } else { bench.devices = bench.devices.map { $0.copy() } }
+    array = try bench.open()
+    options.sweep.progress = { _, _ in true }
+    let second = try array.scrub(options)
+    #expect(second.isComplete)
+    #expect(second.earlier == .init(repairedCount: 2, unrepairedCount: 2))
+    #expect(second.findingCount == expected.findingCount)
+    #expect(second.repairedCount == expected.repairedCount)
+    #expect(second.unrepairedCount == expected.unrepairedCount)
+    #expect(second.findings.count == 3)
+    try array.close()
+    #expect(try bench.header(0).counters.unrepairedBlocks == 4)
+    // A new pass counts anew.
+    array = try bench.open()
+    let next = try array.scrub(RaidArray.ScrubOptions())
+    #expect(next.earlier == .init())
+    #expect((next.repairedCount, next.unrepairedCount) == (0, 4))
+    try array.close()
+  }
+
+  @Test(arguments: [1, 4]) func `however often it is interrupted, every block counts once`(
+    workers: Int
+  ) throws {
+    let bench = try damaged()
+    var report = ScrubReport()
+    for stop in [1, 2, 3, 5, 7, 8] {
+      let array = try bench.open()
+      var options = RaidArray.ScrubOptions()
+      options.sweep.workers = workers
+      options.sweep.progress = { done, _ in done < stop << 20 }
+      report = try array.scrub(options)
+      try array.close()
+      if report.isComplete { break }
+    }
+    #expect(report.isComplete)
+    #expect((report.repairedCount, report.unrepairedCount) == (3, 4))
+  }
+
+  @Test func `who only looks begins at the start`() throws {
+    let bench = try damaged()
+    var options = RaidArray.ScrubOptions()
+    options.sweep.workers = 1
+    options.sweep.progress = { done, end in done < end / 2 }
+    let array = try bench.open()
+    _ = try array.scrub(options)
+    try array.close()
+    let look = try bench.open(writable: false)
+    options.sweep.progress = { _, _ in true }
+    options.repairs = false
+    let report = try look.scrub(options)
+    #expect(report.isComplete)
+    #expect(report.earlier == .init())
+    // Two blocks have been repaired, and everything else is still there to see.
+    #expect(report.findingCount == 5)
+  }
+}
