@@ -95,3 +95,20 @@ func kernelCall(
     }
   }
 }
+
+/// Lends the address of the elements for a call that reads or writes them.
+@discardableResult
+func withAddress<Element: BitwiseCopyable, Value>(
+  of elements: inout [Element], _ body: (Int) throws(SystemCallError) -> Value
+) throws(SystemCallError) -> Value {
+  // Through a Result, because withUnsafeMutableBytes is not yet typed in what it throws. Safe: the address
+  // is for one call, and elements are of a type that any bits are a value of.
+  try unsafe elements.withUnsafeMutableBytes { bytes in
+    do throws(SystemCallError) {
+      return Swift.Result<Value, SystemCallError>.success(
+        try body(Int(bitPattern: bytes.baseAddress)))
+    } catch {
+      return .failure(error)
+    }
+  }.get()
+}

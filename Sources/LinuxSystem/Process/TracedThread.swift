@@ -66,16 +66,14 @@ package final class TracedThread {
   /// Waits for its next stop. Without `blocking`, nil when there is none yet.
   package func wait(blocking: Bool = true) throws(SystemCallError) -> ThreadStop? {
     checkOwner()
-    var status: CInt = 0
+    var status: [Int32] = [0]
     let options = Int(WALL) | (blocking ? 0 : Int(WNOHANG))
     let id = id
-    let waited = try unsafe withUnsafeMutablePointer(to: &status) {
-      status throws(SystemCallError) in
-      try kernelCall(
-        .wait4, "wait4", on: "process \(id)", Int(id.number), Int(bitPattern: status), options)
+    let waited = try withAddress(of: &status) { (status) throws(SystemCallError) in
+      try kernelCall(.wait4, "wait4", on: "process \(id)", Int(id.number), status, options)
     }
     if waited == 0 { return nil }
-    let stop = ThreadStop(status: status)
+    let stop = ThreadStop(status: status[0])
     isStopped = !stop.isEnd
     if stop.isEnd { isAttached = false }
     return stop
@@ -118,7 +116,7 @@ package final class TracedThread {
     guard bytes.count == Registers.wordCount * 8 else {
       // A 32-bit thread has another, shorter set.
       throw SystemCallError(
-        call: "ptrace(PTRACE_GETREGSET)", subject: "process \(id)", errno: .noExec)
+        call: "ptrace(PTRACE_GETREGSET)", subject: "process \(id)", errno: Errno(rawValue: ENOEXEC))
     }
     return Registers(
       words: (0..<Registers.wordCount).map { word in
@@ -142,19 +140,17 @@ package final class TracedThread {
 
   /// Which signals are blocked: bit n - 1 for signal n.
   package func signalMask() throws(SystemCallError) -> UInt64 {
-    var mask: UInt64 = 0
-    try unsafe withUnsafeMutablePointer(to: &mask) { mask throws(SystemCallError) in
-      _ = try request(
-        "PTRACE_GETSIGMASK", Request.signalMask, address: 8, data: Int(bitPattern: mask))
+    var mask: [UInt64] = [0]
+    try withAddress(of: &mask) { (mask) throws(SystemCallError) in
+      try request("PTRACE_GETSIGMASK", Request.signalMask, address: 8, data: mask)
     }
-    return mask
+    return mask[0]
   }
 
   package func set(signalMask: UInt64) throws(SystemCallError) {
-    var mask = signalMask
-    try unsafe withUnsafeMutablePointer(to: &mask) { mask throws(SystemCallError) in
-      _ = try request(
-        "PTRACE_SETSIGMASK", Request.setSignalMask, address: 8, data: Int(bitPattern: mask))
+    var mask = [signalMask]
+    try withAddress(of: &mask) { (mask) throws(SystemCallError) in
+      try request("PTRACE_SETSIGMASK", Request.setSignalMask, address: 8, data: mask)
     }
   }
 
@@ -162,15 +158,14 @@ package final class TracedThread {
   /// those of the whole process.
   package func pendingSignals(ofProcess: Bool) throws(SystemCallError) -> [[UInt8]] {
     var signals: [[UInt8]] = []
-    var information = [UInt8](repeating: 0, count: 128)
     while true {
       // ptrace_peeksiginfo_args: offset, flags, how many
-      let arguments: [UInt64] = [UInt64(signals.count), (ofProcess ? 1 : 0) | 1 << 32]
-      let count = try unsafe arguments.withUnsafeBytes { arguments throws(SystemCallError) in
-        try unsafe information.withUnsafeMutableBytes { bytes throws(SystemCallError) in
+      var arguments: [UInt64] = [UInt64(signals.count), (ofProcess ? 1 : 0) | 1 << 32]
+      var information = [UInt8](repeating: 0, count: 128)
+      let count = try withAddress(of: &arguments) { (arguments) throws(SystemCallError) in
+        try withAddress(of: &information) { (information) throws(SystemCallError) in
           try request(
-            "PTRACE_PEEKSIGINFO", Request.peekSignals,
-            address: Int(bitPattern: arguments.baseAddress), data: Int(bitPattern: bytes.baseAddress))
+            "PTRACE_PEEKSIGINFO", Request.peekSignals, address: arguments, data: information)
         }
       }
       if count == 0 { return signals }
@@ -182,10 +177,9 @@ package final class TracedThread {
   package func restartableSequences() throws(SystemCallError) -> RestartableSequences? {
     var words: [UInt64] = [0, 0, 0]
     let byteCount = words.count * 8
-    try unsafe words.withUnsafeMutableBytes { bytes throws(SystemCallError) in
-      _ = try request(
-        "PTRACE_GET_RSEQ_CONFIGURATION", Request.rseqConfiguration, address: byteCount,
-        data: Int(bitPattern: bytes.baseAddress))
+    try withAddress(of: &words) { (words) throws(SystemCallError) in
+      try request(
+        "PTRACE_GET_RSEQ_CONFIGURATION", Request.rseqConfiguration, address: byteCount, data: words)
     }
     if words[0] == 0 { return nil }
     return RestartableSequences(
@@ -199,10 +193,9 @@ package final class TracedThread {
     do throws(SystemCallError) {
       let count = try request("PTRACE_SECCOMP_GET_FILTER", Request.seccompFilter, address: index)
       var program = [UInt8](repeating: 0, count: count * 8)
-      try unsafe program.withUnsafeMutableBytes { bytes throws(SystemCallError) in
-        _ = try request(
-          "PTRACE_SECCOMP_GET_FILTER", Request.seccompFilter, address: index,
-          data: Int(bitPattern: bytes.baseAddress))
+      try withAddress(of: &program) { (program) throws(SystemCallError) in
+        try request(
+          "PTRACE_SECCOMP_GET_FILTER", Request.seccompFilter, address: index, data: program)
       }
       return program
     } catch  where error.errno == .noSuchFileOrDirectory {
@@ -214,25 +207,27 @@ package final class TracedThread {
 
   private func registerSet(_ set: Int, limit: Int) throws(SystemCallError) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: limit)
-    let filled = try unsafe bytes.withUnsafeMutableBytes { bytes throws(SystemCallError) in
-      var vector = unsafe iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
-      try unsafe withUnsafeMutablePointer(to: &vector) { vector throws(SystemCallError) in
-        _ = try request(
-          "PTRACE_GETREGSET", Request.registerSet, address: set, data: Int(bitPattern: vector))
-      }
-      return unsafe vector.iov_len
-    }
+    let filled = try transfer("PTRACE_GETREGSET", Request.registerSet, set, &bytes)
     return Array(bytes.prefix(filled))
   }
 
   private func setRegisterSet(_ set: Int, _ bytes: [UInt8]) throws(SystemCallError) {
     var bytes = bytes
-    try unsafe bytes.withUnsafeMutableBytes { bytes throws(SystemCallError) in
-      var vector = unsafe iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
-      try unsafe withUnsafeMutablePointer(to: &vector) { vector throws(SystemCallError) in
-        _ = try request(
-          "PTRACE_SETREGSET", Request.setRegisterSet, address: set, data: Int(bitPattern: vector))
+    try transfer("PTRACE_SETREGSET", Request.setRegisterSet, set, &bytes)
+  }
+
+  /// Moves a register set; returns how many bytes it has.
+  @discardableResult
+  private func transfer(
+    _ name: StaticString, _ kind: Int, _ set: Int, _ bytes: inout [UInt8]
+  ) throws(SystemCallError) -> Int {
+    let count = bytes.count
+    return try withAddress(of: &bytes) { (address) throws(SystemCallError) in
+      var vector = [address, count]  // struct iovec
+      try withAddress(of: &vector) { (vector) throws(SystemCallError) in
+        try request(name, kind, address: set, data: vector)
       }
+      return vector[1]
     }
   }
 
