@@ -52,12 +52,16 @@ let package = Package(
         systemPackage,
       ],
       swiftSettings: product),
+    // 3: processes
+    .target(
+      name: "Checkpointing",
+      dependencies: ["LinuxSystem", "BinaryCodec", systemPackage], swiftSettings: product),
     // 5: the command line
     .target(
       name: "FToolCommands",
       dependencies: [
-        "Raid", "BlockStorage", "LinuxSystem", "MDFormat", "RaidGeometry", "BinaryCodec",
-        systemPackage, argumentParser,
+        "Raid", "Checkpointing", "BlockStorage", "LinuxSystem", "MDFormat", "RaidGeometry",
+        "BinaryCodec", systemPackage, argumentParser,
       ],
       swiftSettings: product),
     // 6: the program
