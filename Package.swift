@@ -102,6 +102,12 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "CheckpointingTests",
+      dependencies: [
+        "Checkpointing", "LinuxSystem", "BinaryCodec", "FToolTestSupport", systemPackage,
+      ],
+      exclude: ["Programs"], swiftSettings: strict),
+    .testTarget(
       name: "FToolCommandsTests",
       dependencies: ["FToolCommands", "LinuxSystem", "FToolTestSupport"], swiftSettings: strict),
     .testTarget(
