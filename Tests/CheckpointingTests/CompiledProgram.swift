@@ -58,6 +58,23 @@ final class StartedProgram {
     _ = try wait()
   }
 
+  /// Ends it and all its descendants, and waits until they are gone.
+  func killTree() throws {
+    var tree = [id]
+    var next = 0
+    while next < tree.count {
+      tree += (try? tree[next].children()) ?? []
+      next += 1
+    }
+    for process in tree { try? process.send(signal: SIGKILL) }
+    _ = try wait()
+    for process in tree.dropFirst() {
+      while process.exists && (try? ProcessStatus(of: process).state) != "Z" {
+        Machine.sleep(seconds: 0.005)
+      }
+    }
+  }
+
   /// How it ended: its exit status, or 128 and the signal.
   func wait(seconds: Double = 30) throws -> Int32 {
     var status: CInt = 0

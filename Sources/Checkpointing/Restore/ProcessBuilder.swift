@@ -38,9 +38,34 @@ final class ProcessBuilder {
     try inside(id) { () throws(InjectionError) in try injector.put(bytes, at: offset) }
   }
 
-  private func put(_ words: [UInt64], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
+  private func put(words: [UInt64], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
     let bytes: [UInt8] = words.flatMap(\.littleEndianBytes)
     return try put(bytes, at: offset)
+  }
+
+  // MARK: A process that has ended
+
+  /// Ends as the saved one had: its parent finds it and its status.
+  func end() throws(CheckpointError) {
+    try setCredentials()
+    let status = state.status
+    guard status & 0x7f == 0 else {
+      // No core file, though the signal may be one that leaves some.
+      let none = try put(words: [0, 0])
+      try call(.prlimit64, "prlimit64", 0, 4, none, 0)
+      try inside(id) { () throws(InjectionError) in try injector.leave() }
+      try about(id) { () throws(SystemCallError) in
+        try leader.set(signalMask: 0)
+        try leader.resume(signal: status & 0x7f)
+        while try leader.wait()?.isEnd == false { try leader.resume(signal: status & 0x7f) }
+      }
+      return
+    }
+    do throws(InjectionError) {
+      _ = try injector.callForResult(.exitGroup, [UInt64(UInt32(bitPattern: status >> 8 & 0xff))])
+    } catch {
+      guard case .ended = error else { throw .injected(error, process: id) }
+    }
   }
 
   // MARK: Steps, in their order
@@ -106,10 +131,10 @@ final class ProcessBuilder {
   private func clone(
     flags: UInt64, exitSignal: UInt64, id wanted: Int32
   ) throws(CheckpointError) -> ProcessID {
-    let numbers = try put([UInt64(UInt32(bitPattern: wanted))], at: 256)
+    let numbers = try put(words: [UInt64(UInt32(bitPattern: wanted))], at: 256)
     // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
     // set_tid, set_tid_size, cgroup
-    let arguments = try put([flags, 0, 0, 0, exitSignal, 0, 0, 0, numbers, 1, 0])
+    let arguments = try put(words: [flags, 0, 0, 0, exitSignal, 0, 0, 0, numbers, 1, 0])
     do throws(InjectionError) {
       return ProcessID(Int32(try injector.call(.clone3, "clone3", [arguments, 88])))
     } catch {
@@ -244,7 +269,7 @@ final class ProcessBuilder {
     let executable = try restoration.number(ofDirectory: state.executable)
     let count = UInt64(state.memory.auxiliaryVector.count)
     // struct prctl_mm_map
-    let map = try put(state.memory.places + [vector, count | executable << 32])
+    let map = try put(words: state.memory.places + [vector, count | executable << 32])
     try call(.prctl, "prctl(PR_SET_MM_MAP)", 35, 14, map, 104)
   }
 
@@ -283,8 +308,11 @@ final class ProcessBuilder {
   }
 
   private func setSignalActions() throws(CheckpointError) {
+    // Children that were made only to end have sent a signal that never was: to ignore it forgets it.
+    let ignored = try put(words: [1, 0, 0, 0])
+    try call(.rtSigaction, "rt_sigaction", 17, ignored, 0, 8)
     for action in state.signalActions {
-      let place = try put([action.handler, action.flags, action.restorer, action.mask])
+      let place = try put(words: [action.handler, action.flags, action.restorer, action.mask])
       try call(
         .rtSigaction, "rt_sigaction", UInt64(UInt32(bitPattern: action.signal)), place, 0, 8)
     }
@@ -297,7 +325,7 @@ final class ProcessBuilder {
       if value.allSatisfy({ $0 == 0 }) { continue }
       // It had run out, and its signal waited to be delivered: the next period begins.
       if value[2] == 0 && value[3] == 0 { (value[2], value[3]) = (value[0], value[1]) }
-      try call(.setitimer, "setitimer", UInt64(which), try put(value), 0)
+      try call(.setitimer, "setitimer", UInt64(which), try put(words: value), 0)
     }
   }
 
@@ -315,7 +343,7 @@ final class ProcessBuilder {
     for resource in 0..<16 {
       let (soft, hard) = (state.limits[2 * resource], state.limits[2 * resource + 1])
       if present[2 * resource] == soft && present[2 * resource + 1] == hard { continue }
-      let place = try put([soft, hard])
+      let place = try put(words: [soft, hard])
       let result = try inside(id) { () throws(InjectionError) in
         try injector.callForResult(.prlimit64, [0, UInt64(resource), place, 0])
       }
@@ -331,7 +359,7 @@ final class ProcessBuilder {
     if thread.alternateStack.count == 3, thread.alternateStack[1] & 2 == 0 {  // not SS_DISABLE
       // The flag that says that it is in use (SS_ONSTACK) is the kernel's to find out.
       let stack = [thread.alternateStack[0], thread.alternateStack[1] & ~1, thread.alternateStack[2]]
-      try call(.sigaltstack, "sigaltstack", try put(stack), 0)
+      try call(.sigaltstack, "sigaltstack", try put(words: stack), 0)
     }
     try call(.setTidAddress, "set_tid_address", thread.clearTIDAddress)
     if thread.robustList.count == 2, thread.robustList[0] != 0 {
@@ -381,7 +409,7 @@ final class ProcessBuilder {
     if wanted.capabilities.prefix(3) != present.capabilities.prefix(3)
       || wanted.users != present.users
     {
-      let header: UInt64 = try put([UInt64(0x2008_0522)])  // _LINUX_CAPABILITY_VERSION_3, this thread
+      let header: UInt64 = try put(words: [UInt64(0x2008_0522)])  // _LINUX_CAPABILITY_VERSION_3, this thread
       let (inheritable, permitted, effective) = (
         wanted.capabilities[0], wanted.capabilities[1], wanted.capabilities[2]
       )

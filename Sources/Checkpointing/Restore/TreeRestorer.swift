@@ -7,7 +7,6 @@ import SystemPackage
 package final class TreeRestorer {
   private let restoration: Restoration
   private var builders: [ProcessBuilder] = []
-  private var zombies: [TracedThread] = []
 
   package var warnings: [Obstacle] { restoration.warnings }
   /// The process at the root.
@@ -85,7 +84,9 @@ package final class TreeRestorer {
   ) throws(CheckpointError) {
     let builder = try ProcessBuilder(state, stub: thread, restoration)
     if state.life == .zombie {
-      zombies.append(thread)
+      try builder.enter()
+      if state.session == state.id { try builder.startSession() }
+      try builder.end()
       return
     }
     builders.append(builder)
@@ -165,7 +166,6 @@ package final class TreeRestorer {
       try? builder.id.send(signal: 9)
       for thread in builder.threads { _ = try? thread.wait() }
     }
-    for zombie in zombies { try? zombie.id.send(signal: 9) }
     builders = []
   }
 }

@@ -78,6 +78,7 @@ package struct KernelCall: RawRepresentable, Hashable, Sendable {
     package static let accept4 = KernelCall(rawValue: 288)
     package static let recvmmsg = KernelCall(rawValue: 299)
     package static let dup3 = KernelCall(rawValue: 292)
+    package static let exitGroup = KernelCall(rawValue: 231)
     package static let rtTgsigqueueinfo = KernelCall(rawValue: 297)
     package static let prlimit64 = KernelCall(rawValue: 302)
     package static let processVMReadv = KernelCall(rawValue: 310)
