@@ -1,5 +1,6 @@
 import BinaryCodec
 import LinuxSystem
+import SystemPackage
 
 /// Takes down a frozen process: what /proc and ptrace show, then what only the process itself can ask.
 struct ProcessCapture {
@@ -47,11 +48,21 @@ struct ProcessCapture {
     state.timerSlackNanoseconds = UInt64(text(of: "timerslack_ns")) ?? 50_000
     state.limits = try id.limits()
     state.pendingSignals = try process.leader.pendingSignals(ofProcess: true)
+    state.timers = try timers()
     state.memory.auxiliaryVector = try Files.contents(of: "\(id.folder)/auxv")
     for thread in process.threads {
       threads.append(try ThreadCapture(thread, processSignals: state.pendingSignals))
     }
     areas = try MemoryArea.all(of: id)
+  }
+
+  private func timers() throws(SystemCallError) -> [TimerState] {
+    let path = "\(id.folder)/timers"
+    let text = String(decoding: try Files.contents(of: path), as: UTF8.self)
+    guard let timers = TimerState.parse(text) else {
+      throw SystemCallError(call: "read", subject: path, errno: .invalidArgument)
+    }
+    return timers
   }
 
   /// A small file of /proc without its line end; empty where there is none.
@@ -125,6 +136,11 @@ struct ProcessCapture {
     for timer in 0..<3 {
       try injector.call(.getitimer, "getitimer", [UInt64(timer), injector.argumentAddress])
       state.intervalTimers += try injector.words(4)
+    }
+    for index in state.timers.indices {
+      let id = UInt64(UInt32(bitPattern: state.timers[index].id))
+      try injector.call(.timerGettime, "timer_gettime", [id, injector.argumentAddress])
+      state.timers[index].times = try injector.words(4)
     }
     let status = process.status
     let end = UInt64(bitPattern: Int64(try injector.callForResult(.brk, [0])))

@@ -36,6 +36,7 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
   package var pendingSignals: [[UInt8]] = []
   /// setitimer(2) of ITIMER_REAL, VIRTUAL and PROF: interval and value, each seconds and microseconds.
   package var intervalTimers: [UInt64] = []
+  package var timers: [TimerState] = []
   package var credentials = Credentials()
   /// Soft and hard limit of each resource, in the order of getrlimit(2)'s numbers.
   package var limits: [UInt64] = []
@@ -75,6 +76,7 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
     try coder.field(24, &isDumpable)
     try coder.field(25, &parentDeathSignal)
     try coder.field(26, &isSubreaper)
+    try coder.field(27, &timers)
   }
 }
 
