@@ -167,6 +167,10 @@ let package = Package(
       name: "ftool-bench-small-writes",
       dependencies: ["Raid", "RaidGeometry", "BlockStorage", "LinuxSystem"],
       path: "Tests/Benchmarks/SmallWrites", swiftSettings: strict),
+    .executableTarget(
+      name: "ftool-bench-image",
+      dependencies: ["CheckpointFormat", "Compression", "BinaryCodec", "LinuxSystem"],
+      path: "Tests/Benchmarks/Images", swiftSettings: strict),
   ],
   cLanguageStandard: .gnu17
 )
@@ -177,6 +181,7 @@ if Context.environment["FTOOL_FUZZ"] != nil {
     "fuzz-superblock": ["MDFormat", "BinaryCodec"] as [Target.Dependency],
     "fuzz-bitmap": ["MDFormat", "BinaryCodec"],
     "fuzz-region-header": ["Raid", "BinaryCodec"],
+    "fuzz-image": ["CheckpointFormat", "LinuxSystem", "BinaryCodec"],
   ] {
     package.targets.append(
       .executableTarget(
