@@ -1,6 +1,7 @@
 // swift-tools-version: 6.2
 // The map of ftool: targets in the order of their layers. Imports go down only.
 
+import Glibc
 import PackageDescription
 
 let strict: [SwiftSetting] = [
@@ -24,6 +25,38 @@ let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "s
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 
+/// A compression library: the header that says that it is there, and whether we can do without.
+struct CodecLibrary {
+  let name: String
+  let header: String
+  var condition: String? = nil
+
+  static let all = [
+    CodecLibrary(name: "z", header: "zlib.h"),
+    CodecLibrary(name: "zstd", header: "zstd.h", condition: "FTOOL_ZSTD"),
+    CodecLibrary(name: "lz4", header: "lz4.h", condition: "FTOOL_LZ4"),
+  ]
+
+  /// What was found when the package was last described: after installing one that was missing,
+  /// `swift package purge-cache` makes SwiftPM look again.
+  static let found = all.filter { library in
+    library.condition == nil
+      || ["/usr/include", "/usr/local/include"].contains { exists("\($0)/\(library.header)") }
+  }
+
+  /// Into the program itself where the archive is installed, so that it runs where the library is not.
+  var linkerSetting: LinkerSetting {
+    let folders = ["/usr/lib", "/usr/lib64", "/usr/local/lib"]
+    let machines = ["", "/x86_64-linux-gnu", "/aarch64-linux-gnu"]
+    let hasArchive = folders.contains { folder in
+      machines.contains { Self.exists("\(folder)\($0)/lib\(name).a") }
+    }
+    return .linkedLibrary(hasArchive ? ":lib\(name).a" : name)
+  }
+
+  private static func exists(_ path: String) -> Bool { access(path, R_OK) == 0 }
+}
+
 let package = Package(
   name: "ftool",
   products: [.executable(name: "ftool", targets: ["ftool"])],
@@ -38,12 +71,23 @@ let package = Package(
     .target(name: "BinaryCodec", dependencies: ["CKernels"], swiftSettings: product),
     .target(name: "ErasureCoding", dependencies: ["CKernels"], swiftSettings: product),
     .target(name: "RaidGeometry", swiftSettings: product),
+    .systemLibrary(name: "CZlib"),
+    .systemLibrary(name: "CZstd"),
+    .systemLibrary(name: "CLZ4"),
+    .target(
+      name: "Compression", dependencies: ["CZlib", "CZstd", "CLZ4"],
+      swiftSettings: product + CodecLibrary.found.compactMap { $0.condition.map { .define($0) } },
+      linkerSettings: CodecLibrary.found.map(\.linkerSetting)),
     // 1: the kernel, and the bytes of its md driver
     .target(name: "LinuxSystem", dependencies: ["CLinux", systemPackage], swiftSettings: product),
     .target(name: "MDFormat", dependencies: ["BinaryCodec"], swiftSettings: product),
-    // 2: numbered bytes that may fail
+    // 2: numbered bytes that may fail, and the container of images
     .target(
       name: "BlockStorage", dependencies: ["LinuxSystem", systemPackage], swiftSettings: product),
+    .target(
+      name: "CheckpointFormat",
+      dependencies: ["BinaryCodec", "Compression", "LinuxSystem", systemPackage],
+      swiftSettings: product),
     // 3: arrays
     .target(
       name: "Raid",
@@ -84,6 +128,9 @@ let package = Package(
       name: "RaidGeometryTests", dependencies: ["RaidGeometry", "FToolTestSupport"],
       swiftSettings: strict),
     .testTarget(
+      name: "CompressionTests", dependencies: ["Compression", "BinaryCodec", "FToolTestSupport"],
+      swiftSettings: strict),
+    .testTarget(
       name: "LinuxSystemTests",
       dependencies: ["LinuxSystem", "FToolTestSupport", systemPackage], swiftSettings: strict),
     .testTarget(
@@ -94,6 +141,13 @@ let package = Package(
       name: "BlockStorageTests",
       dependencies: ["BlockStorage", "LinuxSystem", "FToolTestSupport", systemPackage],
       swiftSettings: strict),
+    .testTarget(
+      name: "CheckpointFormatTests",
+      dependencies: [
+        "CheckpointFormat", "Compression", "BinaryCodec", "LinuxSystem", "FToolTestSupport",
+        systemPackage,
+      ],
+      exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(
       name: "RaidTests",
       dependencies: [
@@ -123,6 +177,10 @@ let package = Package(
       name: "ftool-bench-small-writes",
       dependencies: ["Raid", "RaidGeometry", "BlockStorage", "LinuxSystem"],
       path: "Tests/Benchmarks/SmallWrites", swiftSettings: strict),
+    .executableTarget(
+      name: "ftool-bench-image",
+      dependencies: ["CheckpointFormat", "Compression", "BinaryCodec", "LinuxSystem"],
+      path: "Tests/Benchmarks/Images", swiftSettings: strict),
   ],
   cLanguageStandard: .gnu17
 )
@@ -133,6 +191,7 @@ if Context.environment["FTOOL_FUZZ"] != nil {
     "fuzz-superblock": ["MDFormat", "BinaryCodec"] as [Target.Dependency],
     "fuzz-bitmap": ["MDFormat", "BinaryCodec"],
     "fuzz-region-header": ["Raid", "BinaryCodec"],
+    "fuzz-image": ["CheckpointFormat", "LinuxSystem", "BinaryCodec"],
   ] {
     package.targets.append(
       .executableTarget(

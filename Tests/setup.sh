@@ -12,6 +12,9 @@ missing=()
 # need PACKAGE COMMAND: the command is there, or the package will bring it
 need() { command -v "$2" > /dev/null || PATH="$PATH:/usr/sbin:/sbin" command -v "$2" > /dev/null || missing+=("$1"); }
 
+# need_header PACKAGE HEADER: the same for what programs are built with
+need_header() { [ -e "/usr/include/$2" ] || [ -e "/usr/local/include/$2" ] || missing+=("$1"); }
+
 # The compiler brings its own libraries, but links with the C library of the system.
 need_c_library() {
   [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
@@ -28,6 +31,9 @@ for purpose in "$@"; do
       fi
       need git git
       need_c_library
+      need_header zlib1g-dev zlib.h
+      need_header libzstd-dev zstd.h
+      need_header liblz4-dev lz4.h
       ;;
     test)
       need tar tar
@@ -73,3 +79,7 @@ if ! install; then
   "${as_root[@]}" apt-get update -qq || by_hand "apt-get update failed"
   install || by_hand "apt-get install failed"
 fi
+# SwiftPM remembers which codecs Package.swift found: it has to look again.
+case " ${missing[*]} " in
+  *zstd-dev* | *lz4-dev*) swift package purge-cache > /dev/null 2>&1 || true ;;
+esac

@@ -65,6 +65,16 @@ package struct AlignedBuffer: ~Copyable, @unchecked Sendable {
     }
   }
 
+  /// The bytes in `range`, to change.
+  @_lifetime(&self)
+  package mutating func mutableBytes(in range: Range<Int>) -> MutableRawSpan {
+    precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "bytes outside the buffer")
+    // Safe: the range was checked; else as above.
+    let start = unsafe base + range.lowerBound
+    let span = unsafe MutableRawSpan(_unsafeStart: start, byteCount: range.count)
+    return unsafe _overrideLifetime(span, mutating: &self)
+  }
+
   /// The bytes as 64-bit words, for the kernels; what is left over of the last word is not among them.
   package var words: Span<UInt64> {
     @_lifetime(borrow self)

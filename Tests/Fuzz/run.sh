@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Feeds libFuzzer's inputs to what decodes metadata, each target for a while.
+# Feeds libFuzzer's inputs to what decodes metadata and images, each target for a while.
 #
 #   run.sh [SECONDS]     for each target; 60 by default
 #
@@ -24,12 +24,14 @@ if ! "${SWIFT:-swift}c" -sanitize=fuzzer -parse-as-library -o "$probe/probe" "$p
   exit 0
 fi
 
-for target in superblock bitmap region-header; do
+for target in superblock bitmap region-header image; do
+  samples=Tests/MDFormatTests/Fixtures
+  [ $target != image ] || samples=Tests/CheckpointFormatTests/Fixtures
   build "fuzz-$target"
   corpus=$scratch/corpus/$target
   mkdir -p "$corpus"
   echo "fuzz: $target for $seconds s, FUZZ_SEED=$seed"
   "$scratch/release/fuzz-$target" -seed="$seed" -max_total_time="$seconds" -print_final_stats=1 \
     -verbosity=0 -timeout=10 -max_len=16384 -artifact_prefix="$scratch/failed-$target-" \
-    "$corpus" Tests/MDFormatTests/Fixtures
+    "$corpus" $samples
 done

@@ -1,0 +1,2 @@
+// The public interface of zlib, which has to be there.
+#include <zlib.h>

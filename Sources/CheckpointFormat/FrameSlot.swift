@@ -1,0 +1,14 @@
+/// What holds a frame on its way through the workers. Whoever was handed it last is the only one to touch it;
+/// hands change under a monitor's lock.
+final class FrameSlot: @unchecked Sendable {
+  // Sendable: as said above.
+  var head = FrameHead(kind: .state)
+  /// The data as it was; nil until it is needed, and while somebody has it.
+  var raw: FrameMemory?
+  /// The data compressed; likewise.
+  var packed: FrameMemory?
+  /// Which of the two is the frame.
+  var isPacked = false
+  /// Whether it is as it will be in the image.
+  var isReady = false
+}

@@ -1,0 +1,71 @@
+import BinaryCodec
+import LinuxSystem
+
+/// Remembers where pages were seen, to find those that are there twice. Its memory has a limit: of what does
+/// not fit, the older is forgotten, and stored twice. One thread at a time.
+package struct PageIndex: ~Copyable, Sendable {
+  private let hash: PageHash
+  private var table: AlignedBuffer
+  private let setCount: Int
+  /// Which entry of a full set goes next.
+  private var victim = 0
+
+  /// A set of the table holds so many pages; a page is only ever looked for in its own.
+  private static let waysPerSet = 4
+
+  /// | offset | size | content                            |
+  /// | -----: | ---: | ---------------------------------- |
+  /// |      0 |   16 | hash                               |
+  /// |     16 |    8 | address                            |
+  /// |     24 |    4 | space                              |
+  /// |     28 |    4 | 1, once it was used                |
+  private static let entryByteCount = 32
+
+  /// `memoryByteCount` is for the table: a 128th of the pages that it can hold.
+  package init(memoryByteCount: Int = 16 << 20, pageByteCount: Int = Machine.pageSize) {
+    var random = SystemRandomNumberGenerator()
+    self.init(
+      memoryByteCount: memoryByteCount, pageByteCount: pageByteCount, using: &random)
+  }
+
+  /// The keys have to be such as nobody can guess.
+  package init(
+    memoryByteCount: Int, pageByteCount: Int, using random: inout some RandomNumberGenerator
+  ) {
+    hash = PageHash(pageByteCount: pageByteCount, using: &random)
+    setCount = max(1, memoryByteCount / (Self.entryByteCount * Self.waysPerSet))
+    // Untouched memory of it costs nothing.
+    table = AlignedBuffer(byteCount: setCount * Self.waysPerSet * Self.entryByteCount)
+  }
+
+  /// Where a page with the same bytes was seen before; if none is known, this one is remembered.
+  package mutating func place(of page: RawSpan, at place: PagePlace) -> PagePlace? {
+    let value = hash.value(of: page)
+    let set = Int(value.first % UInt64(setCount)) * Self.waysPerSet
+    let victim = set + victim % Self.waysPerSet
+    var bytes = table.mutableBytes
+    var free: Int?
+    for entry in set..<set + Self.waysPerSet {
+      let offset = entry * Self.entryByteCount
+      if bytes.bytes.integer(at: offset + 28, as: UInt32.self) == 0 {
+        free = entry
+        break  // entries are used in their order
+      }
+      if bytes.bytes.integer(at: offset) == value.first
+        && bytes.bytes.integer(at: offset + 8) == value.second
+      {
+        return PagePlace(
+          space: bytes.bytes.integer(at: offset + 24), address: bytes.bytes.integer(at: offset + 16)
+        )
+      }
+    }
+    let offset = (free ?? victim) * Self.entryByteCount
+    bytes.store(value.first, at: offset)
+    bytes.store(value.second, at: offset + 8)
+    bytes.store(place.address, at: offset + 16)
+    bytes.store(place.space, at: offset + 24)
+    bytes.store(UInt32(1), at: offset + 28)
+    if free == nil { self.victim &+= 1 }
+    return nil
+  }
+}
