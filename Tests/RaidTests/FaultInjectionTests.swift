@@ -243,7 +243,11 @@ private struct Trial {
       let array = try bench.open()
       try array.admitReplacement(bench.wrap(newcomer), forSlot: slot)
       let report = try array.rebuild(slot: slot, isReplacement: true, oneWorker().sweep)
-      if report.isComplete, report.lostBlocks.isEmpty { try array.finishReplacing(slot: slot) }
+      if report.isComplete, report.lostBlocks.isEmpty,
+        let left = try array.finishReplacing(slot: slot)
+      {
+        try MemberProbe(left).eraseSuperblock()
+      }
       try array.close()
     case .addSpare:
       let array = try bench.open()
@@ -277,7 +281,7 @@ private struct Trial {
     case .removeMember:
       let array = try bench.open()
       try array.failMember(named: bench.devices[elsewhere].name)
-      try array.removeMember(named: bench.devices[elsewhere].name)
+      _ = try array.removeMember(named: bench.devices[elsewhere].name)
       try array.close()
     }
   }
@@ -354,12 +358,14 @@ private struct Trial {
   private mutating func fillSlots(_ array: RaidArray) throws {
     for (slot, holder) in array.members.slots.enumerated() {
       if let replacement = holder.replacement, holder.member?.isInSync == true {
-        try array.removeMember(named: replacement.name)
+        _ = try array.removeMember(named: replacement.name)
       }
       if let member = holder.member, !member.isFailed {
         if !member.isInSync { _ = try array.rebuild(slot: slot, oneWorker().sweep) }
       } else {
-        if let replacement = holder.replacement { try array.removeMember(named: replacement.name) }
+        if let replacement = holder.replacement {
+          _ = try array.removeMember(named: replacement.name)
+        }
         let new = bench.fresh()
         others.append(new)
         let ranges = try array.admit(new, toSlot: slot)

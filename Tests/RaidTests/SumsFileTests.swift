@@ -109,7 +109,7 @@ import Testing
     try use(bench, file) { (array) throws in
       try array.admitReplacement(new, forSlot: 1)
       #expect(try array.rebuild(slot: 1, isReplacement: true, SweepOptions()).isComplete)
-      try array.finishReplacing(slot: 1)
+      _ = try array.finishReplacing(slot: 1)
       var random = SeededGenerator(seed: 4)
       try bench.write(random.bytes(20000), at: 4096, to: array)
     }

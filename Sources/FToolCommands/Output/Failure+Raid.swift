@@ -140,11 +140,22 @@ extension Failure {
       self.init(
         .notFound, "\(member) is not a member of an array: it has no superblock",
         hint: "'ftool raid recover' looks for arrays whose superblocks are gone")
+    case .cutShort(_, let sectors, let needed):
+      self.init(cutShort: member, byteCount: sectors * 512, least: needed * 512)
     default:
       self.init(
         .configuration, "the superblock of \(member) cannot be used: it \(error.sentence)",
         hint: "'ftool raid examine \(member)' shows what is there")
     }
+  }
+
+  /// A file that was a member and has lost its end.
+  package init(cutShort member: String, byteCount: Int, least: Int) {
+    self.init(
+      .configuration,
+      "\(member) is shorter than it should be: it has \(ByteSize(byteCount)) of at least "
+        + "\(ByteSize(least)), so that \(ByteSize(least - byteCount)) or more are missing",
+      hint: "find out who cut it short; 'ftool raid rebuild' fills a new one in its place")
   }
 
   private init(_ obstacle: WriteObstacle) {

@@ -121,7 +121,8 @@ struct RebuildWork {
     switch known.standing {
     case .spare: return .spare(known.name)
     case .rebuilding: return .resuming(known.name)
-    case .active, .replacement, .journal, .failed, .stale, .split, .duplicate, .unusable:
+    case .active, .replacement, .journal, .failed, .stale, .split, .duplicate, .former,
+      .unusable:
       try requireUnused(known)
       return .returning(known.probe)
     }
@@ -217,6 +218,7 @@ struct RebuildWork {
         + ": up to \(ByteSize(array.memberByteCountInUse)) of data, with sums and a superblock"
     }
     if !lines.isEmpty { lines.append("would write \(session.superblocksWritten)") }
+    if let leaving { lines.append("would erase the superblock of \(leaving)") }
     return SimpleReport(
       type: "raid-rebuild-plan",
       lines.isEmpty ? "nothing to rebuild" : lines.joined(separator: "\n"),
@@ -230,6 +232,7 @@ struct RebuildWork {
   /// Does all of it.
   func run(rate: Int?, verifies: Bool) throws(Failure) -> ExitStatus {
     var reports: [RebuildReport] = []
+    var left: [any BlockDevice] = []
     do throws(RaidError) {
       for (slot, source) in jobs {
         let ranges = try place(source, slot)
@@ -248,7 +251,7 @@ struct RebuildWork {
           slot: slot, ranges: ranges, isReplacement: source.isReplacement, options)
         line.finish()
         if report.isComplete, source.isReplacement, report.lostBlocks.isEmpty {
-          try array.finishReplacing(slot: slot)
+          if let device = try array.finishReplacing(slot: slot) { left.append(device) }
         }
         reports.append(report)
         if !report.isComplete { break }
@@ -259,6 +262,8 @@ struct RebuildWork {
       throw failure
     }
     if verifies { try verify(reports) }
+    // Whose copy has not been looked at, if that was wanted, may still be wanted.
+    if !verifies || context.stop.signal == nil { left.forEach(session.release) }
     try session.close()
     try context.stop.check()
     show(reports)
@@ -323,7 +328,16 @@ struct RebuildWork {
     let lost =
       report.lostBlocks.isEmpty
       ? "" : "; \(report.lostBlocks.count) blocks could not be computed and stay unreadable"
-    guard let leaving else { return "rebuilt \(report.member) \(place): \(bytes)\(lost)" }
+    guard let leaving else {
+      if report.rebuiltByteCount == 0, report.isComplete {
+        return "\(report.member) \(place) is in sync: "
+          + (report.isOfMarkedOnly
+            ? "nothing was written while it was away, so that nothing had to be copied"
+            : "it had everything already, so that nothing had to be copied")
+      }
+      let part = report.isOfMarkedOnly ? ", which may have been written while it was away" : ""
+      return "rebuilt \(report.member) \(place): \(bytes)\(part)\(lost)"
+    }
     guard lost.isEmpty else {
       return
         "copied \(leaving) \(place) to \(report.member): \(bytes)\(lost); \(leaving) stays in use"
@@ -337,6 +351,7 @@ struct RebuildWork {
       "slot": .number(report.slot), "member": .string(report.member),
       "replaced": .string(report.lostBlocks.isEmpty ? leaving : nil),
       "bytes": .number(report.rebuiltByteCount), "complete": .bool(report.isComplete),
+      "marked_only": .bool(report.isOfMarkedOnly),
       "lost_blocks": .array(report.lostBlocks.map { .number($0) }),
     ]
   }

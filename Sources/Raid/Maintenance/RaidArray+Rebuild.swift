@@ -73,7 +73,8 @@ extension RaidArray {
     try storeProgress(operation, mayFinish ? .finished : .interrupted, good, end, started)
     return RebuildReport(
       slot: slot, member: target.name, position: position, end: end,
-      rebuiltByteCount: rebuilt.withLock { $0 }, lostBlocks: lostBlocks)
+      rebuiltByteCount: rebuilt.withLock { $0 }, isOfMarkedOnly: ranges != nil,
+      lostBlocks: lostBlocks)
   }
 
   private func rebuildPartEnd(_ offset: Int, onto target: Member, of slot: Int) -> Int {

@@ -61,10 +61,11 @@ struct ArraySession {
     } catch {
       throw Self.failure(error, members, leftOut)
     }
-    ArrayRegistry(context).remember(
-      array.assembly.reference.arrayID, name: array.name,
-      paths: members.devices.map(\.name))
     warn()
+    if !array.degradedSlots.isEmpty { warnOfBroken(finder) }
+    finder.remember(
+      array.assembly, name: array.name, paths: members.devices.map(\.name),
+      isWhole: array.degradedSlots.isEmpty)
   }
 
   /// An array whose layout was said, for reading: the members are those named, in the order of their
@@ -131,6 +132,14 @@ struct ArraySession {
     return failure
   }
 
+  /// Says what has become of members that were known, and that nothing but their path tells of now.
+  private func warnOfBroken(_ finder: ArrayFinder) {
+    let given = Set(members.devices.compactMap { try? Files.realPath($0.name) })
+    let known = finder.broken(
+      of: array.assembly.reference.arrayID, besides: array.assembly.members)
+    for (path, why) in known where !given.contains(path) { context.output.warn(why.message) }
+  }
+
   private func warn() {
     let output = context.output
     if let reason = array.assembly.disregardedJournal {
@@ -141,7 +150,7 @@ struct ArraySession {
       output.warn(
         "\(Failure(RaidError.notStartable(left.reason)).message): the array goes on without it")
     }
-    for (index, standing) in array.assembly.standings.enumerated() where !standing.isUsed {
+    for (index, standing) in array.assembly.standings.enumerated() where standing.isMissed {
       output.warn("\(array.assembly.members[index].name) is not used: \(standing.sentence)")
     }
     let missing = array.degradedSlots
@@ -210,8 +219,42 @@ struct ArraySession {
         type: type, text,
         json: [
           "array": .string(array.name), "member": .string(member), "dry_run": .bool(dryRun),
+          "changed": .bool(!dryRun),
         ]))
     return .done
+  }
+
+  /// Ends a change of members that has been made before: who asks twice gets what was asked for.
+  func leaveUnchanged(
+    _ sentence: String, dryRun: Bool, type: String, member: String
+  ) throws(Failure) -> ExitStatus {
+    try close()
+    context.output.show(
+      SimpleReport(
+        type: type, "\(sentence); nothing was changed",
+        json: [
+          "array": .string(array.name), "member": .string(member), "dry_run": .bool(dryRun),
+          "changed": .bool(false),
+        ]))
+    return .done
+  }
+
+  /// Makes a member that has left for good a plain device. The array has made its change: what fails here
+  /// is only worth a warning.
+  func release(_ device: any BlockDevice) {
+    let reason: Failure
+    do throws(RaidError) {
+      let probe = try MemberProbe(device)
+      do throws(DeviceError) {
+        return try probe.eraseSuperblock()
+      } catch {
+        reason = Failure(error, on: device.name)
+      }
+    } catch {
+      reason = Failure(error)
+    }
+    context.output.warn(
+      "\(device.name) could not be told that it is no member any more: \(reason.message)")
   }
 
   /// What any change of the array writes: `the superblocks of a.img, b.img`.
@@ -254,6 +297,7 @@ extension Assembly.Standing {
     case .stale(let events, let newest): "it is out of date, at event \(events) of \(newest)"
     case .split: "it went its own way while the others went on without it"
     case .duplicate: "another member has its place"
+    case .former(let slot): "another member has taken its place in slot \(slot)"
     case .unusable(let reason): Failure(RaidError.notStartable(reason)).message
     }
   }
