@@ -167,11 +167,7 @@ struct FaultSweep {
     var trial = Trial(bench: bench, faultySlot: place == .slot(0) ? 0 : 1, work: one.work)
     let target: MemoryDevice =
       if case .slot(let slot) = place { bench.devices[slot] } else { trial.newcomer }
-    let faulty = FaultyDevice(target, plan: fault.map { [$0] } ?? [])
-    bench.wrap = { device -> any BlockDevice in
-      if device === target { return faulty }
-      return device
-    }
+    let faulty = bench.inject(fault.map { [$0] } ?? [], on: target)
     do {
       try trial.perform(one.work)
       if fault == nil { #expect(faulty.operationCount() > 0) }
@@ -346,7 +342,7 @@ private struct Trial {
       }
       self.pending = nil
     }
-    if contents != bench.model {
+    if !contents.same(as: bench.model) {
       let at = zip(contents, bench.model).enumerated().first { $0.element.0 != $0.element.1 }?
         .offset
       Issue.record("content differs at \(at ?? -1); \(story)")
