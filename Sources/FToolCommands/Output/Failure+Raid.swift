@@ -200,16 +200,17 @@ extension Failure {
     case .damagedSumsFile(let name):
       self.init(
         .damaged, "the header of the file of sums \(name) is damaged: its checksum does not agree",
-        hint: "remove the file: 'ftool raid scrub --sums-file \(name)' makes it anew from the array")
+        hint: "remove it: 'ftool raid scrub --sums-file \(name)' makes it anew from the array")
     case .unknownSumsFileVersion(let name, let version):
       self.init(
-        .configuration, "\(name) is a file of sums of version \(version): this ftool knows version 1",
+        .configuration,
+        "\(name) is a file of sums of version \(version), and this ftool knows version 1",
         hint: "use a newer ftool, or another file")
     case .shortSumsFile(let name, let has, let needs):
       self.init(
         .usage,
         "\(name) is too short for the array's sums: it has \(has) bytes, \(needs) are needed",
-        hint: "remove the file: 'ftool raid scrub --sums-file \(name)' makes it anew from the array")
+        hint: "remove it: 'ftool raid scrub --sums-file \(name)' makes it anew from the array")
     case .keepsSumsOnMembers:
       self.init(
         .usage, "the array keeps its sums on its members", hint: "leave --sums-file out")

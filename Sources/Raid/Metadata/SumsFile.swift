@@ -56,9 +56,7 @@ package final class SumsFile: Sendable {
     slotCount = assembly.holders.count
     memberByteCount = (assembly.members.map { Int($0.superblock.dataSizeSectors) }.max() ?? 0) * 512
     // Those would go stale, with nothing on the members to say so.
-    if assembly.members.contains(where: { $0.header?.range(of: .sums) != nil }) {
-      throw .unsuitable(.keepsSumsOnMembers)
-    }
+    if assembly.keepsSums { throw .unsuitable(.keepsSumsOnMembers) }
     let needs = Self.byteCount(slotCount: slotCount, memberByteCount: memberByteCount)
     let short = Unsuitable.shortSumsFile(device.name, has: device.byteCount, needs: needs)
     guard device.byteCount >= 4096 else { throw .unsuitable(short) }
@@ -137,4 +135,9 @@ package final class SumsFile: Sendable {
       throw .sumsFile(name: device.name, error)
     }
   }
+}
+
+extension Assembly {
+  /// Whether members have room of their own for sums.
+  package var keepsSums: Bool { members.contains { $0.header?.range(of: .sums) != nil } }
 }

@@ -47,10 +47,6 @@ struct ArraySession {
       let assembly = try Assembly(devices: members.devices)
       leftOut = assembly.leftOut
       sums = try Self.sumsFile(request, assembly)
-      if let sums, request.use == .write {
-        // Until the array is closed properly, nothing that the file says may be taken for right.
-        try sums.stamp(assembly.reference, isComplete: false)
-      }
       var options = RaidArray.Options()
       options.isWritable = request.use == .write
       options.allowsDegraded =
@@ -58,6 +54,10 @@ struct ArraySession {
       options.allowsDoubt = request.allowsDoubt
       options.readPolicy = request.readPolicy
       array = try RaidArray.open(assembly, options: options, sumsFile: sums)
+      if let sums, request.use == .write {
+        // Until the array is closed properly, nothing that the file says may be taken for right.
+        try sums.stamp(assembly.reference, isComplete: false)
+      }
     } catch {
       throw Self.failure(error, members, leftOut)
     }
@@ -87,6 +87,7 @@ struct ArraySession {
     _ request: Request, _ assembly: Assembly
   ) throws(RaidError) -> SumsFile? {
     guard let path = request.sumsFile else { return nil }
+    if assembly.keepsSums { throw .unsuitable(.keepsSumsOnMembers) }
     let file: FileDevice
     do throws(SystemCallError) {
       if !Files.exists(path), request.use == .write {
