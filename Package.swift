@@ -99,7 +99,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "FToolCommandsTests",
-      dependencies: ["FToolCommands", "LinuxSystem", "FToolTestSupport"], swiftSettings: strict),
+      dependencies: [
+        "FToolCommands", "Raid", "BlockStorage", "LinuxSystem", "FToolTestSupport", systemPackage,
+      ], swiftSettings: strict),
     .testTarget(
       name: "FToolEndToEndTests",
       dependencies: ["ftool", "FToolTestSupport", "LinuxSystem", "BinaryCodec", systemPackage],

@@ -73,6 +73,30 @@ import Testing
     try bench.ftool("raid scrub m0.img --range 0-\(size)")
   }
 
+  @Test func `a rebuild that is given again has nothing to do`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    try bench.ftool("raid fail m0.img --member m1.img")
+    try bench.folder.sparseFile("new.img", byteCount: 6 << 20)
+    try bench.ftool("raid rebuild m0.img --member m1.img --onto new.img -y")
+    let before = try bench.snapshot()
+    for line in [
+      "--member m1.img --onto new.img", "--onto new.img", "--member gone.img --onto new.img",
+    ] {
+      let plan = try bench.ftool("raid rebuild m0.img \(line) --dry-run")
+      #expect(plan.output.contains("new.img is in sync in slot 1 already"), plan.remark)
+      let run = try bench.ftool("raid rebuild m0.img \(line) -y")
+      #expect(run.output.contains("new.img is in sync in slot 1 already"), run.remark)
+    }
+    #expect(try bench.snapshot() == before)
+    try bench.ftool("raid rebuild m0.img --member m2.img --onto new.img -y", ends: 64)
+    try bench.ftool("raid fail m0.img --member m2.img")
+    // It is another slot that is empty now.
+    try bench.ftool("raid rebuild m0.img --onto new.img -y", ends: 64)
+    try bench.ftool("raid rebuild m0.img --member m2.img --onto new.img -y", ends: 64)
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+  }
+
   @Test func `a lost member is rebuilt onto a new one`() throws {
     let bench = try Workbench()
     let bytes = try bench.makeFilledArray()

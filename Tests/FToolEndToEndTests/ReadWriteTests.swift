@@ -272,4 +272,31 @@ import Testing
     let scrub = try bench.ftool("raid scrub m0.img --sums-file sums", ends: 1)
     #expect(scrub.output.contains("m1.img, block at byte 4096 of its data"), scrub.remark)
   }
+
+  @Test func `a damaged file of sums is told as such`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray("--sums none")
+    try bench.ftool("raid scrub m0.img --sums-file sums")
+    try bench.damage("sums", at: 40, [1, 2, 3])
+    let read = try bench.ftool("raid read m0.img --sums-file sums --length 5", ends: 65)
+    #expect(read.error.contains("the header of the file of sums sums is damaged"), read.remark)
+    #expect(read.error.contains("remove it"), read.remark)
+    let status = try bench.ftool("raid status m0.img --sums-file sums")
+    #expect(status.output.contains("the file of sums sums is damaged"), status.remark)
+    try bench.remove("sums")
+    try bench.ftool("raid scrub m0.img --sums-file sums")
+    let again = try bench.ftool("raid read m0.img --sums-file sums --length \(bytes.count)")
+    #expect(again.bytes == bytes)
+    #expect(try bench.shell("truncate -s 8K sums").status == 0)
+    let short = try bench.ftool("raid write m0.img --sums-file sums", ends: 64, input: [1])
+    #expect(short.error.contains("sums is too short for the array's sums"), short.remark)
+  }
+
+  @Test func `sums on the members are not kept in a file, too`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray()
+    let run = try bench.ftool("raid write m0.img --sums-file sums", ends: 64, input: [1])
+    #expect(run.error.contains("the array keeps its sums on its members"), run.remark)
+    #expect(!Files.exists(bench.folder.path("sums")))
+  }
 }

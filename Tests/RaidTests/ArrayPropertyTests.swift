@@ -157,7 +157,7 @@ struct ArrayLife {
     try work(array, 5)
     let report = try array.rebuild(slot: slot, isReplacement: true, SweepOptions())
     #expect(report.isComplete && report.lostBlocks.isEmpty, story)
-    _ = try array.finishReplacing(slot: slot)
+    try array.finishReplacing(slot: slot)
     bench.devices[slot] = new
     try work(array, 5)
     try array.close()

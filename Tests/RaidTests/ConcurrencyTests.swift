@@ -100,7 +100,7 @@ import Testing
       try array.admitReplacement(device, forSlot: 0)
       let report = try array.rebuild(slot: 0, isReplacement: true, SweepOptions())
       #expect(report.lostBlocks == [])
-      _ = try array.finishReplacing(slot: 0)
+      try array.finishReplacing(slot: 0)
     }
   }
 }

@@ -277,7 +277,7 @@ private struct Trial {
     case .removeMember:
       let array = try bench.open()
       try array.failMember(named: bench.devices[elsewhere].name)
-      _ = try array.removeMember(named: bench.devices[elsewhere].name)
+      try array.removeMember(named: bench.devices[elsewhere].name)
       try array.close()
     }
   }
@@ -354,13 +354,13 @@ private struct Trial {
   private mutating func fillSlots(_ array: RaidArray) throws {
     for (slot, holder) in array.members.slots.enumerated() {
       if let replacement = holder.replacement, holder.member?.isInSync == true {
-        _ = try array.removeMember(named: replacement.name)
+        try array.removeMember(named: replacement.name)
       }
       if let member = holder.member, !member.isFailed {
         if !member.isInSync { _ = try array.rebuild(slot: slot, oneWorker().sweep) }
       } else {
         if let replacement = holder.replacement {
-          _ = try array.removeMember(named: replacement.name)
+          try array.removeMember(named: replacement.name)
         }
         let new = bench.fresh()
         others.append(new)

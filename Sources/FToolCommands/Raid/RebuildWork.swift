@@ -37,6 +37,8 @@ struct RebuildWork {
   private let session: ArraySession
   private let context: CommandContext
   private var jobs: [(slot: Int, source: Source)] = []
+  /// What is to be rebuilt is in sync already.
+  private var finished: (slot: Int, name: String)?
   /// The member that `replace` lets go.
   private let leaving: String?
   /// Keeps the new member's file held.
@@ -63,6 +65,10 @@ struct RebuildWork {
     newFile = new
     guard session.array.shape.redundancy > 0 else {
       throw Failure(RaidError.unsuitable(.noRedundancy))
+    }
+    if let known, let slot = slotInSync(known, for: member) {
+      finished = (slot, known.name)
+      return
     }
     if let member {
       let slot = try slot(of: member)
@@ -114,6 +120,25 @@ struct RebuildWork {
     let new = try NewMemberFile(onto, session, write, context)
     newFile = new
     jobs = [(slot, .replacement(new.device))]
+  }
+
+  /// The slot that is to be rebuilt, if this very member is in sync in it already: so it is when the
+  /// command was cut off at its end and is given again.
+  private func slotInSync(_ known: ArraySession.FoundMember, for member: String?) -> Int? {
+    guard case .active(let slot) = known.standing else { return nil }
+    if let member {
+      if let own = array.slot(ofMemberNamed: member) { return own == slot ? slot : nil }
+      if let left = session.member(at: member), case .slot(let own) = left.probe.superblock.role {
+        return own == slot ? slot : nil
+      }
+    }
+    // Nothing says whose place it was to take: the array was whole but for its own.
+    return array.degradedSlots.isEmpty ? slot : nil
+  }
+
+  private var nothingToDo: String {
+    finished.map { "\($0.name) is in sync in slot \($0.slot) already: nothing to rebuild" }
+      ?? "nothing to rebuild"
   }
 
   /// A member that was found, and is to fill a slot.
@@ -221,7 +246,7 @@ struct RebuildWork {
     if let leaving { lines.append("would erase the superblock of \(leaving)") }
     return SimpleReport(
       type: "raid-rebuild-plan",
-      lines.isEmpty ? "nothing to rebuild" : lines.joined(separator: "\n"),
+      lines.isEmpty ? nothingToDo : lines.joined(separator: "\n"),
       json: [
         "array": .string(array.name),
         "jobs": .array(
@@ -315,7 +340,7 @@ struct RebuildWork {
 
   private func show(_ reports: [RebuildReport]) {
     var lines = reports.map(sentence)
-    if lines.isEmpty { lines = ["nothing to rebuild"] }
+    if lines.isEmpty { lines = [nothingToDo] }
     context.output.show(
       SimpleReport(
         type: leaving == nil ? "raid-rebuild" : "raid-replace", lines.joined(separator: "\n"),

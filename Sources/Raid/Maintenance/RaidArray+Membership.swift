@@ -35,7 +35,8 @@ extension RaidArray {
       member = try Self.member(probe, slot: slot, false, true, nil)
     } else {
       try prepare(new)
-      member = new.member(slot: slot, sumsBeside: try freshSumsBeside(slot))
+      member = new.member(
+        slot: slot, sumsBeside: try freshSumsBeside(slot), besides: holder.replacement)
     }
     member.setValid(upTo: 0)
     members.state.withLock { state in state.slots[slot].member = member }
@@ -56,7 +57,7 @@ extension RaidArray {
     let number = deviceNumber(for: nil)
     let new = try newMember(device, slot: slot, number: number, probe: nil)
     try prepare(new)
-    let member = new.member(slot: slot)
+    let member = new.member(slot: slot, besides: holder.member)
     member.setValid(upTo: 0)
     members.state.withLock { state in state.slots[slot].replacement = member }
     try announce(member, number: number, slot: slot, isReplacement: true)
@@ -65,6 +66,7 @@ extension RaidArray {
   /// Lets the replacement of a slot take the place of its member, which leaves the array.
   ///
   /// - Returns: who has left, for its superblock to be erased when nobody will want it back.
+  @discardableResult
   package func finishReplacing(slot: Int) throws(RaidError) -> (any BlockDevice)? {
     let leaving = members.state.withLock { state -> Member? in
       guard let replacement = state.slots[slot].replacement, replacement.isInSync else {
@@ -115,7 +117,10 @@ extension RaidArray {
     let number = Int(spare.superblock.deviceNumber)
     var header = spare.header
     header?.slot = UInt32(slot)
-    var sums = try freshSumsBeside(slot)
+    let other = members.slots[slot].replacement
+    let shared = other?.sharableSums
+    var sums = shared
+    if sums == nil { sums = try freshSumsBeside(slot) }
     if sums == nil, let region = header?.range(of: .sums) {
       sums = BlockSums(
         device: spare.device, region: region,
@@ -126,7 +131,8 @@ extension RaidArray {
     let member = Member(
       device: spare.device, superblock: spare.superblock, header: header,
       dataOffset: spare.dataOffset, badBlocks: spare.badBlocks.ranges, sums: sums,
-      sumsAreTrusted: sums != nil)
+      sumsAreTrusted: shared == nil ? sums != nil : other?.trustsSums == true,
+      sharesSums: shared != nil)
     member.setValid(upTo: 0)
     members.state.withLock { state in state.slots[slot].member = member }
     try announce(member, number: number, slot: slot, isReplacement: false)
@@ -206,6 +212,7 @@ extension RaidArray {
   /// - Returns: who has left and has nothing that the array could want back, for its superblock to be
   ///   erased: a spare, a replacement, a member whose place another has. One whose place is empty keeps its
   ///   own, by which it can be brought back with no more than what it missed.
+  @discardableResult
   package func removeMember(named name: String) throws(RaidError) -> (any BlockDevice)? {
     try requireRemovable(name)
     try beginChanging()
@@ -352,14 +359,14 @@ extension RaidArray {
   }
 
   /// The sums of a slot in the file beside the array, if there is one: they say zeros of everything now,
-  /// and not what the slot's last member held.
+  /// and not what the slot's last member held. None where somebody in the slot has them already.
   private func freshSumsBeside(_ slot: Int) throws(RaidError) -> BlockSums? {
-    guard let sumsFile else { return nil }
+    guard let sumsFile, members.slots[slot].replacement?.sharableSums == nil else { return nil }
     let sums = sumsFile.sums(ofSlot: slot, shape: shape)
     do throws(DeviceError) {
       try sums.reset()
     } catch {
-      throw .member(name: sumsFile.device.name, error)
+      throw .sumsFile(name: sumsFile.name, error)
     }
     return sums
   }

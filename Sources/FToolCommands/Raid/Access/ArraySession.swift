@@ -47,10 +47,6 @@ struct ArraySession {
       let assembly = try Assembly(devices: members.devices)
       leftOut = assembly.leftOut
       sums = try Self.sumsFile(request, assembly)
-      if let sums, request.use == .write {
-        // Until the array is closed properly, nothing that the file says may be taken for right.
-        try sums.stamp(assembly.reference, isComplete: false)
-      }
       var options = RaidArray.Options()
       options.isWritable = request.use == .write
       options.allowsDegraded =
@@ -58,6 +54,10 @@ struct ArraySession {
       options.allowsDoubt = request.allowsDoubt
       options.readPolicy = request.readPolicy
       array = try RaidArray.open(assembly, options: options, sumsFile: sums)
+      if let sums, request.use == .write {
+        // Until the array is closed properly, nothing that the file says may be taken for right.
+        try sums.stamp(assembly.reference, isComplete: false)
+      }
     } catch {
       throw Self.failure(error, members, leftOut)
     }
@@ -88,6 +88,7 @@ struct ArraySession {
     _ request: Request, _ assembly: Assembly
   ) throws(RaidError) -> SumsFile? {
     guard let path = request.sumsFile else { return nil }
+    if assembly.keepsSums { throw .unsuitable(.keepsSumsOnMembers) }
     let file: FileDevice
     do throws(SystemCallError) {
       if !Files.exists(path), request.use == .write {
@@ -99,7 +100,7 @@ struct ArraySession {
       file = try FileDevice.open(
         path, access: request.use == .write ? .readWrite : .readOnly)
     } catch {
-      throw .member(name: path, .gone(error.errno))
+      throw .sumsFile(name: path, .gone(error.errno))
     }
     return try SumsFile(file, for: assembly)
   }
@@ -175,14 +176,7 @@ struct ArraySession {
 
   /// Makes everything durable and the array clean.
   func close() throws(Failure) {
-    do throws(RaidError) {
-      try array.close()
-      if let sums, array.options.isWritable, let member = array.members.active.first {
-        try sums.stamp(member.superblock, isComplete: array.trustsAllSums)
-      }
-    } catch {
-      throw Failure(error)
-    }
+    do throws(RaidError) { try array.close() } catch { throw Failure(error) }
     for failure in array.failures {
       context.output.warn(
         "\(failure.name) was taken out of use: \(Failure(failure.cause, on: failure.name).message)")
@@ -191,6 +185,24 @@ struct ArraySession {
       context.output.warn(
         "\(array.blocksRestored) damaged or unreadable blocks were put together from other members"
           + (array.options.isWritable ? " and repaired" : ""))
+    }
+    try closeSums()
+  }
+
+  /// Says in the file of sums that they are right. What could not be kept there is the command's failure;
+  /// what could not be read there has only not been compared.
+  private func closeSums() throws(Failure) {
+    guard let sums else { return }
+    if let problem = sums.readProblem {
+      context.output.warn(
+        "\(Failure(problem, on: "the file of sums \(sums.name)").message): the data that it has sums for "
+          + "there was not compared with them")
+    }
+    guard array.options.isWritable, let member = array.members.active.first else { return }
+    do throws(RaidError) {
+      try sums.stamp(member.superblock, isComplete: array.trustsAllSums)
+    } catch {
+      throw Failure(error)
     }
   }
 

@@ -186,7 +186,7 @@ extension ArrayStatus {
     var array: RaidArray?
     var obstacle: Failure?
     do throws(RaidError) {
-      array = try RaidArray.open(assembly, sumsFile: file)
+      array = try RaidArray.open(assembly, sumsFile: try? file?.get())
     } catch {
       obstacle = Failure(error)
     }
@@ -218,7 +218,7 @@ extension ArrayStatus {
       } else {
         .healthy
       }
-    (sums, sumsRemark) = Self.sums(assembly, array, sumsFile: sumsFile, isTrusted: file?.isTrusted)
+    (sums, sumsRemark) = Self.sums(assembly, array, file)
   }
 
   private static func reason(_ obstacle: WriteObstacle) -> String? {
@@ -229,9 +229,18 @@ extension ArrayStatus {
     }
   }
 
-  private static func openSums(_ path: String, _ assembly: Assembly) -> SumsFile? {
-    guard let device = try? FileDevice.open(path, access: .readOnly) else { return nil }
-    return try? SumsFile(device, for: assembly)
+  private static func openSums(_ path: String, _ assembly: Assembly) -> Result<SumsFile, Failure> {
+    let device: FileDevice
+    do throws(SystemCallError) {
+      device = try FileDevice.open(path, access: .readOnly)
+    } catch {
+      return .failure(Failure(error))
+    }
+    do throws(RaidError) {
+      return .success(try SumsFile(device, for: assembly))
+    } catch {
+      return .failure(Failure(error))
+    }
   }
 
   /// The shape of an array that can't be started, where one superblock is enough to know it.
@@ -263,11 +272,12 @@ extension ArrayStatus {
   }
 
   private static func sums(
-    _ assembly: Assembly, _ array: RaidArray?, sumsFile: String?, isTrusted: Bool?
+    _ assembly: Assembly, _ array: RaidArray?, _ file: Result<SumsFile, Failure>?
   ) -> (Sums, String?) {
-    if let sumsFile {
-      guard let isTrusted else { return (.none, "\(sumsFile) holds none of this array") }
-      return (isTrusted ? .valid : .stale, "in \(sumsFile)")
+    switch file {
+    case .success(let file)?: return (file.isTrusted ? .valid : .stale, "in \(file.name)")
+    case .failure(let failure)?: return (.none, failure.message)
+    case nil: break
     }
     let inSlots = assembly.members.indices.filter { index in
       switch assembly.standings[index] {
