@@ -79,7 +79,16 @@ import Testing
       let again = try bench.ftool("raid fail m0.img --member m1.img")
       #expect(
         again.output.hasPrefix("m1.img is not used already: another member has taken its place"))
-      // Its number is another's by now, which keeps its place.
+      // Given again, it is finished; and it may be told to go, too. Its number may be another's by now, which
+      // keeps its place.
+      let plan = try bench.ftool("raid replace m0.img --member m1.img --onto new.img -n")
+      #expect(plan.output.contains("would erase the superblock of m1.img"), plan.remark)
+      let run = try bench.ftool("raid replace m0.img --member m1.img --onto new.img")
+      #expect(
+        run.output == "new.img is in sync in slot 1 already: m1.img is no member any more\n",
+        run.remark)
+      try bench.ftool("raid status m1.img", ends: 66)
+      try bench.folder.file("m1.img", old)
       try bench.ftool("raid remove m0.img --member m1.img")
       #expect(try bench.ftool("raid status m0.img --test").output.contains("1  new.img  in sync"))
     }

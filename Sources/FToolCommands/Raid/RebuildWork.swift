@@ -105,7 +105,13 @@ struct RebuildWork {
     let member = session.name(ofMember: member)
     leaving = member
     guard let slot = session.array.slot(ofMemberNamed: member) else {
-      throw Failure(RaidError.noSuchMember(member))
+      guard case .former(let slot)? = session.member(at: member)?.standing,
+        let known = session.member(at: onto), known.standing == .active(slot: slot)
+      else { throw Failure(RaidError.noSuchMember(member)) }
+      // Cut off at its end, and given again.
+      finished = (slot, known.name)
+      newFile = nil
+      return
     }
     if let known = session.member(at: onto) {
       newFile = nil
@@ -137,7 +143,10 @@ struct RebuildWork {
   }
 
   private var nothingToDo: String {
-    finished.map { "\($0.name) is in sync in slot \($0.slot) already: nothing to rebuild" }
+    finished.map {
+      "\($0.name) is in sync in slot \($0.slot) already: "
+        + (leaving.map { "\($0) is no member any more" } ?? "nothing to rebuild")
+    }
       ?? "nothing to rebuild"
   }
 
@@ -258,6 +267,9 @@ struct RebuildWork {
   func run(rate: Int?, verifies: Bool) throws(Failure) -> ExitStatus {
     var reports: [RebuildReport] = []
     var left: [any BlockDevice] = []
+    if finished != nil, let former = leaving.flatMap({ session.member(at: $0) }) {
+      left = [former.probe.device]
+    }
     do throws(RaidError) {
       for (slot, source) in jobs {
         let ranges = try place(source, slot)
