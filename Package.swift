@@ -166,7 +166,9 @@ let package = Package(
       exclude: ["Programs"], swiftSettings: strict),
     .testTarget(
       name: "FToolCommandsTests",
-      dependencies: ["FToolCommands", "LinuxSystem", "FToolTestSupport"], swiftSettings: strict),
+      dependencies: [
+        "FToolCommands", "Raid", "BlockStorage", "LinuxSystem", "FToolTestSupport", systemPackage,
+      ], swiftSettings: strict),
     .testTarget(
       name: "FToolEndToEndTests",
       dependencies: ["ftool", "FToolTestSupport", "LinuxSystem", "BinaryCodec", systemPackage],
