@@ -107,7 +107,8 @@ let package = Package(
     .target(
       name: "FToolCommands",
       dependencies: [
-        "Raid", "Checkpointing", "CheckpointFormat", "Compression", "BlockStorage", "LinuxSystem", "MDFormat", "RaidGeometry",
+        "Raid", "Checkpointing", "CheckpointFormat", "Compression", "BlockStorage", "LinuxSystem",
+        "MDFormat", "RaidGeometry",
         "BinaryCodec", systemPackage, argumentParser,
       ],
       swiftSettings: product),

@@ -16,6 +16,7 @@ package struct SaveOptions: Sendable {
   package var workers = Machine.cores
   /// How long the tree may stand still while it is stopped; then it runs on, unsaved.
   package var freezeLimit = Duration.seconds(10)
+  package var watch = JobWatch()
 
   package init() {}
 }
@@ -61,10 +62,8 @@ package enum Checkpoint {
     defer { freezer.release() }
     let tree = try TreeCapture(freezer.processes)
     let state = tree.state()
-    let codec = options.codec
-    let workers = options.workers
     let file = OwnedDescriptor?.some(descriptor)
-    let summary = try write(state, tree, file, codec, workers, isDurable)
+    let summary = try write(state, tree, file, options, isDurable)
     try commit()
     let frozen = ContinuousClock.now - start
     switch options.afterwards {
@@ -77,25 +76,41 @@ package enum Checkpoint {
 
   private static func write(
     _ state: CheckpointState, _ tree: TreeCapture, _ file: consuming OwnedDescriptor?,
-    _ codec: CodecSetting, _ workers: Int, _ isDurable: Bool
+    _ options: SaveOptions, _ isDurable: Bool
   ) throws(CheckpointError) -> ImageSummary {
     var file = file
     let descriptor = file.take()!
-    let writer = try writer(descriptor, codec, workers)
+    try options.watch.step(done: 0, total: nil)
+    let writer = try writer(descriptor, options.codec, options.workers)
     try imaging { () throws(ImageError) in try writer.writeState(state.encoded()) }
     var store = PageStore(writer)
+    let spaces = try stoppedSpaces(of: state)
+    let total = spaces.reduce(0) { $0 + Int(clamping: $1.plan.byteCount) }
+    var done = 0
+    for space in spaces {
+      for piece in space.plan.pieces {
+        try store.store(piece, of: space.source, space: space.number)
+        done += piece.reduce(0) { $0 + $1.count }
+        try options.watch.step(done: done, total: total)
+      }
+    }
+    try store.finish()
+    return try imaging { () throws(ImageError) in try writer.finish(isDurable: isDurable) }
+  }
+
+  private static func stoppedSpaces(
+    of state: CheckpointState
+  ) throws(CheckpointError) -> [(number: UInt32, plan: PagePlan, source: StoppedMemory)] {
+    var spaces: [(number: UInt32, plan: PagePlan, source: StoppedMemory)] = []
     for (index, process) in state.processes.enumerated() where process.life != .zombie {
       let id = ProcessID(process.id)
       let source = try about(id) { () throws(SystemCallError) in try StoppedMemory(of: id) }
       let plan = try about(id) { () throws(SystemCallError) in
         try PagePlan(of: id, process.areas)
       }
-      for piece in plan.pieces {
-        try store.store(piece, of: source, space: state.space(ofProcess: index))
-      }
+      spaces.append((state.space(ofProcess: index), plan, source))
     }
-    try store.finish()
-    return try imaging { () throws(ImageError) in try writer.finish(isDurable: isDurable) }
+    return spaces
   }
 
   private static func writer(

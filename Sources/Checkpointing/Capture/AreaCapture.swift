@@ -26,9 +26,9 @@ enum AreaCapture {
       return state
     }
     if area.flags.contains("io") || area.flags.contains("pf") {
-      throw obstacle(process, area, "is a device's memory")
+      throw obstacle(process, area, "it is a device's memory")
     }
-    if area.flags.contains("ht") { throw obstacle(process, area, "has huge pages of hugetlbfs") }
+    if area.flags.contains("ht") { throw obstacle(process, area, "it has huge pages of hugetlbfs") }
     if !area.isBackedByFile {
       state.content = .anonymous
       return state

@@ -80,7 +80,9 @@ struct ProcessCapture {
     }
     guard let instruction = found else {
       throw .obstacles([
-        Obstacle(id, "its vdso", "has no system call instruction, so nothing can be asked of it")
+        Obstacle(
+          id, "the vdso",
+          "it has no system call instruction, so nothing can be asked of the process")
       ])
     }
     let leader = threads[0]

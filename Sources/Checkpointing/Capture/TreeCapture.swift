@@ -98,7 +98,7 @@ final class TreeCapture {
       if isSame { return UInt32(index) }
     }
     guard let kind = DescriptorKinds.all.first(where: { $0.recognises(one) }) else {
-      throw one.obstacle("is of a kind that can't be saved")
+      throw one.obstacle("it is of a kind that can't be saved")
     }
     var state = DescriptionState()
     state.kind = kind.name

@@ -183,7 +183,7 @@ final class ProcessBuilder {
     else {
       throw .obstacles([
         Obstacle(
-          id, "the vdso", "has another size or place under this kernel than when it was saved",
+          id, "the vdso", "it has another size or place under this kernel than when it was saved",
           remedy: "restore under the kernel that it was saved under")
       ])
     }
@@ -404,7 +404,7 @@ final class ProcessBuilder {
         try injector.callForResult(.prlimit64, [0, UInt64(resource), place, 0])
       }
       if result < 0 {
-        restoration.warn(state.id, "limit \(resource) of getrlimit(2)", "could not be set")
+        restoration.warn(state.id, "limit \(resource) of getrlimit(2)", "it could not be set")
       }
     }
   }

@@ -21,6 +21,7 @@ package struct RestoreOptions: Sendable {
   package var staysStopped = false
   /// Files may have changed.
   package var acceptsChangedFiles = false
+  package var watch = JobWatch()
 
   package init() {}
 }
@@ -197,7 +198,8 @@ final class Restoration {
     if FileFingerprint(details) == saved || area.isShared { return }
     throw .obstacles([
       Obstacle(
-        ProcessID(process.id), area.name, "has changed since, and the process has it in its memory",
+        ProcessID(process.id), area.name,
+        "it has changed since, and the process has it in its memory",
         remedy: "put the old file back, or pass --force if you know that it is as good")
     ])
   }

@@ -23,7 +23,7 @@ package struct CheckpointShow: Verb {
     do throws(CheckpointError) {
       context.output.show(CheckpointReport(file: file, state: try Checkpoint.state(of: reader)))
     } catch {
-      throw Failure(error)
+      throw Failure(error, file)
     }
     return .done
   }
