@@ -96,12 +96,16 @@ let package = Package(
         systemPackage,
       ],
       swiftSettings: product),
+    // 3: processes
+    .target(
+      name: "Checkpointing",
+      dependencies: ["LinuxSystem", "BinaryCodec", systemPackage], swiftSettings: product),
     // 5: the command line
     .target(
       name: "FToolCommands",
       dependencies: [
-        "Raid", "BlockStorage", "LinuxSystem", "MDFormat", "RaidGeometry", "BinaryCodec",
-        systemPackage, argumentParser,
+        "Raid", "Checkpointing", "BlockStorage", "LinuxSystem", "MDFormat", "RaidGeometry",
+        "BinaryCodec", systemPackage, argumentParser,
       ],
       swiftSettings: product),
     // 6: the program
@@ -151,6 +155,12 @@ let package = Package(
         "BinaryCodec", "FToolTestSupport", systemPackage,
       ],
       swiftSettings: strict),
+    .testTarget(
+      name: "CheckpointingTests",
+      dependencies: [
+        "Checkpointing", "LinuxSystem", "BinaryCodec", "FToolTestSupport", systemPackage,
+      ],
+      exclude: ["Programs"], swiftSettings: strict),
     .testTarget(
       name: "FToolCommandsTests",
       dependencies: ["FToolCommands", "LinuxSystem", "FToolTestSupport"], swiftSettings: strict),

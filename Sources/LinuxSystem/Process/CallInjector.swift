@@ -14,8 +14,8 @@
     package static let argumentByteCount = 128 << 10
 
     private let memory: ProcessMemory
-    /// A `syscall` instruction of the process's own.
-    private let ownInstruction: UInt64
+    /// A `syscall` instruction of the process's own, at which the scratch area is mapped and unmapped.
+    package var ownInstruction: UInt64
     /// Where the scratch area lies.
     package let scratch: Range<UInt64>
     private var inside: Inside?

@@ -63,7 +63,10 @@
       words[Word.origRax] = .max
       words[Word.rip] = address
       let places = [Word.rdi, Word.rsi, Word.rdx, Word.r10, Word.r8, Word.r9]
-      for (place, argument) in zip(places, arguments) { words[place] = argument }
+      for (index, place) in places.enumerated() {
+        // Some calls refuse what they have no use for.
+        words[place] = index < arguments.count ? arguments[index] : 0
+      }
     }
   }
 #endif

@@ -1,0 +1,205 @@
+import BinaryCodec
+import LinuxSystem
+import SystemPackage
+
+/// Takes down a frozen process: what /proc and ptrace show, then what only the process itself can ask.
+struct ProcessCapture {
+  let process: FrozenProcess
+  private(set) var state = ProcessState()
+  private(set) var threads: [ThreadCapture] = []
+  private(set) var areas: [MemoryArea] = []
+
+  init(_ process: FrozenProcess) throws(CheckpointError) {
+    self.process = process
+    try about(process.id) { () throws(SystemCallError) in
+      try lookFromOutside()
+    }
+    if process.isZombie { return }
+    try askInside()
+  }
+
+  private var id: ProcessID { process.id }
+
+  // MARK: From outside
+
+  private mutating func lookFromOutside() throws(SystemCallError) {
+    let status = process.status
+    state.id = id.number
+    state.parent = status.parent.number
+    state.processGroup = status.processGroup.number
+    state.session = status.session.number
+    state.exitSignal = Int32(truncatingIfNeeded: status.number(38))
+    state.credentials = Credentials(of: status)
+    if process.isZombie {
+      state.life = .zombie
+      state.status = Int32(truncatingIfNeeded: status.number(52))
+      return
+    }
+    if let signal = process.stopSignal {
+      state.life = .stopped
+      state.status = signal
+    }
+    state.executable = try Files.linkTarget("\(id.folder)/exe")
+    state.workingDirectory = try Files.linkTarget("\(id.folder)/cwd")
+    state.root = try Files.linkTarget("\(id.folder)/root")
+    state.umask = UInt32(status.line("Umask"), radix: 8) ?? 0o22
+    state.personality = UInt32(text(of: "personality"), radix: 16) ?? 0
+    state.oomScoreAdjustment = Int64(text(of: "oom_score_adj")) ?? 0
+    state.timerSlackNanoseconds = UInt64(text(of: "timerslack_ns")) ?? 50_000
+    state.limits = try id.limits()
+    state.pendingSignals = try process.leader.pendingSignals(ofProcess: true)
+    state.timers = try timers()
+    state.memory.auxiliaryVector = try Files.contents(of: "\(id.folder)/auxv")
+    for thread in process.threads {
+      threads.append(try ThreadCapture(thread, processSignals: state.pendingSignals))
+    }
+    areas = try MemoryArea.all(of: id)
+  }
+
+  private func timers() throws(SystemCallError) -> [TimerState] {
+    let path = "\(id.folder)/timers"
+    let text = String(decoding: try Files.contents(of: path), as: UTF8.self)
+    guard let timers = TimerState.parse(text) else {
+      throw SystemCallError(call: "read", subject: path, errno: .invalidArgument)
+    }
+    return timers
+  }
+
+  /// A small file of /proc without its line end; empty where there is none.
+  private func text(of name: String) -> String {
+    let bytes = (try? Files.contents(of: "\(id.folder)/\(name)")) ?? []
+    return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+  }
+
+  // MARK: From inside
+
+  private mutating func askInside() throws(CheckpointError) {
+    let memory = try about(id) { () throws(SystemCallError) in try ProcessMemory(of: id) }
+    let found = try about(id) { () throws(SystemCallError) in
+      try CallInstruction.find(in: areas, memory)
+    }
+    guard let instruction = found else {
+      throw .obstacles([
+        Obstacle(id, "its vdso", "has no system call instruction, so nothing can be asked of it")
+      ])
+    }
+    let leader = threads[0]
+    let injector = try inside(id) { () throws(InjectionError) in
+      try CallInjector(in: leader.thread, ownInstruction: instruction)
+    }
+    var failure: CheckpointError?
+    do throws(CheckpointError) {
+      try inside(id) { () throws(InjectionError) in try askAll(injector) }
+    } catch {
+      failure = error
+    }
+    // Whatever went wrong, the process shall have its memory back as it was.
+    do throws(CheckpointError) {
+      try inside(id) { () throws(InjectionError) in
+        try injector.leave()
+        try injector.remove(in: leader.thread, registers: leader.registersToResume)
+      }
+    } catch {
+      failure = failure ?? error
+    }
+    if let failure { throw failure }
+    try about(id) { () throws(SystemCallError) in
+      for thread in threads { try thread.thread.set(thread.registersToResume) }
+    }
+  }
+
+  private mutating func askAll(_ injector: CallInjector) throws(InjectionError) {
+    try injector.enter(threads[0].thread, registers: threads[0].registersToResume)
+    try askProcess(injector)
+    try askThread(0, injector)
+    try injector.leave()
+    for index in threads.indices.dropFirst() {
+      try injector.enter(threads[index].thread, registers: threads[index].registersToResume)
+      try askThread(index, injector)
+      try injector.leave()
+    }
+  }
+
+  private mutating func askProcess(_ injector: CallInjector) throws(InjectionError) {
+    let chosen = process.status.set("SigCgt") | process.status.set("SigIgn") | 1 << 16  // SIGCHLD
+    for signal in 1...64 where chosen >> UInt64(signal - 1) & 1 == 1 {
+      try injector.call(
+        .rtSigaction, "rt_sigaction", [UInt64(signal), 0, injector.argumentAddress, 8])
+      let words = try injector.words(4)
+      var action = SignalAction()
+      action.signal = Int32(signal)
+      (action.handler, action.flags, action.restorer, action.mask) = (
+        words[0], words[1], words[2], words[3]
+      )
+      state.signalActions.append(action)
+    }
+    for timer in 0..<3 {
+      try injector.call(.getitimer, "getitimer", [UInt64(timer), injector.argumentAddress])
+      state.intervalTimers += try injector.words(4)
+    }
+    for index in state.timers.indices {
+      let id = UInt64(UInt32(bitPattern: state.timers[index].id))
+      try injector.call(.timerGettime, "timer_gettime", [id, injector.argumentAddress])
+      state.timers[index].times = try injector.words(4)
+    }
+    let status = process.status
+    let end = UInt64(bitPattern: Int64(try injector.callForResult(.brk, [0])))
+    state.memory.places = [
+      status.number(26), status.number(27), status.number(45), status.number(46),
+      status.number(47), end, status.number(28), status.number(48), status.number(49),
+      status.number(50), status.number(51),
+    ]
+    state.isDumpable = UInt8(
+      truncatingIfNeeded: try injector.call(.prctl, "prctl(PR_GET_DUMPABLE)", [3]))
+    state.credentials.secureBits = UInt32(
+      truncatingIfNeeded: try injector.call(.prctl, "prctl(PR_GET_SECUREBITS)", [27]))
+    try injector.call(.prctl, "prctl(PR_GET_PDEATHSIG)", [2, injector.argumentAddress])
+    state.parentDeathSignal = Int32(truncatingIfNeeded: try injector.words(1)[0] & 0xff)
+    try injector.call(.prctl, "prctl(PR_GET_CHILD_SUBREAPER)", [37, injector.argumentAddress])
+    state.isSubreaper = try injector.words(1)[0] & 0xff != 0
+  }
+
+  private mutating func askThread(
+    _ index: Int, _ injector: CallInjector
+  ) throws(InjectionError) {
+    // struct stack_t: address, flags (4 bytes and padding), size
+    try injector.call(.sigaltstack, "sigaltstack", [0, injector.argumentAddress])
+    let stack = try injector.words(3)
+    threads[index].state.alternateStack = [stack[0], stack[1] & 0xffff_ffff, stack[2]]
+    try injector.call(.prctl, "prctl(PR_GET_TID_ADDRESS)", [40, injector.argumentAddress])
+    threads[index].state.clearTIDAddress = try injector.words(1)[0]
+  }
+
+  /// The state with its threads.
+  var result: ProcessState {
+    var state = state
+    state.threads = threads.map(\.state)
+    return state
+  }
+
+  /// Puts in what others have found out.
+  mutating func set(areas: [AreaState], descriptors: [DescriptorState]) {
+    state.areas = areas
+    state.descriptors = descriptors
+  }
+}
+
+extension CallInjector {
+  /// Words of eight bytes that a call left where arguments lie.
+  func words(_ count: Int) throws(InjectionError) -> [UInt64] {
+    let bytes = try get(8 * count)
+    return (0..<count).map { word in
+      (0..<8).reduce(0) { $0 | UInt64(bytes[8 * word + $1]) << UInt64(8 * $1) }
+    }
+  }
+}
+
+extension Credentials {
+  init(of status: ProcessStatus) {
+    users = status.numbers("Uid")
+    groups = status.numbers("Gid")
+    supplementaryGroups = status.numbers("Groups")
+    capabilities = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map { status.set($0) }
+    hasNoNewPrivileges = status.numbers("NoNewPrivs").first == 1
+  }
+}

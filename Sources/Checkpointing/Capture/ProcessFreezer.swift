@@ -1,0 +1,144 @@
+import LinuxSystem
+import SystemPackage
+
+/// Stops all threads of a process tree and lets go of them again.
+///
+/// A thread that runs may make threads and processes, so the tree is listed again until a whole round
+/// finds nobody new: those that were found stand still and make nobody.
+final class ProcessFreezer {
+  private(set) var processes: [FrozenProcess] = []
+  private let root: ProcessID
+  private let withDescendants: Bool
+  private let deadline: ContinuousClock.Instant
+  private var stopped: Set<ProcessID> = []
+
+  init(root: ProcessID, withDescendants: Bool, limit: Duration) {
+    self.root = root
+    self.withDescendants = withDescendants
+    deadline = .now + limit
+  }
+
+  /// Stops them all. When it throws, all run on.
+  func freeze() throws(CheckpointError) {
+    do throws(CheckpointError) {
+      while try stopNewcomers() {}
+    } catch {
+      release()
+      throw error
+    }
+  }
+
+  /// Lets all of them run on as they are now; those that had been stopped stay so.
+  func release() {
+    for process in processes {
+      for thread in process.threads where thread.isAttached {
+        // One that has ended meanwhile needs nothing.
+        if !thread.isStopped { try? bringToStop(thread, of: process) }
+        try? thread.detach()
+      }
+    }
+    processes = []
+    stopped = []
+  }
+
+  /// One round. Returns whether somebody new was found.
+  private func stopNewcomers() throws(CheckpointError) -> Bool {
+    var found = false
+    for id in try tree() {
+      let process = try self.process(id)
+      if process.isZombie { continue }
+      var newcomers: [TracedThread] = []
+      for thread in try about(id, { () throws(SystemCallError) in try id.threads() })
+      where !stopped.contains(thread) {
+        guard let traced = try seize(thread, of: id) else { continue }
+        newcomers.append(traced)
+        process.threads.append(traced)
+        stopped.insert(thread)
+      }
+      for thread in newcomers { try bringToStop(thread, of: process) }
+      process.threads.removeAll { !$0.isAttached }
+      process.threads.sort { ($0.id == id ? 0 : 1, $0.id) < ($1.id == id ? 0 : 1, $1.id) }
+      found = found || !newcomers.isEmpty
+    }
+    return found
+  }
+
+  /// All processes there are now, parents first.
+  private func tree() throws(CheckpointError) -> [ProcessID] {
+    var tree = [root]
+    var next = 0
+    while withDescendants && next < tree.count {
+      let id = tree[next]
+      next += 1
+      do throws(CheckpointError) {
+        let children = try about(id) { () throws(SystemCallError) in try id.children() }
+        tree += children.filter { !tree.contains($0) }
+      } catch {
+        if case .vanished = error, id != root { continue }
+        throw error
+      }
+    }
+    return tree
+  }
+
+  private func process(_ id: ProcessID) throws(CheckpointError) -> FrozenProcess {
+    if let known = processes.first(where: { $0.id == id }) { return known }
+    let status = try about(id) { () throws(SystemCallError) in try ProcessStatus(of: id) }
+    if let tracer = status.tracer { throw .traced(id, by: tracer) }
+    let process = FrozenProcess(id, status: status)
+    processes.append(process)
+    return process
+  }
+
+  /// nil for a thread that has ended.
+  private func seize(
+    _ thread: ProcessID, of process: ProcessID
+  ) throws(CheckpointError) -> TracedThread? {
+    do throws(SystemCallError) {
+      let traced = try TracedThread(seizing: thread, of: process, options: .markSystemCalls)
+      try traced.interrupt()
+      return traced
+    } catch {
+      if error.errno == .noSuchProcess && thread != process { return nil }
+      if error.errno == .noSuchProcess { throw .vanished(process) }
+      throw .system(error, process: process)
+    }
+  }
+
+  /// Waits until it stands, passing on the signals that come first.
+  private func bringToStop(
+    _ thread: TracedThread, of process: FrozenProcess
+  ) throws(CheckpointError) {
+    while true {
+      guard let stop = try patientWait(for: thread) else { throw .unstoppable(process.id) }
+      switch stop {
+      case .interrupted: return
+      case .groupStopped(let signal):
+        process.stopSignal = signal
+        return
+      case .signal(let signal):
+        // The handler's frame is built, or the default happens; then comes the stop that we asked for.
+        try about(process.id) { () throws(SystemCallError) in try thread.resume(signal: signal) }
+      case .exited, .killed:
+        if thread.id == process.id { throw .vanished(process.id) }
+        return
+      case .systemCall, .cloned, .event:
+        try about(process.id) { () throws(SystemCallError) in try thread.resume() }
+      }
+    }
+  }
+
+  /// A thread in vfork(2), or one that waits for a dead disk, stops late or never.
+  private func patientWait(for thread: TracedThread) throws(CheckpointError) -> ThreadStop? {
+    var pause = Duration.microseconds(20)
+    while true {
+      let stop = try about(thread.process) { () throws(SystemCallError) in
+        try thread.wait(blocking: false)
+      }
+      if let stop { return stop }
+      if ContinuousClock.now > deadline { return nil }
+      Machine.sleep(seconds: pause / .seconds(1))
+      if pause < .milliseconds(5) { pause *= 2 }
+    }
+  }
+}

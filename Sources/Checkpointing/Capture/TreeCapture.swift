@@ -1,0 +1,145 @@
+import BinaryCodec
+import LinuxSystem
+import SystemPackage
+
+/// Takes down a frozen tree: its processes, and what they share.
+final class TreeCapture {
+  private(set) var captures: [ProcessCapture] = []
+  private(set) var seen: [SeenDescriptor] = []
+  private(set) var descriptions: [DescriptionState] = []
+  private(set) var objects = SharedObjects()
+  private(set) var obstacles: [Obstacle] = []
+  private var areas: [[AreaState]] = []
+  private var descriptors: [[DescriptorState]] = []
+
+  /// Throws `obstacles` with all that there are.
+  init(_ processes: [FrozenProcess]) throws(CheckpointError) {
+    for process in processes {
+      captures.append(try ProcessCapture(process))
+    }
+    for index in captures.indices {
+      if captures[index].process.isZombie {
+        descriptors.append([])
+        areas.append([])
+        continue
+      }
+      descriptors.append(try takeDescriptors(of: captures[index].process.id))
+      areas.append(try takeAreas(of: captures[index]))
+    }
+    for kind in DescriptorKinds.all {
+      try noting { () throws(CheckpointError) in try kind.settle(self) }
+    }
+    for index in captures.indices {
+      captures[index].set(areas: areas[index], descriptors: descriptors[index])
+    }
+    if !obstacles.isEmpty { throw .obstacles(obstacles) }
+  }
+
+  /// Everything but the pages.
+  func state() -> CheckpointState {
+    var state = CheckpointState()
+    let now = Machine.now()
+    state.savedAt = now.seconds
+    state.savedAtNanoseconds = now.microseconds * 1000
+    state.processes = captures.map(\.result)
+    let inside = Set(state.processes.map(\.id))
+    for index in state.processes.indices where !inside.contains(state.processes[index].parent) {
+      state.processes[index].parent = 0
+    }
+    state.descriptions = descriptions
+    state.objects = objects.states
+    return state
+  }
+
+  /// Collects obstacles, so that all are known at once.
+  func noting(_ body: () throws(CheckpointError) -> Void) throws(CheckpointError) {
+    do throws(CheckpointError) {
+      try body()
+    } catch {
+      guard case .obstacles(let found) = error else { throw error }
+      obstacles += found
+    }
+  }
+
+  // MARK: Descriptors
+
+  private func takeDescriptors(
+    of process: ProcessID
+  ) throws(CheckpointError) -> [DescriptorState] {
+    let handle = try about(process) { () throws(SystemCallError) in try process.openDescriptor() }
+    var states: [DescriptorState] = []
+    for number in try about(process, { () throws(SystemCallError) in
+      try DescriptorInfo.numbers(of: process)
+    }) {
+      try noting { () throws(CheckpointError) in
+        let one = try about(process) { () throws(SystemCallError) in
+          try SeenDescriptor(number, of: process, handle)
+        }
+        var state = DescriptorState()
+        state.number = number
+        state.closesOnExec = one.info.closesOnExec
+        state.description = try description(of: one)
+        states.append(state)
+      }
+    }
+    return states
+  }
+
+  /// The number of its open file description, a new one if nobody had it before.
+  private func description(of one: SeenDescriptor) throws(CheckpointError) -> UInt32 {
+    for (index, other) in seen.enumerated()
+    where other.details.inode == one.details.inode && other.details.device == one.details.device {
+      let isSame = try about(one.process) { () throws(SystemCallError) in
+        try one.process.shares(.file, with: other.process, one.info.number, other.info.number)
+      }
+      if isSame { return UInt32(index) }
+    }
+    guard let kind = DescriptorKinds.all.first(where: { $0.recognises(one) }) else {
+      throw one.obstacle("is of a kind that can't be saved")
+    }
+    var state = DescriptionState()
+    state.kind = kind.name
+    state.flags = one.info.flags & ~Self.closeOnExec
+    state.position = one.info.position
+    state.detail = try kind.detail(of: one, self)
+    seen.append(one)
+    descriptions.append(state)
+    return UInt32(descriptions.count - 1)
+  }
+
+  /// O_CLOEXEC belongs to the descriptor, not to the description.
+  private static let closeOnExec: UInt32 = 0o2000000
+
+  /// The descriptions of a kind, with what was seen of each.
+  func descriptions(
+    of kind: any DescriptorKind.Type
+  ) -> [(index: Int, seen: SeenDescriptor, state: DescriptionState)] {
+    descriptions.indices.filter { descriptions[$0].kind == kind.name }
+      .map { ($0, seen[$0], descriptions[$0]) }
+  }
+
+  /// For kinds that know only at the end what a description is.
+  func replace(_ index: Int, kind: any DescriptorKind.Type, detail: [UInt8]) {
+    descriptions[index].kind = kind.name
+    descriptions[index].detail = detail
+  }
+
+  // MARK: Areas
+
+  private func takeAreas(of capture: ProcessCapture) throws(CheckpointError) -> [AreaState] {
+    var states: [AreaState] = []
+    for area in capture.areas {
+      try noting { () throws(CheckpointError) in
+        if let state = try AreaCapture.state(of: area, in: capture.process.id, objects) {
+          states.append(state)
+        }
+      }
+    }
+    return states
+  }
+}
+
+extension DescriptorKind {
+  /// Called when all descriptors of the tree are known.
+  static func settle(_ tree: TreeCapture) throws(CheckpointError) {}
+}

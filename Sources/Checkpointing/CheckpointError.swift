@@ -1,0 +1,75 @@
+import BinaryCodec
+import LinuxSystem
+import SystemPackage
+
+/// Why a checkpoint could not be made, or not be brought back.
+package enum CheckpointError: Error {
+  /// What stands in the way, all of it.
+  case obstacles([Obstacle])
+  /// The process ended before it was saved.
+  case vanished(ProcessID)
+  /// It did not stop in the time that it was given.
+  case unstoppable(ProcessID)
+  /// Somebody else traces it.
+  case traced(ProcessID, by: ProcessID)
+  /// The kernel refused something that was asked about a process, or for one.
+  case system(SystemCallError, process: ProcessID?)
+  /// A call that the process was to make failed.
+  case injected(InjectionError, process: ProcessID)
+  /// The number that a process or thread had is somebody else's now.
+  case numberTaken(ProcessID)
+  /// What the image says can't be.
+  case malformed(FieldError)
+  case inconsistent(Inconsistency)
+
+  /// What a well-made image never says.
+  package enum Inconsistency: Sendable {
+    case noProcess, unknownParent, unknownDescription, unknownObject, unknownKind(String)
+    case overlappingAreas, noThread, registers, pageOutsideAreas
+  }
+}
+
+/// Something that can't be saved or brought back: where, why, and the way around it.
+package struct Obstacle: Equatable, Sendable {
+  package var process: ProcessID
+  /// Such as `descriptor 5 (socket:[123])`.
+  package var place: String
+  /// A clause such as `it is connected to a process outside of the tree`.
+  package var reason: String
+  /// What to do; may be empty.
+  package var remedy: String
+
+  package init(_ process: ProcessID, _ place: String, _ reason: String, remedy: String = "") {
+    self.process = process
+    self.place = place
+    self.reason = reason
+    self.remedy = remedy
+  }
+}
+
+/// Says which process a system call was about.
+func about<Value: ~Copyable>(
+  _ process: ProcessID?, _ body: () throws(SystemCallError) -> Value
+) throws(CheckpointError) -> Value {
+  do throws(SystemCallError) {
+    return try body()
+  } catch {
+    if let process, error.errno == .noSuchProcess || error.errno == .noSuchFileOrDirectory,
+      !process.exists
+    {
+      throw .vanished(process)
+    }
+    throw .system(error, process: process)
+  }
+}
+
+/// Says in which process a call was to be made.
+func inside<Value: ~Copyable>(
+  _ process: ProcessID, _ body: () throws(InjectionError) -> Value
+) throws(CheckpointError) -> Value {
+  do throws(InjectionError) {
+    return try body()
+  } catch {
+    throw .injected(error, process: process)
+  }
+}

@@ -1,0 +1,53 @@
+import BinaryCodec
+import LinuxSystem
+
+/// A kind of open file description: how it is seen, taken down and opened again. A new kind is a type that
+/// conforms, in a file of its own, and a place in `DescriptorKinds`.
+protocol DescriptorKind: Sendable {
+  /// What it is called in images; never changed.
+  static var name: String { get }
+  /// Whether this kind knows what was seen. The first kind that does has it.
+  static func recognises(_ seen: SeenDescriptor) -> Bool
+  /// What `reopen` will need besides flags and position. Throws `obstacles` for what can't be saved.
+  static func detail(of seen: SeenDescriptor, _ tree: TreeCapture) throws(CheckpointError) -> [UInt8]
+  /// Called when all descriptors of the tree are known.
+  static func settle(_ tree: TreeCapture) throws(CheckpointError)
+  /// Opens it again, in this process.
+  static func reopen(
+    _ state: DescriptionState, _ restoration: Restoration
+  ) throws(CheckpointError) -> OwnedDescriptor
+}
+
+/// All kinds.
+enum DescriptorKinds {
+  static let all: [any DescriptorKind.Type] = [
+    ExternalFile.self, PipeEnd.self, DeviceFile.self, RegularFile.self,
+  ]
+
+  static func kind(named name: String) -> (any DescriptorKind.Type)? { all.first { $0.name == name } }
+}
+
+/// A descriptor of a frozen process, and a copy of it in our hands.
+final class SeenDescriptor {
+  let process: ProcessID
+  let info: DescriptorInfo
+  /// The same open file description.
+  let copy: OwnedDescriptor
+  let details: FileDetails
+
+  init(
+    _ number: Int32, of process: ProcessID, _ handle: borrowing OwnedDescriptor
+  ) throws(SystemCallError) {
+    self.process = process
+    info = try DescriptorInfo(number, of: process)
+    copy = try handle.takeDescriptor(number)
+    details = try copy.details()
+  }
+
+  /// For messages.
+  var place: String { "descriptor \(info.number) (\(info.link))" }
+
+  func obstacle(_ reason: String, remedy: String = "") -> CheckpointError {
+    .obstacles([Obstacle(process, place, reason, remedy: remedy)])
+  }
+}

@@ -1,0 +1,528 @@
+import BinaryCodec
+import LinuxSystem
+import SystemPackage
+
+/// Makes a stub into the process that was saved: empties its address space, lays out the old one, and has it
+/// make, one by one, the calls that bring back what only it can set.
+final class ProcessBuilder {
+  let state: ProcessState
+  let leader: TracedThread
+  private let restoration: Restoration
+  private var injector: CallInjector!
+  private(set) var threads: [TracedThread] = []
+  private let memory: ProcessMemory
+
+  var id: ProcessID { leader.process }
+
+  init(
+    _ state: ProcessState, stub: TracedThread, _ restoration: Restoration
+  ) throws(CheckpointError) {
+    self.state = state
+    self.restoration = restoration
+    leader = stub
+    threads = [stub]
+    memory = try about(stub.process) { () throws(SystemCallError) in
+      try ProcessMemory(of: stub.process)
+    }
+  }
+
+  // MARK: Calls
+
+  private func call(
+    _ call: KernelCall, _ name: StaticString, _ arguments: UInt64...
+  ) throws(CheckpointError) {
+    try inside(id) { () throws(InjectionError) in _ = try injector.call(call, name, arguments) }
+  }
+
+  private func put(_ bytes: [UInt8], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
+    try inside(id) { () throws(InjectionError) in try injector.put(bytes, at: offset) }
+  }
+
+  private func put(words: [UInt64], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
+    let bytes: [UInt8] = words.flatMap(\.littleEndianBytes)
+    return try put(bytes, at: offset)
+  }
+
+  // MARK: A process that has ended
+
+  /// Ends as the saved one had: its parent finds it and its status.
+  func end() throws(CheckpointError) {
+    try setCredentials()
+    let status = state.status
+    guard status & 0x7f == 0 else {
+      // No core file, though the signal may be one that leaves some.
+      let none = try put(words: [0, 0])
+      try call(.prlimit64, "prlimit64", 0, 4, none, 0)
+      try inside(id) { () throws(InjectionError) in try injector.leave() }
+      try about(id) { () throws(SystemCallError) in
+        try leader.set(signalMask: 0)
+        try leader.resume(signal: status & 0x7f)
+        while try leader.wait()?.isEnd == false { try leader.resume(signal: status & 0x7f) }
+      }
+      return
+    }
+    do throws(InjectionError) {
+      _ = try injector.callForResult(.exitGroup, [UInt64(UInt32(bitPattern: status >> 8 & 0xff))])
+    } catch {
+      guard case .ended = error else { throw .injected(error, process: id) }
+    }
+  }
+
+  // MARK: Steps, in their order
+
+  /// Gets ready to call: from here on, calls run in a scratch area that neither the stub's nor the saved
+  /// memory uses.
+  func enter() throws(CheckpointError) {
+    let id = id
+    let areas = try about(id) { () throws(SystemCallError) in
+      try MemoryArea.all(of: id, withFlags: false)
+    }
+    let found = try about(id) { () throws(SystemCallError) in
+      try CallInstruction.find(in: areas, memory)
+    }
+    guard let instruction = found,
+      let hole = Self.hole(
+        besides: areas.map(\.addresses) + state.areas.map(\.addresses), byteCount: 1 << 20)
+    else { throw .inconsistent(.overlappingAreas) }
+    let registers = try about(id) { () throws(SystemCallError) in try leader.registers() }
+    injector = try inside(id) { () throws(InjectionError) in
+      try CallInjector(in: leader, ownInstruction: instruction, at: hole)
+    }
+    try inside(id) { () throws(InjectionError) in
+      try injector.enter(leader, registers: registers)
+    }
+    // Registered memory is about to go, and the kernel writes there at every return to the process.
+    if let sequences = try about(id, { () throws(SystemCallError) in
+      try leader.restartableSequences()
+    }) {
+      try call(
+        .rseq, "rseq", sequences.address, UInt64(sequences.byteCount), 1,
+        UInt64(sequences.signature))
+    }
+  }
+
+  /// A place for so many bytes that nobody uses.
+  static func hole(besides used: [Range<UInt64>], byteCount: UInt64) -> UInt64? {
+    var candidate: UInt64 = 1 << 32
+    for range in used.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+      if range.lowerBound >= candidate + 2 * byteCount { break }
+      candidate = max(candidate, (range.upperBound + byteCount) & ~(byteCount - 1))
+    }
+    return candidate + byteCount < endOfAddresses ? candidate : nil
+  }
+
+  private static let endOfAddresses: UInt64 = 0x7fff_ffff_f000
+
+  /// Makes a child that will become `child`. Returns its only thread.
+  func makeChild(_ child: ProcessState) throws(CheckpointError) -> TracedThread {
+    let made = try clone(flags: 0, exitSignal: UInt64(child.exitSignal), id: child.id)
+    let thread = TracedThread(inherited: made, of: made)
+    try waitForBirth(of: thread)
+    return thread
+  }
+
+  /// setsid(2), for a process that led its session.
+  func startSession() throws(CheckpointError) { try call(.setsid, "setsid") }
+
+  func joinGroup() throws(CheckpointError) {
+    try call(.setpgid, "setpgid", 0, UInt64(state.processGroup))
+  }
+
+  private func clone(
+    flags: UInt64, exitSignal: UInt64, id wanted: Int32
+  ) throws(CheckpointError) -> ProcessID {
+    let numbers = try put(words: [UInt64(UInt32(bitPattern: wanted))], at: 256)
+    // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
+    // set_tid, set_tid_size, cgroup
+    let arguments = try put(words: [flags, 0, 0, 0, exitSignal, 0, 0, 0, numbers, 1, 0])
+    do throws(InjectionError) {
+      return ProcessID(Int32(try injector.call(.clone3, "clone3", [arguments, 88])))
+    } catch {
+      if case .refused(_, .fileExists) = error { throw .numberTaken(ProcessID(wanted)) }
+      throw .injected(error, process: id)
+    }
+  }
+
+  private func waitForBirth(of thread: TracedThread) throws(CheckpointError) {
+    while true {
+      let stop = try about(id) { () throws(SystemCallError) in try thread.wait() }
+      switch stop {
+      case .interrupted: return
+      case .exited, .killed, nil: throw .vanished(thread.id)
+      default: try about(id) { () throws(SystemCallError) in try thread.resume() }
+      }
+    }
+  }
+
+  /// Removes the stub's memory and maps the saved process's, all empty but for what files give.
+  func layOutMemory() throws(CheckpointError) {
+    let scratch = injector.scratch
+    try call(.munmap, "munmap", 0, scratch.lowerBound)
+    try call(
+      .munmap, "munmap", scratch.upperBound, Self.endOfAddresses - scratch.upperBound)
+    try call(.personality, "personality", UInt64(state.personality))
+    try placeKernelPages()
+    for area in state.areas where area.content != .kernel { try map(area) }
+  }
+
+  /// vvar and vdso where they were: the kernel maps them in one piece (arch/x86/entry/vdso/vma.c).
+  private func placeKernelPages() throws(CheckpointError) {
+    let pages = state.areas.filter { $0.content == .kernel }
+    guard let first = pages.map(\.address).min(),
+      let vdso = pages.first(where: { $0.name == "[vdso]" })
+    else { return }
+    try call(.archPrctl, "arch_prctl(ARCH_MAP_VDSO_64)", 0x2003, first)
+    let id = id
+    let now = try about(id) { () throws(SystemCallError) in
+      try MemoryArea.all(of: id, withFlags: false)
+    }
+    guard let found = now.first(where: { $0.name == "[vdso]" }), found.addresses == vdso.addresses
+    else {
+      throw .obstacles([
+        Obstacle(
+          id, "the vdso", "has another size or place under this kernel than when it was saved",
+          remedy: "restore under the kernel that it was saved under")
+      ])
+    }
+    injector.ownInstruction =
+      try about(id) { () throws(SystemCallError) in
+        try CallInstruction.find(in: now, memory)
+      } ?? injector.ownInstruction
+  }
+
+  private func map(_ area: AreaState) throws(CheckpointError) {
+    // MAP_SHARED or MAP_PRIVATE, MAP_FIXED_NOREPLACE
+    var flags: UInt64 = (area.isShared ? 0x01 : 0x02) | 0x10_0000
+    if area.content == .anonymous { flags |= 0x20 }
+    if area.flags.contains("gd") { flags |= 0x100 }
+    if area.flags.contains("nr") { flags |= 0x4000 }
+    // A private area that was writable once counts as memory of its own, also where it is read-only now.
+    let wasWritable = !area.isShared && area.flags.contains("ac")
+    let protection = UInt64(area.protection) | (wasWritable ? 2 : 0)
+    try call(
+      .mmap, "mmap", area.address, area.byteCount, protection, flags,
+      try restoration.number(of: area), area.content == .anonymous ? 0 : area.offset)
+    if protection != UInt64(area.protection) {
+      try call(
+        .mprotect, "mprotect", area.address, area.byteCount, UInt64(area.protection))
+    }
+    for flag in area.flags {
+      guard let advice = Self.advice[flag] else { continue }
+      try call(.madvise, "madvise", area.address, area.byteCount, advice)
+    }
+    if area.content == .anonymous, area.name.hasPrefix("[anon:") {
+      let name = try put(Array(area.name.dropFirst(6).dropLast().utf8.prefix(79)) + [0])
+      // PR_SET_VMA, PR_SET_VMA_ANON_NAME
+      try call(.prctl, "prctl(PR_SET_VMA)", 0x5356_4d41, 0, area.address, area.byteCount, name)
+    }
+  }
+
+  private static let advice: [String: UInt64] = [
+    "hg": 14, "nh": 15, "dd": 16, "dc": 10, "wf": 18, "mg": 12, "rr": 1, "sr": 2,
+  ]
+
+  /// Everything else but the threads' registers: to be called when memory has its content.
+  func complete() throws(CheckpointError) {
+    for area in state.areas where area.flags.contains("lo") {
+      try call(.mlock, "mlock", area.address, area.byteCount)
+    }
+    try describeMemory()
+    try takeDirectories()
+    try placeDescriptors()
+    for thread in state.threads.dropFirst() { try makeThread(thread) }
+    try setSignalActions()
+    try setTimers()
+    try makeTimers()
+    try setOwnOptions()
+    try setLimits()
+    for signal in state.pendingSignals {
+      try call(
+        .rtSigqueueinfo, "rt_sigqueueinfo", UInt64(UInt32(bitPattern: state.id)),
+        Self.number(of: signal), try put(signal))
+    }
+    try settle(0)
+    try setCredentials()
+    let registers = try about(id) { () throws(SystemCallError) in try leader.registers() }
+    try inside(id) { () throws(InjectionError) in try injector.leave() }
+    for index in threads.indices.dropFirst() {
+      let others = try about(id) { () throws(SystemCallError) in try threads[index].registers() }
+      try inside(id) { () throws(InjectionError) in
+        try injector.enter(threads[index], registers: others)
+      }
+      try settle(index)
+      try setCredentials()
+      try inside(id) { () throws(InjectionError) in try injector.leave() }
+    }
+    try inside(id) { () throws(InjectionError) in
+      try injector.remove(in: leader, registers: registers)
+    }
+  }
+
+  private static func number(of information: [UInt8]) -> UInt64 {
+    information.prefix(4).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+  }
+
+  private func describeMemory() throws(CheckpointError) {
+    guard state.memory.places.count == 11, state.memory.auxiliaryVector.count <= 4096 else {
+      throw .malformed(.outOfRange(13))
+    }
+    let vector = try put(state.memory.auxiliaryVector, at: 1024)
+    let executable = try restoration.number(ofDirectory: state.executable)
+    let count = UInt64(state.memory.auxiliaryVector.count)
+    // struct prctl_mm_map
+    let map = try put(words: state.memory.places + [vector, count | executable << 32])
+    try call(.prctl, "prctl(PR_SET_MM_MAP)", 35, 14, map, 104)
+  }
+
+  private func takeDirectories() throws(CheckpointError) {
+    if state.root != "/" {
+      try call(.fchdir, "fchdir", try restoration.number(ofDirectory: state.root))
+      try call(.chroot, "chroot", try put(Array(".".utf8) + [0]))
+    }
+    try call(.fchdir, "fchdir", try restoration.number(ofDirectory: state.workingDirectory))
+    try call(.umask, "umask", UInt64(state.umask))
+  }
+
+  private func placeDescriptors() throws(CheckpointError) {
+    var next: UInt64 = 0
+    for descriptor in state.descriptors.sorted(by: { $0.number < $1.number }) {
+      guard descriptor.number >= 0, UInt64(descriptor.number) >= next else {
+        throw .malformed(.outOfRange(16))
+      }
+      let number = UInt64(descriptor.number)
+      if number > next { try call(.closeRange, "close_range", next, number - 1, 0) }
+      try call(
+        .dup3, "dup3", try restoration.number(ofDescription: descriptor.description), number,
+        descriptor.closesOnExec ? 0o2000000 : 0)
+      next = number + 1
+    }
+    try call(.closeRange, "close_range", next, UInt64(UInt32.max), 0)
+  }
+
+  private func makeThread(_ thread: ThreadState) throws(CheckpointError) {
+    // VM, FS, FILES, SIGHAND, THREAD, SYSVSEM
+    let flags: UInt64 = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000
+    let made = try clone(flags: flags, exitSignal: 0, id: thread.id)
+    let traced = TracedThread(inherited: made, of: id)
+    try waitForBirth(of: traced)
+    threads.append(traced)
+  }
+
+  private func setSignalActions() throws(CheckpointError) {
+    // Children that were made only to end have sent a signal that never was: to ignore it forgets it.
+    let ignored = try put(words: [1, 0, 0, 0])
+    try call(.rtSigaction, "rt_sigaction", 17, ignored, 0, 8)
+    for action in state.signalActions {
+      let place = try put(words: [action.handler, action.flags, action.restorer, action.mask])
+      try call(
+        .rtSigaction, "rt_sigaction", UInt64(UInt32(bitPattern: action.signal)), place, 0, 8)
+    }
+  }
+
+  private func setTimers() throws(CheckpointError) {
+    guard state.intervalTimers.count == 12 else { throw .malformed(.outOfRange(19)) }
+    for which in 0..<3 {
+      var value = Array(state.intervalTimers[4 * which..<4 * which + 4])
+      if value.allSatisfy({ $0 == 0 }) { continue }
+      // It had run out, and its signal waited to be delivered: the next period begins.
+      if value[2] == 0 && value[3] == 0 { (value[2], value[3]) = (value[0], value[1]) }
+      try call(.setitimer, "setitimer", UInt64(which), try put(words: value), 0)
+    }
+  }
+
+  /// Timers of timer_create(2), under the numbers that they had.
+  private func makeTimers() throws(CheckpointError) {
+    if state.timers.isEmpty { return }
+    // PR_TIMER_CREATE_RESTORE_IDS (Linux 6.15): the number is given, not taken.
+    let choosesNumbers =
+      try inside(id) { () throws(InjectionError) in
+        try injector.callForResult(.prctl, [77, 1, 0, 0, 0])
+      } == 0
+    for timer in state.timers {
+      try make(timer, choosesNumbers: choosesNumbers)
+      if timer.times.allSatisfy({ $0 == 0 }) { continue }
+      var times = timer.times
+      // It had just run out, and its signal waited: the next period begins.
+      if times[2] == 0 && times[3] == 0 { (times[2], times[3]) = (times[0], times[1]) }
+      try call(
+        .timerSettime, "timer_settime", UInt64(UInt32(bitPattern: timer.id)), 0,
+        try put(words: times), 0)
+    }
+    if choosesNumbers { try call(.prctl, "prctl(PR_TIMER_CREATE_RESTORE_IDS)", 77, 0) }
+  }
+
+  private func make(_ timer: TimerState, choosesNumbers: Bool) throws(CheckpointError) {
+    // struct sigevent: value, signal, notification, thread
+    let event = try put(
+      words: [
+        timer.value,
+        UInt64(UInt32(bitPattern: timer.signal))
+          | UInt64(UInt32(bitPattern: timer.notification)) << 32,
+        UInt64(UInt32(bitPattern: timer.thread)), 0, 0, 0, 0, 0,
+      ])
+    // Kernels that do not let one choose give numbers in a row.
+    for _ in 0..<Self.timerNumberLimit {
+      let place = try put(words: [UInt64(UInt32(bitPattern: timer.id))], at: 512)
+      try call(
+        .timerCreate, "timer_create", UInt64(bitPattern: Int64(timer.clock)), event, place)
+      let made = try inside(id) { () throws(InjectionError) in try injector.get(4, at: 512) }
+      let number = made.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+      if Int32(bitPattern: number) == timer.id { return }
+      try call(.timerDelete, "timer_delete", UInt64(number))
+      if choosesNumbers || Int32(bitPattern: number) > timer.id { break }
+    }
+    throw .numberTaken(ProcessID(timer.id))
+  }
+
+  private static let timerNumberLimit = 1 << 16
+
+  private func setOwnOptions() throws(CheckpointError) {
+    if state.isSubreaper { try call(.prctl, "prctl(PR_SET_CHILD_SUBREAPER)", 36, 1) }
+    if state.parentDeathSignal != 0 {
+      try call(
+        .prctl, "prctl(PR_SET_PDEATHSIG)", 1, UInt64(UInt32(bitPattern: state.parentDeathSignal)))
+    }
+  }
+
+  private func setLimits() throws(CheckpointError) {
+    guard state.limits.count == 32 else { throw .malformed(.outOfRange(21)) }
+    let present = try about(id) { () throws(SystemCallError) in try id.limits() }
+    for resource in 0..<16 {
+      let (soft, hard) = (state.limits[2 * resource], state.limits[2 * resource + 1])
+      if present[2 * resource] == soft && present[2 * resource + 1] == hard { continue }
+      let place = try put(words: [soft, hard])
+      let result = try inside(id) { () throws(InjectionError) in
+        try injector.callForResult(.prlimit64, [0, UInt64(resource), place, 0])
+      }
+      if result < 0 {
+        restoration.warn(state.id, "limit \(resource) of getrlimit(2)", "could not be set")
+      }
+    }
+  }
+
+  /// What each thread sets for itself.
+  private func settle(_ index: Int) throws(CheckpointError) {
+    let thread = state.threads[index]
+    if thread.alternateStack.count == 3, thread.alternateStack[1] & 2 == 0 {  // not SS_DISABLE
+      // The flag that says that it is in use (SS_ONSTACK) is the kernel's to find out.
+      let stack = [thread.alternateStack[0], thread.alternateStack[1] & ~1, thread.alternateStack[2]]
+      try call(.sigaltstack, "sigaltstack", try put(words: stack), 0)
+    }
+    try call(.setTidAddress, "set_tid_address", thread.clearTIDAddress)
+    if thread.robustList.count == 2, thread.robustList[0] != 0 {
+      try call(
+        .setRobustList, "set_robust_list", thread.robustList[0], thread.robustList[1])
+    }
+    try call(.prctl, "prctl(PR_SET_NAME)", 15, try put(Array(thread.name.prefix(15)) + [0]))
+    if thread.restartableSequences.count == 3 {
+      try call(
+        .rseq, "rseq", thread.restartableSequences[0], thread.restartableSequences[1], 0,
+        thread.restartableSequences[2])
+    }
+    for signal in thread.pendingSignals {
+      try call(
+        .rtTgsigqueueinfo, "rt_tgsigqueueinfo", UInt64(UInt32(bitPattern: state.id)),
+        UInt64(UInt32(bitPattern: thread.id)), Self.number(of: signal), try put(signal))
+    }
+  }
+
+  private func setCredentials() throws(CheckpointError) {
+    let wanted = state.credentials
+    let id = id
+    let status = try about(id) { () throws(SystemCallError) in try ProcessStatus(of: id) }
+    let present = Credentials(of: status)
+    guard wanted.users.count == 4, wanted.groups.count == 4, wanted.capabilities.count == 5 else {
+      throw .malformed(.outOfRange(20))
+    }
+    if wanted.supplementaryGroups != present.supplementaryGroups {
+      let groups = wanted.supplementaryGroups
+      let bytes = groups.flatMap { UInt32(truncatingIfNeeded: $0).littleEndianBytes }
+      try call(.setgroups, "setgroups", UInt64(groups.count), try put(bytes))
+    }
+    if wanted.groups != present.groups {
+      try call(.setresgid, "setresgid", wanted.groups[0], wanted.groups[1], wanted.groups[2])
+    }
+    if wanted.users != present.users {
+      try call(.prctl, "prctl(PR_SET_KEEPCAPS)", 8, 1)
+      try call(.setresuid, "setresuid", wanted.users[0], wanted.users[1], wanted.users[2])
+      try call(.prctl, "prctl(PR_SET_KEEPCAPS)", 8, 0)
+    }
+    for capability in UInt64(0)..<64
+    where present.capabilities[3] >> capability & 1 == 1
+      && wanted.capabilities[3] >> capability & 1 == 0 && present.capabilities[2] >> 8 & 1 == 1
+    {
+      try call(.prctl, "prctl(PR_CAPBSET_DROP)", 24, capability)
+    }
+    if wanted.capabilities.prefix(3) != present.capabilities.prefix(3)
+      || wanted.users != present.users
+    {
+      let header: UInt64 = try put(words: [UInt64(0x2008_0522)])  // _LINUX_CAPABILITY_VERSION_3, this thread
+      let (inheritable, permitted, effective) = (
+        wanted.capabilities[0], wanted.capabilities[1], wanted.capabilities[2]
+      )
+      let low = [effective, permitted, inheritable].flatMap {
+        UInt32(truncatingIfNeeded: $0).littleEndianBytes
+      }
+      let high = [effective, permitted, inheritable].flatMap {
+        UInt32(truncatingIfNeeded: $0 >> 32).littleEndianBytes
+      }
+      try call(.capset, "capset", header, try put(low + high, at: 64))
+    }
+    if wanted.secureBits != 0 {
+      try call(.prctl, "prctl(PR_SET_SECUREBITS)", 28, UInt64(wanted.secureBits))
+    }
+    if wanted.hasNoNewPrivileges {
+      try call(.prctl, "prctl(PR_SET_NO_NEW_PRIVS)", 38, 1, 0, 0, 0)
+    }
+    if state.isDumpable == 1 { try call(.prctl, "prctl(PR_SET_DUMPABLE)", 4, 1) }
+  }
+
+  /// Gives every thread its registers: from here on they go on where they were.
+  func setRegisters() throws(CheckpointError) {
+    for (thread, saved) in zip(threads, state.threads) {
+      guard saved.registers.count == Registers.wordCount else { throw .inconsistent(.registers) }
+      try about(id) { () throws(SystemCallError) in
+        try thread.set(extendedState: saved.extendedState)
+        try thread.set(Registers(words: saved.registers))
+        try thread.set(signalMask: saved.signalMask)
+        if try thread.id.scheduling() != saved.scheduling {
+          try thread.id.set(scheduling: saved.scheduling)
+        }
+        if !saved.affinity.isEmpty { try? thread.id.set(affinity: saved.affinity) }
+      }
+    }
+  }
+
+  /// Lets go. A process that was stopped is stopped again before it runs.
+  func detach(stopping: Bool) throws(CheckpointError) {
+    let id = id
+    try about(id) { () throws(SystemCallError) in
+      if stopping || state.life == .stopped {
+        try id.send(signal: state.life == .stopped ? state.status : 19)
+      }
+      for thread in threads { try thread.detach() }
+    }
+  }
+
+  /// Puts pages where they were.
+  func fill(_ pages: RawSpan, areas: [Range<UInt64>]) throws(CheckpointError) {
+    try about(id) { () throws(SystemCallError) in
+      do throws(SystemCallError) {
+        try memory.writeQuickly(pages, range: 0..<pages.byteCount, areas: areas)
+      } catch {
+        guard error.errno == .badAddress || error.errno == .notPermitted else { throw error }
+        var done = 0
+        for area in areas {
+          try memory.write(pages, range: done..<done + area.count, at: area.lowerBound)
+          done += area.count
+        }
+      }
+    }
+  }
+}
+
+extension FixedWidthInteger {
+  var littleEndianBytes: [UInt8] {
+    (0..<Self.bitWidth / 8).map { UInt8(truncatingIfNeeded: self >> (8 * $0)) }
+  }
+}

@@ -1,0 +1,204 @@
+import BinaryCodec
+import LinuxSystem
+import SystemPackage
+
+/// How a checkpoint is brought back.
+package struct RestoreOptions: Sendable {
+  /// What standard input, output and error become that led outside.
+  package enum StandardFiles: Sendable {
+    /// Those of this process.
+    case inherited
+    /// A file that is written to; nothing is read.
+    case file(String)
+  }
+
+  package var standardFiles = StandardFiles.inherited
+  /// Paths that begin with one lead to the other instead; the first that fits.
+  package var pathMap: [(old: String, new: String)] = []
+  /// The tree gets a session of its own when its own session was outside.
+  package var isDetached = false
+  /// It stays stopped, as by SIGSTOP.
+  package var staysStopped = false
+  /// Files may have changed.
+  package var acceptsChangedFiles = false
+
+  package init() {}
+}
+
+/// What is open while a tree is brought back, for all of its processes to inherit.
+final class Restoration {
+  let state: CheckpointState
+  let options: RestoreOptions
+  /// What could not be brought back as it was, though the tree can live without.
+  private(set) var warnings: [Obstacle] = []
+  private var pipes: [UInt64: Pipe] = [:]
+  private var opened: [OpenFile] = []
+  private var mapped: [MappedFile: OpenFile] = [:]
+  private var directories: [String: OpenFile] = [:]
+  private var objects: [OpenFile] = []
+  /// Below here are the numbers that processes of the tree use.
+  private let lowestNumber: Int32
+
+  private struct MappedFile: Hashable {
+    var path: String
+    var isWritable: Bool
+  }
+
+  /// A descriptor that children find under the same number.
+  final class OpenFile {
+    let descriptor: OwnedDescriptor
+    init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
+    var number: UInt64 { UInt64(UInt32(bitPattern: descriptor.numberForChildren())) }
+  }
+
+  init(_ state: CheckpointState, _ options: RestoreOptions) throws(CheckpointError) {
+    self.state = state
+    self.options = options
+    lowestNumber = 64 + (state.processes.flatMap(\.descriptors).map(\.number).max() ?? 0)
+    for description in state.descriptions {
+      guard let kind = DescriptorKinds.kind(named: description.kind) else {
+        throw .inconsistent(.unknownKind(description.kind))
+      }
+      opened.append(try keep(try kind.reopen(description, self)))
+    }
+    for object in state.objects {
+      let memory = try about(nil) { () throws(SystemCallError) in
+        try OwnedDescriptor.sharedMemory(name: object.name, byteCount: Int(object.byteCount))
+      }
+      objects.append(try keep(memory))
+    }
+    for process in state.processes where process.life != .zombie { try openPaths(of: process) }
+  }
+
+  private func keep(_ descriptor: consuming OwnedDescriptor) throws(CheckpointError) -> OpenFile {
+    let lowest = lowestNumber
+    let high = try about(nil) { () throws(SystemCallError) in
+      try descriptor.duplicate(from: lowest)
+    }
+    return OpenFile(high)
+  }
+
+  func warn(_ process: Int32, _ place: String, _ reason: String) {
+    warnings.append(Obstacle(ProcessID(process), place, reason))
+  }
+
+  // MARK: For the kinds of descriptors
+
+  func decode<Detail: FieldCoded>(
+    _ type: Detail.Type, _ bytes: [UInt8]
+  ) throws(CheckpointError) -> Detail {
+    do throws(FieldError) {
+      return try Detail(decoding: bytes[...])
+    } catch {
+      throw .malformed(error)
+    }
+  }
+
+  /// Where a path of then leads to now.
+  func place(of path: String) -> String {
+    for (old, new) in options.pathMap where path.hasPrefix(old) {
+      let rest = path.dropFirst(old.count)
+      if rest.isEmpty || rest.hasPrefix("/") || old.hasSuffix("/") { return new + rest }
+    }
+    return path
+  }
+
+  /// The pipe that has this number in the image.
+  func pipe(_ number: UInt64, capacity: UInt64) throws(CheckpointError) -> Pipe {
+    if let pipe = pipes[number] { return pipe }
+    let pipe = try about(nil) { () throws(SystemCallError) in
+      try Pipe(capacity: Int(clamping: min(capacity, 1 << 20)))
+    }
+    pipes[number] = pipe
+    return pipe
+  }
+
+  func standardDescriptor(_ number: Int32) throws(SystemCallError) -> OwnedDescriptor {
+    switch options.standardFiles {
+    case .inherited:
+      return try OwnedDescriptor.standard(number).duplicate(from: lowestNumber)
+    case .file(let path):
+      if number == 0 { return try OwnedDescriptor.open("/dev/null", access: .readOnly) }
+      return try OwnedDescriptor.open(
+        path, access: .writeOnly, options: [.create, .append], permissions: 0o666)
+    }
+  }
+
+  // MARK: For the processes
+
+  func number(ofDescription index: UInt32) throws(CheckpointError) -> UInt64 {
+    guard Int(index) < opened.count else { throw .inconsistent(.unknownDescription) }
+    return opened[Int(index)].number
+  }
+
+  /// The file behind a mapping.
+  func number(of area: AreaState) throws(CheckpointError) -> UInt64 {
+    switch area.content {
+    case .object:
+      guard Int(area.object) < objects.count else { throw .inconsistent(.unknownObject) }
+      return objects[Int(area.object)].number
+    case .file:
+      let key = MappedFile(path: area.name, isWritable: area.needsWriting)
+      guard let file = mapped[key] else { throw .inconsistent(.unknownObject) }
+      return file.number
+    case .anonymous, .kernel: return .max
+    }
+  }
+
+  func object(_ index: Int) throws(CheckpointError) -> OpenFile {
+    guard objects.indices.contains(index) else { throw .inconsistent(.unknownObject) }
+    return objects[index]
+  }
+
+  func number(ofDirectory path: String) throws(CheckpointError) -> UInt64 {
+    guard let file = directories[path] else { throw .inconsistent(.unknownDescription) }
+    return file.number
+  }
+
+  private func openPaths(of process: ProcessState) throws(CheckpointError) {
+    for path in [process.workingDirectory, process.root, process.executable]
+    where directories[path] == nil {
+      let file = try about(nil) { () throws(SystemCallError) in
+        try OwnedDescriptor.open(
+          place(of: path), flags: path == process.executable ? 0 : Self.pathOnly)
+      }
+      directories[path] = try keep(file)
+    }
+    for area in process.areas where area.content == .file {
+      let key = MappedFile(path: area.name, isWritable: area.needsWriting)
+      if mapped[key] != nil { continue }
+      let file = try about(nil) { () throws(SystemCallError) in
+        try OwnedDescriptor.open(place(of: area.name), flags: key.isWritable ? 2 : 0)
+      }
+      try requireUnchanged(file, area, process)
+      mapped[key] = try keep(file)
+    }
+  }
+
+  private func requireUnchanged(
+    _ file: borrowing OwnedDescriptor, _ area: AreaState, _ process: ProcessState
+  ) throws(CheckpointError) {
+    guard let saved = area.file, !options.acceptsChangedFiles else { return }
+    let details = try { () throws(CheckpointError) in
+      do throws(SystemCallError) {
+        return try file.details()
+      } catch {
+        throw .system(error, process: nil)
+      }
+    }()
+    // What is mapped shared is the file's own and may go on changing.
+    if FileFingerprint(details) == saved || area.isShared { return }
+    throw .obstacles([
+      Obstacle(
+        ProcessID(process.id), area.name, "has changed since, and the process has it in its memory",
+        remedy: "put the old file back, or pass --force if you know that it is as good")
+    ])
+  }
+
+  private static let pathOnly: UInt32 = 0o10000000
+}
+
+extension AreaState {
+  /// Whether the file must be open for writing.
+  var needsWriting: Bool { isShared && flags.contains("mw") }
+}

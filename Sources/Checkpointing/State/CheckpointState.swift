@@ -1,0 +1,73 @@
+import BinaryCodec
+
+/// Everything that a checkpoint knows but for the pages of memory and the contents of files.
+package struct CheckpointState: FieldCoded, Equatable, Sendable {
+  /// When the processes were stopped: seconds since 1970, and nanoseconds.
+  package var savedAt: UInt64 = 0
+  package var savedAtNanoseconds: UInt32 = 0
+  /// Where: kernel release, host name.
+  package var kernel = ""
+  package var host = ""
+  /// CLOCK_MONOTONIC and CLOCK_BOOTTIME at that moment, in nanoseconds.
+  package var monotonicNanoseconds: UInt64 = 0
+  package var boottimeNanoseconds: UInt64 = 0
+  /// Parents before their children; the first is the root.
+  package var processes: [ProcessState] = []
+  /// What descriptors stand for, by number.
+  package var descriptions: [DescriptionState] = []
+  /// Memory that several mappings share, by number.
+  package var objects: [ObjectState] = []
+
+  package init() {}
+
+  package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
+    try coder.field(1, &savedAt)
+    try coder.field(2, &savedAtNanoseconds)
+    try coder.field(3, &kernel, isOptional: true)
+    try coder.field(4, &host, isOptional: true)
+    try coder.field(5, &monotonicNanoseconds)
+    try coder.field(6, &boottimeNanoseconds)
+    try coder.field(7, &processes)
+    try coder.field(8, &descriptions)
+    try coder.field(9, &objects)
+  }
+
+  /// Which memory a block of pages belongs to: process n has space n, object n the one behind all processes.
+  package func space(ofProcess index: Int) -> UInt32 { UInt32(index) }
+  package func space(ofObject index: Int) -> UInt32 { UInt32(processes.count + index) }
+}
+
+/// An open file description: what descriptors made by dup and fork share.
+package struct DescriptionState: FieldCoded, Equatable, Sendable {
+  /// Which kind it is; see `ResourceKinds`.
+  package var kind = ""
+  /// Status flags of open(2), access mode included.
+  package var flags: UInt32 = 0
+  /// Where the next read or write begins, in bytes.
+  package var position: UInt64 = 0
+  /// What the kind keeps of it.
+  package var detail: [UInt8] = []
+
+  package init() {}
+
+  package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
+    try coder.field(1, &kind)
+    try coder.field(2, &flags)
+    try coder.field(3, &position)
+    try coder.field(4, &detail)
+  }
+}
+
+/// Memory that is shared between mappings, and has no file that would keep it.
+package struct ObjectState: FieldCoded, Equatable, Sendable {
+  package var byteCount: UInt64 = 0
+  /// What /proc shows of it, for people.
+  package var name = ""
+
+  package init() {}
+
+  package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
+    try coder.field(1, &byteCount)
+    try coder.field(2, &name)
+  }
+}

@@ -1,0 +1,155 @@
+import BinaryCodec
+
+/// What a process is, without the content of its memory.
+package struct ProcessState: FieldCoded, Equatable, Sendable {
+  package enum Life: UInt8, Sendable {
+    case running = 1
+    /// Stopped by a signal (`T`).
+    case stopped = 2
+    /// It has ended, and its parent has not waited for it.
+    case zombie = 3
+  }
+
+  package var id: Int32 = 0
+  /// The parent: a process of the checkpoint, or 0 for what is outside.
+  package var parent: Int32 = 0
+  package var processGroup: Int32 = 0
+  package var session: Int32 = 0
+  package var life = Life.running
+  /// How a zombie ended, as wait(2) tells it; the signal that stopped a stopped one.
+  package var status: Int32 = 0
+  /// The signal that its parent gets when it ends.
+  package var exitSignal: Int32 = 17
+
+  package var executable = ""
+  package var workingDirectory = ""
+  /// The directory that it takes for `/`.
+  package var root = ""
+  package var umask: UInt32 = 0
+  package var personality: UInt32 = 0
+  package var memory = MemoryState()
+  package var areas: [AreaState] = []
+  package var threads: [ThreadState] = []
+  package var descriptors: [DescriptorState] = []
+  package var signalActions: [SignalAction] = []
+  /// The signals that wait for any of its threads, each a `siginfo_t`.
+  package var pendingSignals: [[UInt8]] = []
+  /// setitimer(2) of ITIMER_REAL, VIRTUAL and PROF: interval and value, each seconds and microseconds.
+  package var intervalTimers: [UInt64] = []
+  package var timers: [TimerState] = []
+  package var credentials = Credentials()
+  /// Soft and hard limit of each resource, in the order of getrlimit(2)'s numbers.
+  package var limits: [UInt64] = []
+  package var oomScoreAdjustment: Int64 = 0
+  package var timerSlackNanoseconds: UInt64 = 0
+  /// prctl(2): what is kept for the process, by PR_SET_ number.
+  package var isDumpable: UInt8 = 1
+  package var parentDeathSignal: Int32 = 0
+  package var isSubreaper = false
+
+  package init() {}
+
+  package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
+    try coder.field(1, &id)
+    try coder.field(2, &parent)
+    try coder.field(3, &processGroup)
+    try coder.field(4, &session)
+    try coder.field(5, &life)
+    try coder.field(6, &status)
+    try coder.field(7, &exitSignal)
+    try coder.field(8, &executable)
+    try coder.field(9, &workingDirectory)
+    try coder.field(10, &root)
+    try coder.field(11, &umask)
+    try coder.field(12, &personality)
+    try coder.field(13, &memory)
+    try coder.field(14, &areas)
+    try coder.field(15, &threads)
+    try coder.field(16, &descriptors)
+    try coder.field(17, &signalActions)
+    try coder.field(18, &pendingSignals)
+    try coder.field(19, &intervalTimers)
+    try coder.field(20, &credentials)
+    try coder.field(21, &limits)
+    try coder.field(22, &oomScoreAdjustment, isOptional: true)
+    try coder.field(23, &timerSlackNanoseconds, isOptional: true)
+    try coder.field(24, &isDumpable)
+    try coder.field(25, &parentDeathSignal)
+    try coder.field(26, &isSubreaper)
+    try coder.field(27, &timers)
+  }
+}
+
+/// Where the parts of an address space lie: `struct prctl_mm_map`.
+package struct MemoryState: FieldCoded, Equatable, Sendable {
+  /// start_code, end_code, start_data, end_data, start_brk, brk, start_stack, arg_start, arg_end, env_start,
+  /// env_end.
+  package var places: [UInt64] = []
+  /// What the kernel told the program at its start, as it lies in memory.
+  package var auxiliaryVector: [UInt8] = []
+
+  package init() {}
+
+  package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
+    try coder.field(1, &places)
+    try coder.field(2, &auxiliaryVector)
+  }
+}
+
+/// What a process does when a signal comes: `struct sigaction` of the kernel.
+package struct SignalAction: FieldCoded, Equatable, Sendable {
+  package var signal: Int32 = 0
+  package var handler: UInt64 = 0
+  package var flags: UInt64 = 0
+  package var restorer: UInt64 = 0
+  package var mask: UInt64 = 0
+
+  package init() {}
+
+  package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
+    try coder.field(1, &signal)
+    try coder.field(2, &handler)
+    try coder.field(3, &flags)
+    try coder.field(4, &restorer)
+    try coder.field(5, &mask)
+  }
+}
+
+/// Whose rights a process has.
+package struct Credentials: FieldCoded, Equatable, Sendable {
+  /// Real, effective, saved and filesystem user; the same of groups.
+  package var users: [UInt64] = []
+  package var groups: [UInt64] = []
+  package var supplementaryGroups: [UInt64] = []
+  /// Inheritable, permitted, effective, bounding, ambient: bit n for capability n.
+  package var capabilities: [UInt64] = []
+  package var secureBits: UInt32 = 0
+  package var hasNoNewPrivileges = false
+
+  package init() {}
+
+  package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
+    try coder.field(1, &users)
+    try coder.field(2, &groups)
+    try coder.field(3, &supplementaryGroups)
+    try coder.field(4, &capabilities)
+    try coder.field(5, &secureBits)
+    try coder.field(6, &hasNoNewPrivileges)
+  }
+}
+
+/// A descriptor: a number that stands for an open file description.
+package struct DescriptorState: FieldCoded, Equatable, Sendable {
+  package var number: Int32 = 0
+  /// The open file description, by its number in the checkpoint.
+  package var description: UInt32 = 0
+  package var closesOnExec = false
+
+  package init() {}
+
+  package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
+    try coder.field(1, &number)
+    try coder.field(2, &description)
+    try coder.field(3, &closesOnExec)
+  }
+}

@@ -1,0 +1,54 @@
+import FToolTestSupport
+import LinuxSystem
+import Testing
+
+@testable import Checkpointing
+
+/// Programs are stopped, taken down, killed and made again; each says by its exit status whether anything
+/// was lost.
+@Suite(.serialized) struct RoundTripTests: ~Copyable {
+  let scratch: ScratchDirectory
+
+  init() throws { scratch = try ScratchDirectory() }
+
+  @Test func `a program counts on`() throws {
+    let program = try CompiledProgram("counter", in: scratch)
+    let child = try program.start([scratch.path("out")], output: scratch.path("std"))
+    Machine.sleep(seconds: 0.3)
+    let trip = try RoundTrip(saving: child.id)
+    Machine.sleep(seconds: 0.1)
+    try child.kill()
+    let before = try scratch.text("out")
+    try trip.restore()
+    #expect(try child.wait() == 0)
+    let after = try scratch.text("out")
+    #expect(after.hasSuffix("199\ndone\n"))
+    #expect(!after.contains("wrong"))
+    #expect(before.count < after.count)
+  }
+
+  @Test(arguments: ["threads", "family", "signals", "sleeper", "timers"], [0.05, 0.2])
+  func `survives several rounds`(_ name: String, _ delay: Double) throws {
+    let program = try CompiledProgram(name, in: scratch)
+    let child = try program.start([], output: scratch.path("std"))
+    for _ in 0..<3 {
+      Machine.sleep(seconds: delay)
+      let trip = try RoundTrip(saving: child.id)
+      Machine.sleep(seconds: 0.02)
+      try child.killTree()
+      try trip.restore()
+    }
+    #expect(try child.wait() == 0)
+  }
+
+  @Test(arguments: ["threads", "family", "signals", "sleeper", "timers"])
+  func `runs on when it was only looked at`(_ name: String) throws {
+    let program = try CompiledProgram(name, in: scratch)
+    let child = try program.start([], output: scratch.path("std"))
+    for _ in 0..<20 {
+      Machine.sleep(seconds: 0.01)
+      _ = try RoundTrip(saving: child.id)
+    }
+    #expect(try child.wait() == 0)
+  }
+}
