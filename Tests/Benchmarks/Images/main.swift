@@ -14,7 +14,8 @@ import LinuxSystem
 
 let arguments = CommandLine.arguments
 guard arguments.count >= 2,
-  let setting = CodecSetting(arguments.count > 3 ? arguments[3] : "\(CodecSetting.standard)")
+  let setting = CodecSetting(arguments.count > 3 ? arguments[3] : "\(CodecSetting.standard)"),
+  setting.codec.isBuiltIn
 else {
   print("usage: ftool-bench-image FOLDER [MIB] [CODEC]")
   exit(64)
