@@ -13,6 +13,8 @@ package struct RestoreOptions: Sendable {
   }
 
   package var standardFiles = StandardFiles.inherited
+  /// Standard input of this process is the image, and nothing for the tree.
+  package var standardInputIsImage = false
   /// Paths that begin with one lead to the other instead; the first that fits.
   package var pathMap: [(old: String, new: String)] = []
   /// The tree gets a session of its own when its own session was outside.
@@ -122,6 +124,9 @@ final class Restoration {
   }
 
   func standardDescriptor(_ number: Int32) throws(SystemCallError) -> OwnedDescriptor {
+    if number == 0 && options.standardInputIsImage {
+      return try OwnedDescriptor.open("/dev/null", access: .readOnly)
+    }
     switch options.standardFiles {
     case .inherited:
       return try OwnedDescriptor.standard(number).duplicate(from: lowestNumber)

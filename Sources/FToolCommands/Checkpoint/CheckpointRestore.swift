@@ -131,6 +131,7 @@ package struct CheckpointRestore: Verb {
     options.isDetached = detach
     options.staysStopped = stopped
     options.acceptsChangedFiles = force
+    options.standardInputIsImage = file == "-"
     switch stdio {
     case nil, "inherit": break
     case let text? where text.hasPrefix("file:") && text.count > 5:

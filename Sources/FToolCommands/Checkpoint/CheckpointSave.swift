@@ -3,6 +3,7 @@ import CheckpointFormat
 import Checkpointing
 import Compression
 import LinuxSystem
+import SystemPackage
 
 /// `ftool checkpoint save`: keeps a running tree in a file.
 package struct CheckpointSave: Verb {
