@@ -36,7 +36,9 @@ final class CheckpointProgress: Sendable {
 
   private func update(done: Int, total: Int?) {
     let line = line.withLock { line in
-      if line == nil, isWanted || max(done, total ?? 0) >= Self.leastByteCount {
+      // How much there is gets known a little later.
+      let isKnown = total != nil || done > 0
+      if line == nil, isKnown, isWanted || max(done, total ?? 0) >= Self.leastByteCount {
         line = context.progress(task, total: total)
       }
       return line
