@@ -83,9 +83,17 @@ struct ProcessCapture {
         Obstacle(id, "its vdso", "has no system call instruction, so nothing can be asked of it")
       ])
     }
+    let pin = ProcessorPin(like: id)
+    defer { pin.release() }
     let leader = threads[0]
+    let path = try about(id) { () throws(SystemCallError) in
+      try ReturnPath.find(
+        in: areas, memory, stackPointer: leader.registersToResume.stackPointer)
+    }
     let injector = try inside(id) { () throws(InjectionError) in
-      try CallInjector(in: leader.thread, ownInstruction: instruction)
+      try CallInjector(
+        in: leader.thread, registers: leader.registersToResume, ownInstruction: instruction,
+        returnPath: path)
     }
     var failure: CheckpointError?
     do throws(CheckpointError) {

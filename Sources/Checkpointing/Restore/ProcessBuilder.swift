@@ -86,7 +86,8 @@ final class ProcessBuilder {
     else { throw .inconsistent(.overlappingAreas) }
     let registers = try about(id) { () throws(SystemCallError) in try leader.registers() }
     injector = try inside(id) { () throws(InjectionError) in
-      try CallInjector(in: leader, ownInstruction: instruction, at: hole)
+      try CallInjector(
+        in: leader, registers: registers, ownInstruction: instruction, at: hole)
     }
     try inside(id) { () throws(InjectionError) in
       try injector.enter(leader, registers: registers)
