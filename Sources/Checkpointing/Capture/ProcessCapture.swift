@@ -45,7 +45,6 @@ struct ProcessCapture {
     state.umask = UInt32(status.line("Umask"), radix: 8) ?? 0o22
     state.personality = UInt32(text(of: "personality"), radix: 16) ?? 0
     state.oomScoreAdjustment = Int64(text(of: "oom_score_adj")) ?? 0
-    state.timerSlackNanoseconds = UInt64(text(of: "timerslack_ns")) ?? 50_000
     state.limits = try id.limits()
     state.pendingSignals = try process.leader.pendingSignals(ofProcess: true)
     state.timers = try timers()
