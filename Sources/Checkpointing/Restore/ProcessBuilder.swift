@@ -139,11 +139,14 @@ final class ProcessBuilder {
     // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
     // set_tid, set_tid_size, cgroup
     let arguments = try put(words: [flags, 0, 0, 0, exitSignal, 0, 0, 0, numbers, 1, 0])
-    do throws(InjectionError) {
-      return ProcessID(Int32(try injector.call(.clone3, "clone3", [arguments, 88])))
-    } catch {
-      if case .refused(_, .fileExists) = error { throw .numberTaken(ProcessID(wanted)) }
-      throw .injected(error, process: id)
+    var patience = NumberPatience(ProcessID(wanted))
+    while true {
+      do throws(InjectionError) {
+        return ProcessID(Int32(try injector.call(.clone3, "clone3", [arguments, 88])))
+      } catch {
+        guard case .refused(_, .fileExists) = error else { throw .injected(error, process: id) }
+        try patience.pause()
+      }
     }
   }
 

@@ -49,7 +49,7 @@ extension Failure {
     case .numberTaken(let process):
       self.init(
         .busy, "the number \(process) belongs to another process now",
-        hint: "end that process, or wait until it ends")
+        hint: "end that process, or wait until it ends; what was saved may itself still run")
     case .malformed(let error):
       self.init(.damaged, "the state in \(file) cannot be understood: \(error)")
     case .inconsistent(let what):
