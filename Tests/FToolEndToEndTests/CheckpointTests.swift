@@ -92,6 +92,18 @@ import Testing
     #expect(!Files.exists(bench.folder.path("a.ftc")))
   }
 
+  @Test(.enabled(if: canHaveNamespace)) func `what is in other namespaces is refused`() throws {
+    let bench = try Workbench()
+    let program = try StartedProgram(
+      "unshare", ["--pid", "--fork", "sleep", "30"], output: bench.folder.path("output"))
+    defer { try? program.killTree() }
+    Machine.sleep(seconds: 0.5)
+    let run = try bench.ftool("checkpoint check \(program.id)", ends: 1)
+    #expect(
+      run.output.contains(": its pid namespace: it is another one than that of ftool"), run.remark)
+    #expect(run.output.contains("nsenter"), run.remark)
+  }
+
   // MARK: save
 
   @Test func `save lets the program run on`() throws {
@@ -289,6 +301,35 @@ import Testing
     try bench.ftool("checkpoint restore a.ftc", ends: 9)
   }
 
+  private static let canMakeTerminals =
+    (try? BuiltTool.run(program: "script", ["--version"]))?.status == 0
+
+  @Test(.enabled(if: canMakeTerminals))
+  func `in front, a program with a group of its own has the terminal`() throws {
+    let bench = try Workbench()
+    let run = try bench.shell(
+      """
+      for n in $(ls /proc/self/fd); do [ $n -lt 3 ] || eval "exec $n>&-"; done
+      cat > asks.pl << 'END'
+      $| = 1; $SIG{INT} = sub { print "asked to end\\n"; exit 11 };
+      print "ready\\n"; while (my $line = <STDIN>) { print "got $line" }
+      END
+      cat > save.sh << END
+      set -m
+      perl asks.pl & pid=\\$!
+      sleep 0.7
+      "\(try BuiltTool.path)" checkpoint save --leave dead -o a.ftc \\$pid
+      END
+      sleep 3 | script -qec "bash save.sh" /dev/null
+      (sleep 1; echo hello; sleep 0.5; printf '\\003'; sleep 0.5) |
+        script -qec "\(try BuiltTool.path) checkpoint restore a.ftc" /dev/null
+      echo "ended with $?"
+      """)
+    #expect(run.output.contains("got hello"), run.remark)
+    #expect(run.output.contains("asked to end"), run.remark)
+    #expect(run.output.hasSuffix("ended with 11\n"), run.remark)
+  }
+
   @Test func `of a damaged image nothing is left`() throws {
     let bench = try Workbench()
     let program = try start(bench)
@@ -336,7 +377,12 @@ import Testing
       #expect(json["type"] == .string("checkpoint-show"))
       #expect(json["processes"][0]["pid"] == .number(Double(program.id.number)))
       #expect(json["processes"][0]["threads"].elements.count == 1)
-      #expect(json["processes"][0]["descriptors"].elements.count == 4)
+      let open = json["processes"][0]["descriptors"].elements
+      #expect(
+        open.map(\.["kind"]) == [.string("device")]
+          + [ParsedJSON](repeating: .string("file"), count: 3))
+      #expect(open.first?["what"] == .string("/dev/null"))
+      #expect(open.last?["what"] == .string(bench.folder.path("log")))
     }
     let json = try bench.ftool("checkpoint show a.ftc --json").json
     #expect(json["file_bytes"] == .number(Double(image.count)))

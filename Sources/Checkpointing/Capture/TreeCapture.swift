@@ -23,6 +23,9 @@ final class TreeCapture {
         areas.append([])
         continue
       }
+      try noting { () throws(CheckpointError) in
+        try NamespaceCheck.require(of: captures[index].process.id)
+      }
       descriptors.append(try takeDescriptors(of: captures[index].process.id))
       areas.append(try takeAreas(of: captures[index]))
     }

@@ -171,7 +171,7 @@ package struct CheckpointSave: Verb {
         type: "checkpoint-save",
         "saved process \(operand.process)"
           + (count > 1 ? " and \(count - 1) of its descendants" : "")
-          + " to \(path): \(ByteSize(memory)) of memory in \(ByteSize(report.image.storedByteCount)), "
+          + " to \(path == "-" ? "standard output" : path): \(ByteSize(memory)) of memory in \(ByteSize(report.image.storedByteCount)), "
           + "stopped for \(Int(milliseconds.rounded(.up)))ms",
         json: [
           "pid": .number(operand.process), "file": .string(path),

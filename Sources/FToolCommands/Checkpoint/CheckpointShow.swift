@@ -67,7 +67,9 @@ struct CheckpointReport: Report {
     for process in state.processes where !process.descriptors.isEmpty {
       text += "\ndescriptors of \(process.id)\n"
       for descriptor in process.descriptors {
-        text += "  \(descriptor.number)  \(kind(of: descriptor))\n"
+        let what = state.summary(ofDescription: Int(descriptor.description))
+        text += "  \(descriptor.number)  \(kind(of: descriptor))" + (what.map { ": \($0)" } ?? "")
+        text += "\n"
       }
     }
     return text
@@ -76,7 +78,7 @@ struct CheckpointReport: Report {
   private func kind(of descriptor: DescriptorState) -> String {
     let index = Int(descriptor.description)
     guard state.descriptions.indices.contains(index) else { return "?" }
-    return "\(state.descriptions[index].kind) #\(index)"
+    return state.descriptions[index].kind
   }
 
   var json: JSONValue {
@@ -97,6 +99,8 @@ struct CheckpointReport: Report {
               process.descriptors.map {
                 [
                   "number": .number($0.number), "kind": .string(kind(of: $0)),
+                  "what": .string(state.summary(ofDescription: Int($0.description))),
+                  "description": .number($0.description),
                   "closes_on_exec": .bool($0.closesOnExec),
                 ]
               }),
