@@ -266,6 +266,24 @@ import Testing
     #expect(run.status == 0 && run.output.hasSuffix("\n100\n100\n"), run.remark)
   }
 
+  @Test func `a restore that is interrupted leaves nothing`() throws {
+    let bench = try Workbench()
+    let program = try start(bench, Self.holder(16))
+    try bench.ftool("checkpoint save \(program.id) -o a.ftc --compress none --leave dead")
+    _ = try program.wait()
+    let run = try bench.shell(
+      """
+      (head -c 9000000 a.ftc; sleep 2) |
+        (echo $BASHPID > number; exec "\(try BuiltTool.path)" checkpoint restore --detach -) & job=$!
+      sleep 1; kill -0 \(program.id) && kill -TERM $(cat number); wait $job; echo "ended with $?"
+      """)
+    #expect(
+      run.output == "ended with 143\n" && run.error.contains("nothing of the program is left"),
+      run.remark)
+    #expect(!program.id.exists)
+    try bench.ftool("checkpoint restore a.ftc", ends: 5)
+  }
+
   @Test func `stopped, it runs when it is told to`() throws {
     let bench = try Workbench()
     let program = try start(bench)

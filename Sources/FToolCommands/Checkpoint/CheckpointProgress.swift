@@ -28,6 +28,10 @@ final class CheckpointProgress: Sendable {
 
   func finish() { line.withLock { $0 }?.finish() }
 
+  /// Whether somebody asked for an end. Then this is why a job ended, also where it ended with an error since the
+  /// other end of its pipe was interrupted first.
+  var isInterrupted: Bool { context.stop.signal != nil }
+
   /// What to end with when a job was stopped. `consequence`: what that means.
   func interruption(_ consequence: String) -> Failure {
     line.withLock { $0 }?.clear()
