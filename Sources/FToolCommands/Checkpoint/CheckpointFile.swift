@@ -33,7 +33,7 @@ enum CheckpointFile {
       let summary = try Checkpoint.verify(reader, progress.watch)
       progress.finish()
       return report(path, summary)
-    } catch where progress.isInterrupted {
+    } catch  where progress.isInterrupted {
       throw progress.interruption("run the same command again: it begins at the start")
     } catch let error as CheckpointError {
       throw Failure(error, path)

@@ -155,7 +155,7 @@ package struct CheckpointRestore: Verb {
   ) throws -> (root: ProcessID, state: CheckpointState, warnings: [Obstacle]) {
     do {
       return try Checkpoint.restore(try CheckpointFile.open(file), options, ready: ready)
-    } catch where progress.isInterrupted {
+    } catch  where progress.isInterrupted {
       throw progress.interruption("nothing of the program is left; run the same command again")
     } catch let error as CheckpointError {
       throw Failure(error, file)

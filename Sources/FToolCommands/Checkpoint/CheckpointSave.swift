@@ -80,7 +80,7 @@ package struct CheckpointSave: Verb {
       progress.finish()
       show(report, path, context)
       return .done
-    } catch where progress.isInterrupted {
+    } catch  where progress.isInterrupted {
       throw progress.interruption("process \(root) runs on, and no file was kept")
     } catch CheckpointError.image(let error) {
       throw Failure(error, path == "-" ? "standard output" : path)
