@@ -7,7 +7,8 @@ import Testing
 /// Saves, kills and restores a process through nothing but memory: what the engine does, without an image.
 struct RoundTrip {
   struct Piece {
-    var process: Int
+    /// A process, or behind all of them an object.
+    var space: Int
     var areas: [Range<UInt64>]
     var bytes: [UInt8]
   }
@@ -24,14 +25,22 @@ struct RoundTrip {
     state = tree.state()
     for (index, process) in state.processes.enumerated() where process.life != .zombie {
       let id = ProcessID(process.id)
-      let source = try StoppedMemory(of: id)
-      for piece in try PagePlan(of: id, process.areas).pieces {
-        var bytes = [UInt8](repeating: 0, count: piece.reduce(0) { $0 + $1.count })
-        var span = bytes.mutableSpan
-        var raw = span.mutableBytes
-        try source.read(into: &raw, piece)
-        pieces.append(Piece(process: index, areas: piece, bytes: bytes))
-      }
+      try read(PagePlan(of: id, process.areas), of: StoppedMemory(of: id), space: index)
+    }
+    for (index, object) in state.objects.enumerated() {
+      let content = tree.objects.contents[index]
+      try read(
+        PagePlan(of: content, object), of: content, space: Int(state.space(ofObject: index)))
+    }
+  }
+
+  private mutating func read(_ plan: PagePlan, of source: any MemorySource, space: Int) throws {
+    for piece in plan.pieces {
+      var bytes = [UInt8](repeating: 0, count: piece.reduce(0) { $0 + $1.count })
+      var span = bytes.mutableSpan
+      var raw = span.mutableBytes
+      try source.read(into: &raw, piece)
+      pieces.append(Piece(space: space, areas: piece, bytes: bytes))
     }
   }
 
@@ -42,7 +51,12 @@ struct RoundTrip {
     let restorer = try TreeRestorer(decoded, options)
     do {
       for piece in pieces {
-        try restorer.fill(process: piece.process, piece.bytes.span.bytes, areas: piece.areas)
+        if piece.space < state.processes.count {
+          try restorer.fill(process: piece.space, piece.bytes.span.bytes, areas: piece.areas)
+        } else {
+          try restorer.fill(
+            object: piece.space - state.processes.count, piece.bytes.span.bytes, areas: piece.areas)
+        }
       }
       try restorer.complete()
       try restorer.release()

@@ -33,20 +33,37 @@ enum AreaCapture {
       state.content = .anonymous
       return state
     }
-    if area.isShared && area.deletedPath != nil {
+    if try isObject(area, process) {
       state.content = .object
       state.object = try objects.number(of: area, in: process)
       return state
-    }
-    if area.deletedPath != nil {
-      throw obstacle(process, area, "the file that it maps has no name any more")
     }
     state.content = .file
     let details = try about(process) { () throws(SystemCallError) in
       try OwnedDescriptor.open(process.mappedFile(area.addresses), flags: pathOnly).details()
     }
+    guard details.kind == .regular else {
+      throw obstacle(process, area, "is a mapping of something that is no file")
+    }
     state.file = FileFingerprint(details)
     return state
+  }
+
+  /// Whether the checkpoint has to hold what is mapped. A file in memory that is written through its mapping
+  /// is memory of the processes that has a name.
+  private static func isObject(
+    _ area: MemoryArea, _ process: ProcessID
+  ) throws(CheckpointError) -> Bool {
+    if area.deletedPath != nil || !area.name.hasPrefix("/") { return true }
+    guard area.isShared && area.flags.contains("mw") else { return false }
+    do throws(SystemCallError) {
+      let file = try OwnedDescriptor.open(process.mappedFile(area.addresses), access: .readOnly)
+      let details = try file.details()
+      guard details.kind == .regular && details.linkCount == 1 else { return false }
+      return try file.isInMemory()
+    } catch {
+      return false
+    }
   }
 
   private static let pathOnly: UInt32 = 0o10000000

@@ -26,6 +26,7 @@ final class TreeCapture {
       descriptors.append(try takeDescriptors(of: captures[index].process.id))
       areas.append(try takeAreas(of: captures[index]))
     }
+    obstacles += objects.outsiders(of: Set(processes.map(\.id)))
     for kind in DescriptorKinds.all {
       try noting { () throws(CheckpointError) in try kind.settle(self) }
     }

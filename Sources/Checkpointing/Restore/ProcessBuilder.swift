@@ -191,6 +191,46 @@ final class ProcessBuilder {
   }
 
   private func map(_ area: AreaState) throws(CheckpointError) {
+    if area.content == .object, let segment = try restoration.object(Int(area.object)).segment {
+      try attach(area, segment)
+    } else {
+      try mapPages(of: area)
+    }
+    for flag in area.flags {
+      guard let advice = Self.advice[flag] else { continue }
+      try call(.madvise, "madvise", area.address, area.byteCount, advice)
+    }
+    for kind in ["[anon:", "[anon_shmem:"] where area.name.hasPrefix(kind) {
+      let name = try put(Array(area.name.dropFirst(kind.count).dropLast().utf8.prefix(79)) + [0])
+      // PR_SET_VMA, PR_SET_VMA_ANON_NAME
+      try call(.prctl, "prctl(PR_SET_VMA)", 0x5356_4d41, 0, area.address, area.byteCount, name)
+    }
+  }
+
+  /// System V memory is attached as a whole; what had been unmapped of it goes again.
+  private func attach(_ area: AreaState, _ segment: ObjectState) throws(CheckpointError) {
+    let (end, overflow) = area.offset.addingReportingOverflow(area.byteCount)
+    let whole = segment.pages.upperBound
+    guard !overflow, end <= whole else { throw .inconsistent(.overlappingAreas) }
+    var size: UInt64 = 1 << 20
+    while size < whole { size *= 2 }
+    guard
+      let place = Self.hole(
+        besides: state.areas.map(\.addresses) + [injector.scratch], byteCount: size)
+    else { throw .inconsistent(.overlappingAreas) }
+    // SHM_RDONLY, SHM_EXEC
+    let flags: UInt64 =
+      (area.needsWriting ? 0 : 0o10000) | (area.protection & 4 != 0 ? 0o100000 : 0)
+    try call(.shmat, "shmat", UInt64(UInt32(bitPattern: segment.id)), place, flags)
+    // MREMAP_MAYMOVE | MREMAP_FIXED
+    try call(
+      .mremap, "mremap", place + area.offset, area.byteCount, area.byteCount, 3, area.address)
+    if area.offset > 0 { try call(.munmap, "munmap", place, area.offset) }
+    if end < whole { try call(.munmap, "munmap", place + end, whole - end) }
+    try call(.mprotect, "mprotect", area.address, area.byteCount, UInt64(area.protection))
+  }
+
+  private func mapPages(of area: AreaState) throws(CheckpointError) {
     // MAP_SHARED or MAP_PRIVATE, MAP_FIXED_NOREPLACE
     var flags: UInt64 = (area.isShared ? 0x01 : 0x02) | 0x10_0000
     if area.content == .anonymous { flags |= 0x20 }
@@ -205,15 +245,6 @@ final class ProcessBuilder {
     if protection != UInt64(area.protection) {
       try call(
         .mprotect, "mprotect", area.address, area.byteCount, UInt64(area.protection))
-    }
-    for flag in area.flags {
-      guard let advice = Self.advice[flag] else { continue }
-      try call(.madvise, "madvise", area.address, area.byteCount, advice)
-    }
-    if area.content == .anonymous, area.name.hasPrefix("[anon:") {
-      let name = try put(Array(area.name.dropFirst(6).dropLast().utf8.prefix(79)) + [0])
-      // PR_SET_VMA, PR_SET_VMA_ANON_NAME
-      try call(.prctl, "prctl(PR_SET_VMA)", 0x5356_4d41, 0, area.address, area.byteCount, name)
     }
   }
 

@@ -126,24 +126,12 @@ package final class TreeRestorer {
   package func fill(
     object index: Int, _ pages: RawSpan, areas: [Range<UInt64>]
   ) throws(CheckpointError) {
-    let object = try restoration.object(index)
-    var done = 0
-    for area in areas {
-      guard area.upperBound <= restoration.state.objects[index].byteCount else {
-        throw .inconsistent(.pageOutsideAreas)
-      }
-      do throws(SystemCallError) {
-        try object.descriptor.write(
-          pages, range: done..<done + area.count, at: Int(area.lowerBound))
-      } catch {
-        throw .system(error, process: nil)
-      }
-      done += area.count
-    }
+    try restoration.object(index).fill(pages, areas)
   }
 
   /// Everything but running: all that a process sets is set.
   package func complete() throws(CheckpointError) {
+    try restoration.finishObjects()
     let ids = Set(restoration.state.processes.map(\.id))
     for builder in builders {
       let group = builder.state.processGroup
@@ -167,6 +155,7 @@ package final class TreeRestorer {
       for thread in builder.threads { _ = try? thread.wait() }
     }
     builders = []
+    restoration.abandon()
   }
 }
 
