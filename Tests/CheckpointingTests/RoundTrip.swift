@@ -23,24 +23,14 @@ struct RoundTrip {
     defer { freezer.release() }
     let tree = try TreeCapture(freezer.processes)
     state = tree.state()
-    for (index, process) in state.processes.enumerated() where process.life != .zombie {
-      let id = ProcessID(process.id)
-      try read(PagePlan(of: id, process.areas), of: StoppedMemory(of: id), space: index)
-    }
-    for (index, object) in state.objects.enumerated() {
-      let content = tree.objects.contents[index]
-      try read(
-        PagePlan(of: content, object), of: content, space: Int(state.space(ofObject: index)))
-    }
-  }
-
-  private mutating func read(_ plan: PagePlan, of source: any MemorySource, space: Int) throws {
-    for piece in plan.pieces {
-      var bytes = [UInt8](repeating: 0, count: piece.reduce(0) { $0 + $1.count })
-      var span = bytes.mutableSpan
-      var raw = span.mutableBytes
-      try source.read(into: &raw, piece)
-      pieces.append(Piece(space: space, areas: piece, bytes: bytes))
+    for space in try tree.stoppedSpaces(of: state) {
+      for piece in space.plan.pieces {
+        var bytes = [UInt8](repeating: 0, count: piece.reduce(0) { $0 + $1.count })
+        var span = bytes.mutableSpan
+        var raw = span.mutableBytes
+        try space.source.read(into: &raw, piece)
+        pieces.append(Piece(space: Int(space.number), areas: piece, bytes: bytes))
+      }
     }
   }
 
@@ -50,13 +40,9 @@ struct RoundTrip {
     #expect(decoded == state)
     let restorer = try TreeRestorer(decoded, options)
     do {
+      let memory = try restorer.memory()
       for piece in pieces {
-        if piece.space < state.processes.count {
-          try restorer.fill(process: piece.space, piece.bytes.span.bytes, areas: piece.areas)
-        } else {
-          try restorer.fill(
-            object: piece.space - state.processes.count, piece.bytes.span.bytes, areas: piece.areas)
-        }
+        try memory.fill(space: piece.space, piece.bytes.span.bytes, areas: piece.areas)
       }
       try restorer.complete()
       try restorer.release()

@@ -92,9 +92,12 @@ final class ProcessBuilder {
       try injector.enter(leader, registers: registers)
     }
     // Registered memory is about to go, and the kernel writes there at every return to the process.
-    if let sequences = try about(id, { () throws(SystemCallError) in
-      try leader.restartableSequences()
-    }) {
+    if let sequences = try about(
+      id,
+      { () throws(SystemCallError) in
+        try leader.restartableSequences()
+      })
+    {
       try call(
         .rseq, "rseq", sequences.address, UInt64(sequences.byteCount), 1,
         UInt64(sequences.signature))
@@ -340,9 +343,15 @@ final class ProcessBuilder {
   }
 
   private func setSignalActions() throws(CheckpointError) {
-    // Children that were made only to end have sent a signal that never was: to ignore it forgets it.
+    // To ignore signals forgets those that wait: of children that were made only to end.
     let ignored = try put(words: [1, 0, 0, 0])
     try call(.rtSigaction, "rt_sigaction", 17, ignored, 0, 8)
+    // What this process ignores, its stub ignores too.
+    let chosen = Set(state.signalActions.map(\.signal))
+    let usual = try put(words: [0, 0, 0, 0])
+    for signal in Int32(1)...64 where !chosen.contains(signal) && signal != 9 && signal != 19 {
+      try call(.rtSigaction, "rt_sigaction", UInt64(signal), usual, 0, 8)
+    }
     for action in state.signalActions {
       let place = try put(words: [action.handler, action.flags, action.restorer, action.mask])
       try call(
@@ -436,7 +445,9 @@ final class ProcessBuilder {
     let thread = state.threads[index]
     if thread.alternateStack.count == 3, thread.alternateStack[1] & 2 == 0 {  // not SS_DISABLE
       // The flag that says that it is in use (SS_ONSTACK) is the kernel's to find out.
-      let stack = [thread.alternateStack[0], thread.alternateStack[1] & ~1, thread.alternateStack[2]]
+      let stack = [
+        thread.alternateStack[0], thread.alternateStack[1] & ~1, thread.alternateStack[2],
+      ]
       try call(.sigaltstack, "sigaltstack", try put(words: stack), 0)
     }
     try call(.setTidAddress, "set_tid_address", thread.clearTIDAddress)
@@ -532,22 +543,6 @@ final class ProcessBuilder {
         try id.send(signal: state.life == .stopped ? state.status : 19)
       }
       for thread in threads { try thread.detach() }
-    }
-  }
-
-  /// Puts pages where they were.
-  func fill(_ pages: RawSpan, areas: [Range<UInt64>]) throws(CheckpointError) {
-    try about(id) { () throws(SystemCallError) in
-      do throws(SystemCallError) {
-        try memory.writeQuickly(pages, range: 0..<pages.byteCount, areas: areas)
-      } catch {
-        guard error.errno == .badAddress || error.errno == .notPermitted else { throw error }
-        var done = 0
-        for area in areas {
-          try memory.write(pages, range: done..<done + area.count, at: area.lowerBound)
-          done += area.count
-        }
-      }
     }
   }
 }

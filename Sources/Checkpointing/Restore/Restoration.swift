@@ -35,7 +35,7 @@ final class Restoration {
   private var opened: [OpenFile] = []
   private var mapped: [MappedFile: OpenFile] = [:]
   private var directories: [String: OpenFile] = [:]
-  private var objects: [RestoredObject] = []
+  private(set) var objects: [RestoredObject] = []
   /// Below here are the numbers that processes of the tree use.
   private let lowestNumber: Int32
 

@@ -21,7 +21,7 @@ final class RestoredObject: Sendable {
   }
 
   /// Opened when it is needed first: what is open before the tree is made, the tree has open as well.
-  private struct Content: ~Copyable {
+  private struct Content: Sendable {
     var file: Restoration.OpenFile?
     var mapping: OwnSharedMapping?
   }
@@ -188,11 +188,12 @@ final class RestoredObject: Sendable {
       // What lies behind the end of a file is no part of it.
       let end = min(area.upperBound, max(area.lowerBound, state.byteCount))
       let range = done..<done + Int(end - area.lowerBound)
-      try withContent { (content) throws(SystemCallError) in
+      try about(nil) { () throws(SystemCallError) in
+        let content = try opened()
         if let file = content.file {
           try file.descriptor.write(pages, range: range, at: Int(area.lowerBound))
         } else {
-          try content.mapping!.write(pages, range: range, at: area.lowerBound)
+          try content.mapping?.write(pages, range: range, at: area.lowerBound)
         }
       }
       done += area.count
@@ -207,43 +208,33 @@ final class RestoredObject: Sendable {
     }
     buffer.zero()
     do throws(SystemCallError) {
-      try content.withLock { content throws(SystemCallError) in
-        try open(&content)
-        if let file = content.file {
-          _ = try file.descriptor.read(into: &buffer, range: 0..<count, at: Int(offset))
-        } else {
-          try content.mapping!.read(into: &buffer, range: 0..<count, at: offset)
-        }
+      let content = try opened()
+      if let file = content.file {
+        _ = try file.descriptor.read(into: &buffer, range: 0..<count, at: Int(offset))
+      } else {
+        try content.mapping?.read(into: &buffer, range: 0..<count, at: offset)
       }
     } catch {
       throw .system(error, process: nil)
     }
   }
 
-  private func withContent(
-    _ body: (borrowing Content) throws(SystemCallError) -> Void
-  ) throws(CheckpointError) {
-    try about(nil) { () throws(SystemCallError) in
-      try content.withLock { content throws(SystemCallError) in
-        try open(&content)
-        try body(content)
+  private func opened() throws(SystemCallError) -> Content {
+    try content.withLock { content throws(SystemCallError) in
+      if let forReading, content.file == nil {
+        content.file = Restoration.OpenFile(try forReading.descriptor.reopen(flags: Self.readWrite))
+      } else if state.kind == .systemV && content.mapping == nil {
+        content.mapping = try OwnSharedMapping(attaching: state.id, byteCount: state.byteCount)
       }
-    }
-  }
-
-  private func open(_ content: inout Content) throws(SystemCallError) {
-    if let forReading, content.file == nil {
-      content.file = Restoration.OpenFile(try forReading.descriptor.reopen(flags: Self.readWrite))
-    } else if state.kind == .systemV && content.mapping == nil {
-      content.mapping = try OwnSharedMapping(attaching: state.id, byteCount: state.byteCount)
+      return content
     }
   }
 
   /// To be called when all processes have mapped it and it is filled, and before any runs.
   func finish() throws(CheckpointError) {
-    try withContent { (content) throws(SystemCallError) in
+    try about(nil) { () throws(SystemCallError) in
       if state.isRemoved && state.kind == .systemV { try SystemVMemory.remove(state.id) }
-      guard let file = content.file else { return }
+      guard let file = try opened().file else { return }
       if state.kind != .anonymous { try file.descriptor.set(permissions: state.permissions) }
       if state.kind == .memoryFile && state.seals != 0 { try file.descriptor.seal(state.seals) }
       if state.kind == .namedFile || state.kind == .deletedFile {

@@ -89,7 +89,8 @@
       precondition(UInt64(frame.count) <= Layout.arguments - Layout.frame)
       var working = registers
       working.currentCall = nil
-      working.instructionPointer = scratch.lowerBound + Layout.code + Registers.callInstructionByteCount
+      working.instructionPointer =
+        scratch.lowerBound + Layout.code + Registers.callInstructionByteCount
       working.stackPointer = scratch.lowerBound + Layout.frame
       let memory = scratch.lowerBound + Layout.frame
       try tracing { () throws(SystemCallError) in
@@ -200,7 +201,9 @@
     private static func code(frame: UInt64) -> [UInt8] {
       var code: [UInt8] = [0x0f, 0x05]  // syscall
       code += [0x48, 0xbc]  // movabs $frame, %rsp
-      code += (0..<8).map { UInt8(truncatingIfNeeded: (frame + SignalFrame.contextOffset) >> (8 * $0)) }
+      code += (0..<8).map {
+        UInt8(truncatingIfNeeded: (frame + SignalFrame.contextOffset) >> (8 * $0))
+      }
       code += [0xb8, 15, 0, 0, 0]  // mov $15, %eax: rt_sigreturn
       code += [0x0f, 0x05]  // syscall
       return code

@@ -45,7 +45,9 @@ package struct FileDetails: Equatable, Sendable {
   }
 
   /// Major and minor number of a device node.
-  package var nodeNumbers: (major: UInt32, minor: UInt32) { (clinux_major(node), clinux_minor(node)) }
+  package var nodeNumbers: (major: UInt32, minor: UInt32) {
+    (clinux_major(node), clinux_minor(node))
+  }
 
   /// Major and minor number of the device that it is on.
   package var deviceNumbers: MemoryArea.DeviceNumbers {
@@ -94,7 +96,9 @@ extension OwnedDescriptor {
 
   /// fcntl(2) with a number.
   @discardableResult
-  package borrowing func control(_ command: Int32, _ argument: Int = 0) throws(SystemCallError) -> Int {
+  package borrowing func control(_ command: Int32, _ argument: Int = 0) throws(SystemCallError)
+    -> Int
+  {
     try kernelCall(.fcntl, "fcntl", on: name, Int(descriptor), Int(command), argument)
   }
 

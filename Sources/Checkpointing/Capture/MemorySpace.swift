@@ -1,0 +1,33 @@
+import LinuxSystem
+
+/// One of the memories of a tree: which of its pages are saved, and where they are read.
+struct MemorySpace: Sendable {
+  /// Which memory it is, as `CheckpointState` numbers them.
+  let number: UInt32
+  let plan: PagePlan
+  let source: any MemorySource
+}
+
+extension TreeCapture {
+  /// All memory of the tree, to be read before it is released.
+  func stoppedSpaces(of state: CheckpointState) throws(CheckpointError) -> [MemorySpace] {
+    var spaces: [MemorySpace] = []
+    for (index, process) in state.processes.enumerated() where process.life != .zombie {
+      let id = ProcessID(process.id)
+      spaces.append(
+        try about(id) { () throws(SystemCallError) in
+          MemorySpace(
+            number: state.space(ofProcess: index), plan: try PagePlan(of: id, process.areas),
+            source: try StoppedMemory(of: id))
+        })
+    }
+    for (index, object) in state.objects.enumerated() {
+      let content = objects.contents[index]
+      spaces.append(
+        MemorySpace(
+          number: state.space(ofObject: index), plan: PagePlan(of: content, object),
+          source: content))
+    }
+    return spaces
+  }
+}
