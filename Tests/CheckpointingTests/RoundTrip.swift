@@ -14,6 +14,8 @@ struct RoundTrip {
   }
 
   var state: CheckpointState
+  /// The mappings of each process, as the kernel showed them.
+  var areas: [[MemoryArea]]
   var pieces: [Piece] = []
 
   /// Stops a tree, takes it down and lets it run on.
@@ -23,6 +25,7 @@ struct RoundTrip {
     defer { freezer.release() }
     let tree = try TreeCapture(freezer.processes)
     state = tree.state()
+    areas = tree.captures.map(\.areas)
     for space in try tree.stoppedSpaces(of: state) {
       for piece in space.plan.pieces {
         var bytes = [UInt8](repeating: 0, count: piece.reduce(0) { $0 + $1.count })

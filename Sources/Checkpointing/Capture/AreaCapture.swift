@@ -5,7 +5,15 @@ enum AreaCapture {
   /// The flags of VmFlags that somebody chose with mmap or madvise (Documentation/filesystems/proc.rst).
   private static let chosenFlags: Set<String> = [
     "gd", "nr", "lo", "hg", "nh", "dd", "dc", "wf", "mg", "rr", "sr", "ac", "gu",
-    "mw",
+    "mw", "lf", "dp", "sl",
+  ]
+
+  /// What keeps an area from being saved, by its flag.
+  private static let refusedFlags = [
+    "io": "is a device's memory", "pf": "is a device's memory",
+    "ht": "has huge pages of hugetlbfs", "ss": "is a shadow stack",
+    "um": "is watched with userfaultfd", "uw": "is watched with userfaultfd",
+    "ui": "is watched with userfaultfd",
   ]
 
   /// nil for what every process has without asking.
@@ -25,10 +33,10 @@ enum AreaCapture {
       state.content = .kernel
       return state
     }
-    if area.flags.contains("io") || area.flags.contains("pf") {
-      throw obstacle(process, area, "is a device's memory")
+    for flag in area.flags.sorted() {
+      if let reason = refusedFlags[flag] { throw obstacle(process, area, reason) }
     }
-    if area.flags.contains("ht") { throw obstacle(process, area, "has huge pages of hugetlbfs") }
+    if area.protectionKey != 0 { throw obstacle(process, area, "has a protection key") }
     if !area.isBackedByFile {
       state.content = .anonymous
       return state

@@ -52,6 +52,10 @@ struct PagePlan {
 }
 
 extension AreaState {
-  /// Whether pages of it may be the process's own.
-  var keepsPages: Bool { !isShared && content != .kernel }
+  /// Whether pages of it may be the process's own. Those that the kernel may drop at any time count as
+  /// dropped: random numbers are made from them, and must not be made twice.
+  var keepsPages: Bool { !isShared && content != .kernel && !isDroppable }
+
+  /// MAP_DROPPABLE.
+  var isDroppable: Bool { flags.contains("dp") }
 }

@@ -139,6 +139,15 @@ final class TreeCapture {
         }
       }
     }
+    let id = capture.process.id
+    try about(id) { () throws(SystemCallError) in
+      let scan = try PageScan(of: id)
+      for index in states.indices where states[index].flags.contains("gu") {
+        states[index].guards = try scan.runs(
+          in: states[index].addresses, wanted: .guarded, excluded: []
+        ).flatMap { [$0.addresses.lowerBound, $0.addresses.upperBound] }
+      }
+    }
     return states
   }
 }

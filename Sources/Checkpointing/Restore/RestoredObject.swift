@@ -70,7 +70,10 @@ final class RestoredObject: Sendable {
           path, flags: isThere ? readWrite : readWrite | createExclusively, permissions: 0o600)
         if isThere {
           let details = try file.details()
-          let isOthers = details.kind != .regular || !file.isOnlyOurs()
+          guard details.kind == .regular, details.linkCount == 1, try file.isInMemory() else {
+            throw SystemCallError(call: "fstatfs", subject: path, errno: .fileExists)
+          }
+          let isOthers = !file.isOnlyOurs()
           if isOthers && !restoration.options.acceptsChangedFiles {
             throw SystemCallError(call: "fcntl(F_SETLEASE)", subject: path, errno: .resourceBusy)
           }
@@ -93,7 +96,7 @@ final class RestoredObject: Sendable {
   private static func reason(for error: SystemCallError) -> String {
     switch error.errno {
     case .resourceBusy: "is used by a process that is not of the tree"
-    case .fileExists: "was a file without a name, and now there is another one in its place"
+    case .fileExists: "was a file in memory or without a name, and now there is something else in its place"
     default: "could not be made again: \(error)"
     }
   }

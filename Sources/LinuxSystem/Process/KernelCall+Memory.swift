@@ -11,6 +11,7 @@
     package static let mlockall = KernelCall(rawValue: 151)
     package static let utimensat = KernelCall(rawValue: 280)
     package static let mlock2 = KernelCall(rawValue: 325)
+    package static let mseal = KernelCall(rawValue: 462)
     package static let processMadvise = KernelCall(rawValue: 440)
   }
 #endif
