@@ -21,13 +21,16 @@ extension TreeCapture {
             source: try StoppedMemory(of: id))
         })
     }
-    for (index, object) in state.objects.enumerated() {
+    return spaces + objectSpaces(of: state)
+  }
+
+  /// The memory that processes of the tree share, to be read before it is released.
+  func objectSpaces(of state: CheckpointState) -> [MemorySpace] {
+    state.objects.indices.map { index in
       let content = objects.contents[index]
-      spaces.append(
-        MemorySpace(
-          number: state.space(ofObject: index), plan: PagePlan(of: content, object),
-          source: content))
+      return MemorySpace(
+        number: state.space(ofObject: index), plan: PagePlan(of: content, state.objects[index]),
+        source: content)
     }
-    return spaces
   }
 }

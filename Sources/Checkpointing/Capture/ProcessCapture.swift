@@ -51,7 +51,6 @@ struct ProcessCapture {
     state.umask = UInt32(status.line("Umask"), radix: 8) ?? 0o22
     state.personality = UInt32(text(of: "personality"), radix: 16) ?? 0
     state.oomScoreAdjustment = Int64(text(of: "oom_score_adj")) ?? 0
-    state.timerSlackNanoseconds = UInt64(text(of: "timerslack_ns")) ?? 50_000
     state.limits = try id.limits()
     state.pendingSignals = try process.leader.pendingSignals(ofProcess: true)
     state.timers = try timers()
@@ -80,17 +79,10 @@ struct ProcessCapture {
   // MARK: From inside
 
   private mutating func askInside() throws(CheckpointError) {
-    let memory = try about(id) { () throws(SystemCallError) in try ProcessMemory(of: id) }
-    let found = try about(id) { () throws(SystemCallError) in
-      try CallInstruction.find(in: areas, memory)
-    }
-    guard let instruction = found else {
-      throw .obstacles([
-        Obstacle(id, "its vdso", "has no system call instruction, so nothing can be asked of it")
-      ])
-    }
+    let pin = ProcessorPin(like: id)
+    defer { pin.release() }
     let leader = threads[0]
-    let injector = try injector(in: leader.thread, instruction)
+    let injector = try makeInjector()
     var failure: CheckpointError?
     do throws(CheckpointError) {
       do throws(SystemCallError) {
@@ -117,11 +109,35 @@ struct ProcessCapture {
     }
   }
 
-  private func injector(
-    in thread: TracedThread, _ instruction: UInt64
+  /// What makes calls in the process.
+  func makeInjector() throws(CheckpointError) -> CallInjector {
+    let memory = try about(id) { () throws(SystemCallError) in try ProcessMemory(of: id) }
+    let found = try about(id) { () throws(SystemCallError) in
+      try CallInstruction.find(in: areas, memory)
+    }
+    guard let instruction = found else {
+      throw .obstacles([
+        Obstacle(id, "its vdso", "has no system call instruction, so nothing can be asked of it")
+      ])
+    }
+    return try makeInjector(memory, instruction)
+  }
+
+  private func makeInjector(
+    _ memory: borrowing ProcessMemory, _ instruction: UInt64
   ) throws(CheckpointError) -> CallInjector {
+    let leader = threads[0]
     do throws(InjectionError) {
-      return try CallInjector(in: thread, ownInstruction: instruction)
+      let path: ReturnPath?
+      do throws(SystemCallError) {
+        path = try ReturnPath.find(
+          in: areas, memory, stackPointer: leader.registersToResume.stackPointer)
+      } catch {
+        throw .tracing(error)
+      }
+      return try CallInjector(
+        in: leader.thread, registers: leader.registersToResume, ownInstruction: instruction,
+        returnPath: path)
     } catch {
       guard case .refused(_, let errno) = error,
         errno == .permissionDenied || errno == .notPermitted

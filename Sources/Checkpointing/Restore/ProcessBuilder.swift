@@ -7,7 +7,7 @@ import SystemPackage
 final class ProcessBuilder {
   let state: ProcessState
   let leader: TracedThread
-  private let restoration: Restoration
+  let restoration: Restoration
   private var injector: CallInjector!
   private(set) var threads: [TracedThread] = []
   private let memory: ProcessMemory
@@ -28,17 +28,17 @@ final class ProcessBuilder {
 
   // MARK: Calls
 
-  private func call(
+  func call(
     _ call: KernelCall, _ name: StaticString, _ arguments: UInt64...
   ) throws(CheckpointError) {
     try inside(id) { () throws(InjectionError) in _ = try injector.call(call, name, arguments) }
   }
 
-  private func put(_ bytes: [UInt8], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
+  func put(_ bytes: [UInt8], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
     try inside(id) { () throws(InjectionError) in try injector.put(bytes, at: offset) }
   }
 
-  private func put(words: [UInt64], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
+  func put(words: [UInt64], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
     let bytes: [UInt8] = words.flatMap(\.littleEndianBytes)
     return try put(bytes, at: offset)
   }
@@ -86,7 +86,8 @@ final class ProcessBuilder {
     else { throw .inconsistent(.overlappingAreas) }
     let registers = try about(id) { () throws(SystemCallError) in try leader.registers() }
     injector = try inside(id) { () throws(InjectionError) in
-      try CallInjector(in: leader, ownInstruction: instruction, at: hole)
+      try CallInjector(
+        in: leader, registers: registers, ownInstruction: instruction, at: hole)
     }
     try inside(id) { () throws(InjectionError) in
       try injector.enter(leader, registers: registers)
@@ -464,10 +465,6 @@ final class ProcessBuilder {
 
   private func setOwnOptions() throws(CheckpointError) {
     if state.isSubreaper { try call(.prctl, "prctl(PR_SET_CHILD_SUBREAPER)", 36, 1) }
-    if state.parentDeathSignal != 0 {
-      try call(
-        .prctl, "prctl(PR_SET_PDEATHSIG)", 1, UInt64(UInt32(bitPattern: state.parentDeathSignal)))
-    }
   }
 
   private func setLimits() throws(CheckpointError) {
@@ -501,6 +498,7 @@ final class ProcessBuilder {
       try call(
         .setRobustList, "set_robust_list", thread.robustList[0], thread.robustList[1])
     }
+    try call(.prctl, "prctl(PR_SET_TIMERSLACK)", 29, max(1, thread.timerSlackNanoseconds))
     try call(.prctl, "prctl(PR_SET_NAME)", 15, try put(Array(thread.name.prefix(15)) + [0]))
     if thread.restartableSequences.count == 3 {
       try call(
@@ -512,57 +510,6 @@ final class ProcessBuilder {
         .rtTgsigqueueinfo, "rt_tgsigqueueinfo", UInt64(UInt32(bitPattern: state.id)),
         UInt64(UInt32(bitPattern: thread.id)), Self.number(of: signal), try put(signal))
     }
-  }
-
-  private func setCredentials() throws(CheckpointError) {
-    let wanted = state.credentials
-    let id = id
-    let status = try about(id) { () throws(SystemCallError) in try ProcessStatus(of: id) }
-    let present = Credentials(of: status)
-    guard wanted.users.count == 4, wanted.groups.count == 4, wanted.capabilities.count == 5 else {
-      throw .malformed(.outOfRange(20))
-    }
-    if wanted.supplementaryGroups != present.supplementaryGroups {
-      let groups = wanted.supplementaryGroups
-      let bytes = groups.flatMap { UInt32(truncatingIfNeeded: $0).littleEndianBytes }
-      try call(.setgroups, "setgroups", UInt64(groups.count), try put(bytes))
-    }
-    if wanted.groups != present.groups {
-      try call(.setresgid, "setresgid", wanted.groups[0], wanted.groups[1], wanted.groups[2])
-    }
-    if wanted.users != present.users {
-      try call(.prctl, "prctl(PR_SET_KEEPCAPS)", 8, 1)
-      try call(.setresuid, "setresuid", wanted.users[0], wanted.users[1], wanted.users[2])
-      try call(.prctl, "prctl(PR_SET_KEEPCAPS)", 8, 0)
-    }
-    for capability in UInt64(0)..<64
-    where present.capabilities[3] >> capability & 1 == 1
-      && wanted.capabilities[3] >> capability & 1 == 0 && present.capabilities[2] >> 8 & 1 == 1
-    {
-      try call(.prctl, "prctl(PR_CAPBSET_DROP)", 24, capability)
-    }
-    if wanted.capabilities.prefix(3) != present.capabilities.prefix(3)
-      || wanted.users != present.users
-    {
-      let header: UInt64 = try put(words: [UInt64(0x2008_0522)])  // _LINUX_CAPABILITY_VERSION_3, this thread
-      let (inheritable, permitted, effective) = (
-        wanted.capabilities[0], wanted.capabilities[1], wanted.capabilities[2]
-      )
-      let low = [effective, permitted, inheritable].flatMap {
-        UInt32(truncatingIfNeeded: $0).littleEndianBytes
-      }
-      let high = [effective, permitted, inheritable].flatMap {
-        UInt32(truncatingIfNeeded: $0 >> 32).littleEndianBytes
-      }
-      try call(.capset, "capset", header, try put(low + high, at: 64))
-    }
-    if wanted.secureBits != 0 {
-      try call(.prctl, "prctl(PR_SET_SECUREBITS)", 28, UInt64(wanted.secureBits))
-    }
-    if wanted.hasNoNewPrivileges {
-      try call(.prctl, "prctl(PR_SET_NO_NEW_PRIVS)", 38, 1, 0, 0, 0)
-    }
-    if state.isDumpable == 1 { try call(.prctl, "prctl(PR_SET_DUMPABLE)", 4, 1) }
   }
 
   /// Gives every thread its registers: from here on they go on where they were.
