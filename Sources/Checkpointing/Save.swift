@@ -64,9 +64,15 @@ package enum Checkpoint {
     let codec = options.codec
     let workers = options.workers
     let file = OwnedDescriptor?.some(descriptor)
-    let summary = try write(state, tree, file, codec, workers, isDurable)
+    // What runs on need not wait until it is written.
+    let copy = options.afterwards == .running ? FrozenTree.make(of: tree, state) : nil
+    defer { copy?.remove() }
+    if copy != nil { freezer.release() }
+    var frozen = ContinuousClock.now - start
+    let spaces = try copy?.spaces() ?? tree.stoppedSpaces(of: state)
+    let summary = try write(state, spaces, file, codec, workers, isDurable)
     try commit()
-    let frozen = ContinuousClock.now - start
+    if copy == nil { frozen = ContinuousClock.now - start }
     switch options.afterwards {
     case .running: break
     case .stopped: for process in freezer.processes { try? process.id.send(signal: 19) }
@@ -76,7 +82,7 @@ package enum Checkpoint {
   }
 
   private static func write(
-    _ state: CheckpointState, _ tree: TreeCapture, _ file: consuming OwnedDescriptor?,
+    _ state: CheckpointState, _ spaces: [MemorySpace], _ file: consuming OwnedDescriptor?,
     _ codec: CodecSetting, _ workers: Int, _ isDurable: Bool
   ) throws(CheckpointError) -> ImageSummary {
     var file = file
@@ -84,7 +90,7 @@ package enum Checkpoint {
     let writer = try writer(descriptor, codec, workers)
     try imaging { () throws(ImageError) in try writer.writeState(state.encoded()) }
     var store = PageStore(writer)
-    for space in try tree.stoppedSpaces(of: state) {
+    for space in spaces {
       for piece in space.plan.pieces {
         try store.store(piece, of: space.source, space: space.number)
       }

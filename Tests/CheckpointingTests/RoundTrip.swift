@@ -19,14 +19,22 @@ struct RoundTrip {
   var pieces: [Piece] = []
 
   /// Stops a tree, takes it down and lets it run on.
-  init(saving root: ProcessID) throws {
+  ///
+  /// - Parameter isCopied: its memory is read from a frozen copy, while it runs on.
+  init(saving root: ProcessID, isCopied: Bool = false) throws {
     let freezer = ProcessFreezer(root: root, withDescendants: true, limit: .seconds(10))
     try freezer.freeze()
     defer { freezer.release() }
     let tree = try TreeCapture(freezer.processes)
     state = tree.state()
     areas = tree.captures.map(\.areas)
-    for space in try tree.stoppedSpaces(of: state) {
+    let copy = isCopied ? try FrozenTree(of: tree, state) : nil
+    defer { copy?.remove() }
+    if copy != nil {
+      freezer.release()
+      Machine.sleep(seconds: 0.03)
+    }
+    for space in try copy?.spaces() ?? tree.stoppedSpaces(of: state) {
       for piece in space.plan.pieces {
         var bytes = [UInt8](repeating: 0, count: piece.reduce(0) { $0 + $1.count })
         var span = bytes.mutableSpan

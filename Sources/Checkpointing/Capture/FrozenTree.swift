@@ -13,6 +13,14 @@ final class FrozenTree {
   /// Below that, reading costs no more than copying.
   static let leastByteCount: UInt64 = 16 << 20
 
+  /// nil where a copy can't be had, or is not worth its while.
+  static func make(of tree: TreeCapture, _ state: CheckpointState) -> FrozenTree? {
+    let own = tree.captures.reduce(0) { sum, capture in
+      sum + (capture.process.status.numbers("RssAnon").first ?? 0) << 10
+    }
+    return own < leastByteCount ? nil : try? FrozenTree(of: tree, state)
+  }
+
   /// Of a tree that stands still. When it throws, nothing is left of it, and the tree is as it was: then its
   /// memory is to be read while it stands still.
   init(of tree: TreeCapture, _ state: CheckpointState) throws(CheckpointError) {
