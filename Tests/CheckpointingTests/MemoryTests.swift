@@ -89,6 +89,26 @@ import Testing
       + "\(area.protection.rawValue) \(area.isShared) \(area.fileOffset) \(area.name) \(flags)"
   }
 
+  /// Memory of small and of huge pages, filled from several threads; and how long that took.
+  @Test(arguments: ["s", "h"]) func `much memory comes back`(_ kind: String) throws {
+    let program = try CompiledProgram("bulk", in: scratch)
+    let child = try program.start(["256", kind, scratch.path("end")], output: scratch.path("std"))
+    while try scratch.text("std") != "ready\n" { Machine.sleep(seconds: 0.01) }
+    let trip = try RoundTrip(saving: child.id)
+    try child.killTree()
+    let start = ContinuousClock.now
+    try trip.restore()
+    print("\(kind == "h" ? "huge" : "small") pages: 256 MiB restored in \(ContinuousClock.now - start)")
+    let text = String(
+      decoding: try Files.contents(of: "\(child.id.folder)/smaps_rollup"), as: UTF8.self)
+    let huge = text.split(separator: "\n").first { $0.hasPrefix("AnonHugePages:") }
+    let kibibytes = huge.flatMap { Int($0.split(separator: " ")[1]) } ?? 0
+    #expect(kind == "h" || kibibytes == 0)
+    if kind == "h" { print("of huge pages: \(kibibytes) KiB") }
+    _ = try scratch.file("end", [])
+    #expect(try child.wait() == 0)
+  }
+
   @Test func `a 32-bit program is refused`() throws {
     let path = scratch.path("small")
     let source = "void _start(void) { for (;;) __asm__(\"int $0x80\" ::\"a\"(29)); }"

@@ -6,7 +6,7 @@ import Testing
 
 /// Saves, kills and restores a process through nothing but memory: what the engine does, without an image.
 struct RoundTrip {
-  struct Piece {
+  struct Piece: Sendable {
     /// A process, or behind all of them an object.
     var space: Int
     var areas: [Range<UInt64>]
@@ -52,9 +52,18 @@ struct RoundTrip {
     let restorer = try TreeRestorer(decoded, options)
     do {
       let memory = try restorer.memory()
-      for piece in pieces {
-        try memory.fill(space: piece.space, piece.bytes.span.bytes, areas: piece.areas)
+      let pieces = pieces
+      let failure = Monitor<(any Error)?>(nil)
+      runInParallel(workers: 2) { worker in
+        do {
+          for piece in stride(from: worker, to: pieces.count, by: 2).lazy.map({ pieces[$0] }) {
+            try memory.fill(space: piece.space, piece.bytes.span.bytes, areas: piece.areas)
+          }
+        } catch {
+          failure.withLock { $0 = error }
+        }
       }
+      if let failure = failure.withLock({ $0 }) { throw failure }
       try restorer.complete()
       try restorer.release()
     } catch {

@@ -263,6 +263,28 @@ final class ProcessBuilder {
       try restoration.number(of: area), area.content == .anonymous ? 0 : area.offset)
   }
 
+  /// The quicker way to fill memory, where this process may use it and has enough to fill.
+  func takeFilling() throws(SystemCallError) -> SpaceMemory.Filling? {
+    let areas = state.areas.filter {
+      // Where pages shall be huge, writing makes them so.
+      $0.content == .anonymous && $0.keepsPages && !$0.flags.contains("hg")
+    }
+    guard areas.reduce(0, { $0 + $1.byteCount }) >= Self.leastToFill, !Machine.usesHugePages,
+      let number = try? injector.callForResult(.userfaultfd, [PageFiller.flags]), number >= 0
+    else { return nil }
+    let descriptor = try? id.openDescriptor().takeDescriptor(Int32(number))
+    _ = try? injector.callForResult(.close, [UInt64(number)])
+    guard let descriptor, let filler = try? PageFiller(descriptor) else { return nil }
+    var ranges: [Range<UInt64>] = []
+    for area in areas.sorted(by: { $0.address < $1.address }) {
+      // An area that can't be filled so is written.
+      if (try? filler.register(area.addresses)) != nil { ranges.append(area.addresses) }
+    }
+    return SpaceMemory.Filling(filler: filler, ranges: ranges)
+  }
+
+  private static let leastToFill: UInt64 = 4 << 20
+
   private static let advice: [String: UInt64] = [
     "hg": 14, "nh": 15, "dd": 16, "dc": 10, "wf": 18, "mg": 12, "rr": 1, "sr": 2,
   ]

@@ -28,6 +28,9 @@ package final class TreeMemory: Sendable {
     }
   }
 
+  /// To be called when all pages are there.
+  func finish() { for process in processes { process?.finish() } }
+
   /// Reads back what was put there.
   package func read(
     space: Int, at address: UInt64, into buffer: inout MutableRawSpan
