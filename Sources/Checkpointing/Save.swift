@@ -63,9 +63,15 @@ package enum Checkpoint {
     let tree = try TreeCapture(freezer.processes)
     let state = tree.state()
     let file = OwnedDescriptor?.some(descriptor)
-    let summary = try write(state, tree, file, options, isDurable)
+    // What runs on need not wait until it is written.
+    let copy = options.afterwards == .running ? FrozenTree.make(of: tree, state) : nil
+    defer { copy?.remove() }
+    if copy != nil { freezer.release() }
+    var frozen = ContinuousClock.now - start
+    let spaces = try copy?.spaces() ?? tree.stoppedSpaces(of: state)
+    let summary = try write(state, spaces, file, options, isDurable)
     try commit()
-    let frozen = ContinuousClock.now - start
+    if copy == nil { frozen = ContinuousClock.now - start }
     switch options.afterwards {
     case .running: break
     case .stopped: for process in freezer.processes { try? process.id.send(signal: 19) }
@@ -75,7 +81,7 @@ package enum Checkpoint {
   }
 
   private static func write(
-    _ state: CheckpointState, _ tree: TreeCapture, _ file: consuming OwnedDescriptor?,
+    _ state: CheckpointState, _ spaces: [MemorySpace], _ file: consuming OwnedDescriptor?,
     _ options: SaveOptions, _ isDurable: Bool
   ) throws(CheckpointError) -> ImageSummary {
     var file = file
@@ -84,7 +90,6 @@ package enum Checkpoint {
     let writer = try writer(descriptor, options.codec, options.workers)
     try imaging { () throws(ImageError) in try writer.writeState(state.encoded()) }
     var store = PageStore(writer)
-    let spaces = try stoppedSpaces(of: state)
     let total = spaces.reduce(0) { $0 + Int(clamping: $1.plan.byteCount) }
     var done = 0
     for space in spaces {
@@ -96,21 +101,6 @@ package enum Checkpoint {
     }
     try store.finish()
     return try imaging { () throws(ImageError) in try writer.finish(isDurable: isDurable) }
-  }
-
-  private static func stoppedSpaces(
-    of state: CheckpointState
-  ) throws(CheckpointError) -> [(number: UInt32, plan: PagePlan, source: StoppedMemory)] {
-    var spaces: [(number: UInt32, plan: PagePlan, source: StoppedMemory)] = []
-    for (index, process) in state.processes.enumerated() where process.life != .zombie {
-      let id = ProcessID(process.id)
-      let source = try about(id) { () throws(SystemCallError) in try StoppedMemory(of: id) }
-      let plan = try about(id) { () throws(SystemCallError) in
-        try PagePlan(of: id, process.areas)
-      }
-      spaces.append((state.space(ofProcess: index), plan, source))
-    }
-    return spaces
   }
 
   private static func writer(

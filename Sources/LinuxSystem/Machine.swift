@@ -13,6 +13,12 @@ package enum Machine {
   /// The bytes of a page of memory.
   package static let pageSize: Int = sysconf(CInt(_SC_PAGESIZE))
 
+  /// Whether all memory gets huge pages, not only what asks for them.
+  package static let usesHugePages: Bool = {
+    let path = "/sys/kernel/mm/transparent_hugepage/enabled"
+    return String(decoding: (try? Files.contents(of: path)) ?? [], as: UTF8.self).contains("[always]")
+  }()
+
   /// The machine's name without its domain, as mdadm writes it into arrays.
   package static var hostName: String {
     var buffer = [CChar](repeating: 0, count: 256)

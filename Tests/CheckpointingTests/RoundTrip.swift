@@ -6,31 +6,41 @@ import Testing
 
 /// Saves, kills and restores a process through nothing but memory: what the engine does, without an image.
 struct RoundTrip {
-  struct Piece {
-    var process: Int
+  struct Piece: Sendable {
+    /// A process, or behind all of them an object.
+    var space: Int
     var areas: [Range<UInt64>]
     var bytes: [UInt8]
   }
 
   var state: CheckpointState
+  /// The mappings of each process, as the kernel showed them.
+  var areas: [[MemoryArea]]
   var pieces: [Piece] = []
 
   /// Stops a tree, takes it down and lets it run on.
-  init(saving root: ProcessID) throws {
+  ///
+  /// - Parameter isCopied: its memory is read from a frozen copy, while it runs on.
+  init(saving root: ProcessID, isCopied: Bool = false) throws {
     let freezer = ProcessFreezer(root: root, withDescendants: true, limit: .seconds(10))
     try freezer.freeze()
     defer { freezer.release() }
     let tree = try TreeCapture(freezer.processes)
     state = tree.state()
-    for (index, process) in state.processes.enumerated() where process.life != .zombie {
-      let id = ProcessID(process.id)
-      let source = try StoppedMemory(of: id)
-      for piece in try PagePlan(of: id, process.areas).pieces {
+    areas = tree.captures.map(\.areas)
+    let copy = isCopied ? try FrozenTree(of: tree, state) : nil
+    defer { copy?.remove() }
+    if copy != nil {
+      freezer.release()
+      Machine.sleep(seconds: 0.03)
+    }
+    for space in try copy?.spaces() ?? tree.stoppedSpaces(of: state) {
+      for piece in space.plan.pieces {
         var bytes = [UInt8](repeating: 0, count: piece.reduce(0) { $0 + $1.count })
         var span = bytes.mutableSpan
         var raw = span.mutableBytes
-        try source.read(into: &raw, piece)
-        pieces.append(Piece(process: index, areas: piece, bytes: bytes))
+        try space.source.read(into: &raw, piece)
+        pieces.append(Piece(space: Int(space.number), areas: piece, bytes: bytes))
       }
     }
   }
@@ -42,9 +52,18 @@ struct RoundTrip {
     let restorer = try TreeRestorer(decoded, options)
     do {
       let memory = try restorer.memory()
-      for piece in pieces {
-        try memory.fill(space: piece.process, piece.bytes.span.bytes, areas: piece.areas)
+      let pieces = pieces
+      let failure = Monitor<(any Error)?>(nil)
+      runInParallel(workers: 2) { worker in
+        do {
+          for piece in stride(from: worker, to: pieces.count, by: 2).lazy.map({ pieces[$0] }) {
+            try memory.fill(space: piece.space, piece.bytes.span.bytes, areas: piece.areas)
+          }
+        } catch {
+          failure.withLock { $0 = error }
+        }
       }
+      if let failure = failure.withLock({ $0 }) { throw failure }
       try restorer.complete()
       try restorer.release()
     } catch {

@@ -5,7 +5,15 @@ enum AreaCapture {
   /// The flags of VmFlags that somebody chose with mmap or madvise (Documentation/filesystems/proc.rst).
   private static let chosenFlags: Set<String> = [
     "gd", "nr", "lo", "hg", "nh", "dd", "dc", "wf", "mg", "rr", "sr", "ac", "gu",
-    "mw",
+    "mw", "lf", "dp", "sl",
+  ]
+
+  /// What keeps an area from being saved, by its flag.
+  private static let refusedFlags = [
+    "io": "is a device's memory", "pf": "is a device's memory",
+    "ht": "has huge pages of hugetlbfs", "ss": "is a shadow stack",
+    "um": "is watched with userfaultfd", "uw": "is watched with userfaultfd",
+    "ui": "is watched with userfaultfd",
   ]
 
   /// nil for what every process has without asking.
@@ -25,28 +33,45 @@ enum AreaCapture {
       state.content = .kernel
       return state
     }
-    if area.flags.contains("io") || area.flags.contains("pf") {
-      throw obstacle(process, area, "it is a device's memory")
+    for flag in area.flags.sorted() {
+      if let reason = refusedFlags[flag] { throw obstacle(process, area, reason) }
     }
-    if area.flags.contains("ht") { throw obstacle(process, area, "it has huge pages of hugetlbfs") }
+    if area.protectionKey != 0 { throw obstacle(process, area, "has a protection key") }
     if !area.isBackedByFile {
       state.content = .anonymous
       return state
     }
-    if area.isShared && area.deletedPath != nil {
+    if try isObject(area, process) {
       state.content = .object
       state.object = try objects.number(of: area, in: process)
       return state
-    }
-    if area.deletedPath != nil {
-      throw obstacle(process, area, "the file that it maps has no name any more")
     }
     state.content = .file
     let details = try about(process) { () throws(SystemCallError) in
       try OwnedDescriptor.open(process.mappedFile(area.addresses), flags: pathOnly).details()
     }
+    guard details.kind == .regular else {
+      throw obstacle(process, area, "is a mapping of something that is no file")
+    }
     state.file = FileFingerprint(details)
     return state
+  }
+
+  /// Whether the checkpoint has to hold what is mapped. A file in memory that is written through its mapping
+  /// is memory of the processes that has a name.
+  private static func isObject(
+    _ area: MemoryArea, _ process: ProcessID
+  ) throws(CheckpointError) -> Bool {
+    if area.deletedPath != nil || !area.name.hasPrefix("/") { return true }
+    guard area.isShared && area.flags.contains("mw") else { return false }
+    do throws(SystemCallError) {
+      let file = try OwnedDescriptor.open(process.mappedFile(area.addresses), access: .readOnly)
+      let details = try file.details()
+      guard details.kind == .regular && details.linkCount == 1 else { return false }
+      return try file.isInMemory()
+    } catch {
+      return false
+    }
   }
 
   private static let pathOnly: UInt32 = 0o10000000

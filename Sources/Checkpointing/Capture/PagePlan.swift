@@ -25,6 +25,12 @@ struct PagePlan {
     closePiece()
   }
 
+  /// The pages of shared memory that may be more than zeros; addresses are offsets in it.
+  init(of content: ObjectContent, _ object: ObjectState) {
+    for run in content.runs(byteCount: object.byteCount) { add(run) }
+    closePiece()
+  }
+
   private mutating func add(_ run: Range<UInt64>) {
     var rest = run
     byteCount += UInt64(run.count)
@@ -46,6 +52,10 @@ struct PagePlan {
 }
 
 extension AreaState {
-  /// Whether pages of it may be the process's own.
-  var keepsPages: Bool { !isShared && (content == .anonymous || content == .file) }
+  /// Whether pages of it may be the process's own. Those that the kernel may drop at any time count as
+  /// dropped: random numbers are made from them, and must not be made twice.
+  var keepsPages: Bool { !isShared && content != .kernel && !isDroppable }
+
+  /// MAP_DROPPABLE.
+  var isDroppable: Bool { flags.contains("dp") }
 }

@@ -11,8 +11,14 @@ struct ProcessCapture {
 
   init(_ process: FrozenProcess) throws(CheckpointError) {
     self.process = process
-    try about(process.id) { () throws(SystemCallError) in
+    do throws(SystemCallError) {
       try lookFromOutside()
+    } catch {
+      // What TracedThread says of one whose registers are others.
+      if error.errno == .execFormatError {
+        throw .obstacles([Obstacle(process.id, "its program", "is a 32-bit one")])
+      }
+      try about(process.id) { () throws(SystemCallError) in throw error }
     }
     if process.isZombie { return }
     try askInside()
@@ -73,31 +79,17 @@ struct ProcessCapture {
   // MARK: From inside
 
   private mutating func askInside() throws(CheckpointError) {
-    let memory = try about(id) { () throws(SystemCallError) in try ProcessMemory(of: id) }
-    let found = try about(id) { () throws(SystemCallError) in
-      try CallInstruction.find(in: areas, memory)
-    }
-    guard let instruction = found else {
-      throw .obstacles([
-        Obstacle(
-          id, "the vdso",
-          "it has no system call instruction, so nothing can be asked of the process")
-      ])
-    }
     let pin = ProcessorPin(like: id)
     defer { pin.release() }
     let leader = threads[0]
-    let path = try about(id) { () throws(SystemCallError) in
-      try ReturnPath.find(
-        in: areas, memory, stackPointer: leader.registersToResume.stackPointer)
-    }
-    let injector = try inside(id) { () throws(InjectionError) in
-      try CallInjector(
-        in: leader.thread, registers: leader.registersToResume, ownInstruction: instruction,
-        returnPath: path)
-    }
+    let injector = try makeInjector()
     var failure: CheckpointError?
     do throws(CheckpointError) {
+      do throws(SystemCallError) {
+        try lookAtLocks(injector)
+      } catch {
+        throw .system(error, process: id)
+      }
       try inside(id) { () throws(InjectionError) in try askAll(injector) }
     } catch {
       failure = error
@@ -115,6 +107,58 @@ struct ProcessCapture {
     try about(id) { () throws(SystemCallError) in
       for thread in threads { try thread.thread.set(thread.registersToResume) }
     }
+  }
+
+  /// What makes calls in the process.
+  func makeInjector() throws(CheckpointError) -> CallInjector {
+    let memory = try about(id) { () throws(SystemCallError) in try ProcessMemory(of: id) }
+    let found = try about(id) { () throws(SystemCallError) in
+      try CallInstruction.find(in: areas, memory)
+    }
+    guard let instruction = found else {
+      throw .obstacles([
+        Obstacle(id, "its vdso", "has no system call instruction, so nothing can be asked of it")
+      ])
+    }
+    return try makeInjector(memory, instruction)
+  }
+
+  private func makeInjector(
+    _ memory: borrowing ProcessMemory, _ instruction: UInt64
+  ) throws(CheckpointError) -> CallInjector {
+    let leader = threads[0]
+    do throws(InjectionError) {
+      let path: ReturnPath?
+      do throws(SystemCallError) {
+        path = try ReturnPath.find(
+          in: areas, memory, stackPointer: leader.registersToResume.stackPointer)
+      } catch {
+        throw .tracing(error)
+      }
+      return try CallInjector(
+        in: leader.thread, registers: leader.registersToResume, ownInstruction: instruction,
+        returnPath: path)
+    } catch {
+      guard case .refused(_, let errno) = error,
+        errno == .permissionDenied || errno == .notPermitted
+      else { throw .injected(error, process: id) }
+      throw .obstacles([
+        Obstacle(
+          id, "its memory",
+          "may not be written and executed (PR_SET_MDWE, or a security policy), so nothing can be asked of it"
+        )
+      ])
+    }
+  }
+
+  /// Locks on memory to come show in the memory that came with us: the areas were listed before.
+  private mutating func lookAtLocks(_ injector: CallInjector) throws(SystemCallError) {
+    let before = areas.filter { $0.flags.contains("lo") }.reduce(0) { $0 + $1.byteCount }
+    let now = try ProcessStatus(of: id).numbers("VmLck").first ?? 0
+    guard now << 10 > before else { return }
+    let last = injector.scratch.upperBound - 4096..<injector.scratch.upperBound
+    let isFilled = try !PageScan(of: id).runs(in: last, wanted: .present, excluded: []).isEmpty
+    state.memory.lockedInFuture = isFilled ? 2 : 2 | 4  // MCL_FUTURE, MCL_ONFAULT
   }
 
   private mutating func askAll(_ injector: CallInjector) throws(InjectionError) {
@@ -162,6 +206,9 @@ struct ProcessCapture {
       truncatingIfNeeded: try injector.call(.prctl, "prctl(PR_GET_DUMPABLE)", [3]))
     state.credentials.secureBits = UInt32(
       truncatingIfNeeded: try injector.call(.prctl, "prctl(PR_GET_SECUREBITS)", [27]))
+    // PR_GET_THP_DISABLE and PR_GET_MEMORY_MERGE, where the kernel knows them
+    state.memory.avoidsHugePages = UInt32(max(0, try injector.callForResult(.prctl, [42])))
+    state.memory.mergesPages = try injector.callForResult(.prctl, [68]) == 1
     try injector.call(.prctl, "prctl(PR_GET_PDEATHSIG)", [2, injector.argumentAddress])
     state.parentDeathSignal = Int32(truncatingIfNeeded: try injector.words(1)[0] & 0xff)
     try injector.call(.prctl, "prctl(PR_GET_CHILD_SUBREAPER)", [37, injector.argumentAddress])

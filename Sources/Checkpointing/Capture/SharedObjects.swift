@@ -1,26 +1,188 @@
 import LinuxSystem
+import SystemPackage
 
-/// Memory that several mappings share and that no path leads to: each is saved once.
+/// Memory that several mappings share and that no file would keep, and files without a name: each is saved
+/// once, whoever maps it or has it open.
 final class SharedObjects {
   private(set) var states: [ObjectState] = []
-  /// Where each can be opened while the tree stands still.
-  private(set) var sources: [String] = []
-  private var known: [[UInt64]: UInt32] = [:]
+  /// Where the content of each is read while the tree stands still.
+  private(set) var contents: [ObjectContent] = []
+  private var known: [Identity: UInt32] = [:]
+  /// Who maps it where, for those that must not be shared with others.
+  private var mappings: [(object: UInt32, process: ProcessID, area: MemoryArea)] = []
+  /// The device of all memory that the kernel itself keeps as files.
+  private lazy var kernelDevice: UInt64? = try? OwnedDescriptor.sharedMemory(
+    name: "probe", byteCount: 0
+  ).details().device
+
+  private struct Identity: Hashable {
+    var device: MemoryArea.DeviceNumbers
+    var inode: UInt64
+  }
 
   /// The number of the object behind a mapping, a new one if it was not seen before.
   func number(of area: MemoryArea, in process: ProcessID) throws(CheckpointError) -> UInt32 {
-    let path = process.mappedFile(area.addresses)
-    let details = try about(process) { () throws(SystemCallError) in
-      try OwnedDescriptor.open(path, flags: 0o10000000).details()
+    let number: UInt32
+    do throws(CheckpointError) {
+      number = try self.number(
+        ofFile: process.mappedFile(area.addresses), named: area.name, in: process)
+    } catch {
+      // Without rights to open what is mapped, it is read through the mappings.
+      guard case .system(let failure, _) = error,
+        failure.errno == .notPermitted || failure.errno == .permissionDenied,
+        area.isShared
+      else { throw error }
+      number = try self.number(ofUnopened: area, in: process)
     }
-    let key = [details.device, details.inode]
-    if let number = known[key] { return number }
-    var state = ObjectState()
-    state.byteCount = (details.byteCount + 4095) & ~4095
-    state.name = area.deletedPath ?? area.name
-    known[key] = UInt32(states.count)
+    if area.isShared { mappings.append((number, process, area)) }
+    contents[Int(number)].addMapping(area, of: process)
+    let end = area.fileOffset + area.byteCount
+    if contents[Int(number)].file == nil && states[Int(number)].byteCount < end {
+      states[Int(number)].byteCount = end
+    }
+    return number
+  }
+
+  /// The number of the object that a path of /proc leads to, such as /proc/PID/fd/5. `link` is what /proc
+  /// says of it, such as `/memfd:name (deleted)`.
+  func number(
+    ofFile path: String, named link: String, in process: ProcessID
+  ) throws(CheckpointError) -> UInt32 {
+    let file = try about(process) { () throws(SystemCallError) in
+      try OwnedDescriptor.open(path, access: .readOnly)
+    }
+    let details = try details(of: file, process)
+    let identity = Identity(device: details.deviceNumbers, inode: details.inode)
+    if let number = known[identity] { return number }
+    var state = try state(named: link, inode: details.inode, process)
+    state.byteCount = details.byteCount
+    (state.user, state.group) = (details.user, details.group)
+    state.permissions = details.mode & 0o7777
+    (state.seconds, state.nanoseconds) = details.modified
+    let isKernels = details.device == kernelDevice
+    guard details.kind == .regular, state.kind != .deletedFile || !isKernels else {
+      throw .obstacles([Obstacle(process, link, "is memory of a driver")])
+    }
+    switch state.kind {
+    case .memoryFile: state.seals = (try? file.seals()) ?? 0
+    case .systemV: try describe(&state, process)
+    default: break
+    }
+    return add(state, identity, ObjectContent(file))
+  }
+
+  private func details(
+    of file: borrowing OwnedDescriptor, _ process: ProcessID
+  ) throws(CheckpointError) -> FileDetails {
+    do throws(SystemCallError) {
+      return try file.details()
+    } catch {
+      throw .system(error, process: process)
+    }
+  }
+
+  private func number(
+    ofUnopened area: MemoryArea, in process: ProcessID
+  ) throws(CheckpointError) -> UInt32 {
+    let identity = Identity(device: area.device, inode: area.inode)
+    if let number = known[identity] { return number }
+    var state = try state(named: area.name, inode: area.inode, process)
+    guard state.kind == .anonymous || state.kind == .memoryFile || state.kind == .systemV else {
+      throw .obstacles([
+        Obstacle(
+          process, area.name, "is mapped, and may not be opened to save its content",
+          remedy: "run with CAP_CHECKPOINT_RESTORE or as root")
+      ])
+    }
+    state.permissions = 0o777
+    if state.kind == .systemV { try describe(&state, process) }
+    return add(state, identity, ObjectContent())
+  }
+
+  private func add(
+    _ state: ObjectState, _ identity: Identity, _ content: ObjectContent
+  ) -> UInt32 {
+    let number = UInt32(states.count)
+    known[identity] = number
     states.append(state)
-    sources.append(path)
-    return UInt32(states.count - 1)
+    contents.append(content)
+    return number
+  }
+
+  private func state(
+    named link: String, inode: UInt64, _ process: ProcessID
+  ) throws(CheckpointError) -> ObjectState {
+    var state = ObjectState()
+    let suffix = " (deleted)"
+    let name = link.hasSuffix(suffix) ? String(link.dropLast(suffix.count)) : link
+    if name == "/dev/zero" || name.hasPrefix("[anon_shmem:") {
+      state.kind = .anonymous
+    } else if name.hasPrefix("/memfd:") {
+      state.kind = .memoryFile
+      state.name = String(name.dropFirst("/memfd:".count))
+    } else if name.hasPrefix("/SYSV"), name.utf8.count == 13 {
+      state.kind = .systemV
+      state.id = Int32(truncatingIfNeeded: inode)
+    } else if !name.hasPrefix("/") || name.hasPrefix("/[aio]") {
+      throw .obstacles([Obstacle(process, link, "is memory that the kernel itself works with")])
+    } else {
+      state.kind = link.hasSuffix(suffix) ? .deletedFile : .namedFile
+      state.name = name
+    }
+    return state
+  }
+
+  private func describe(_ state: inout ObjectState, _ process: ProcessID) throws(CheckpointError) {
+    let (theirs, ours) = try about(process) { () throws(SystemCallError) in
+      (
+        try Files.linkTarget("\(process.folder)/ns/ipc"), try Files.linkTarget("/proc/self/ns/ipc")
+      )
+    }
+    guard theirs == ours else {
+      throw .obstacles([
+        Obstacle(
+          process, "System V shared memory \(state.id)", "is in another IPC namespace than this one")
+      ])
+    }
+    let id = state.id
+    let segment = try about(process) { () throws(SystemCallError) in
+      try SystemVMemory(status: id)
+    }
+    state.key = segment.key
+    state.byteCount = segment.byteCount
+    (state.user, state.group) = (segment.user, segment.group)
+    state.permissions = segment.mode & 0o777
+    state.isRemoved = segment.isRemoved
+    state.isLocked = segment.isLocked
+  }
+
+  // MARK: Others
+
+  /// What is shared with a process outside of the tree can't be saved: afterwards it would not be shared.
+  func outsiders(of tree: Set<ProcessID>) -> [Obstacle] {
+    let inner = mappings.filter { states[Int($0.object)].kind != .namedFile }
+    guard !inner.isEmpty, let all = try? Files.list("/proc") else { return [] }
+    var wanted: [Identity: Int] = [:]
+    for (index, mapping) in inner.enumerated() {
+      wanted[Identity(device: mapping.area.device, inode: mapping.area.inode)] = index
+    }
+    var obstacles: [Obstacle] = []
+    for other in all.compactMap({ Int32($0) }).map(ProcessID.init) where !tree.contains(other) {
+      let areas = (try? MemoryArea.all(of: other, withFlags: false)) ?? []
+      for area in areas where area.isShared && area.isBackedByFile {
+        guard
+          let index = wanted.removeValue(
+            forKey: Identity(device: area.device, inode: area.inode))
+        else { continue }
+        let mapping = inner[index]
+        obstacles.append(
+          Obstacle(
+            mapping.process,
+            "memory at \(String(mapping.area.addresses.lowerBound, radix: 16)) (\(mapping.area.name))",
+            "is shared with process \(other), which is outside of the tree",
+            remedy: "save a process that is an ancestor of both"))
+      }
+    }
+    return obstacles
   }
 }

@@ -30,6 +30,7 @@ final class TreeCapture {
       descriptors.append(try takeDescriptors(of: captures[index].process.id))
       areas.append(try takeAreas(of: captures[index]))
     }
+    obstacles += objects.outsiders(of: Set(processes.map(\.id)))
     for kind in DescriptorKinds.all {
       try noting { () throws(CheckpointError) in try kind.settle(self) }
     }
@@ -140,6 +141,15 @@ final class TreeCapture {
         if let state = try AreaCapture.state(of: area, in: capture.process.id, objects) {
           states.append(state)
         }
+      }
+    }
+    let id = capture.process.id
+    try about(id) { () throws(SystemCallError) in
+      let scan = try PageScan(of: id)
+      for index in states.indices where states[index].flags.contains("gu") {
+        states[index].guards = try scan.runs(
+          in: states[index].addresses, wanted: .guarded, excluded: []
+        ).flatMap { [$0.addresses.lowerBound, $0.addresses.upperBound] }
       }
     }
     return states

@@ -198,31 +198,95 @@ final class ProcessBuilder {
   }
 
   private func map(_ area: AreaState) throws(CheckpointError) {
-    // MAP_SHARED or MAP_PRIVATE, MAP_FIXED_NOREPLACE
-    var flags: UInt64 = (area.isShared ? 0x01 : 0x02) | 0x10_0000
-    if area.content == .anonymous { flags |= 0x20 }
-    if area.flags.contains("gd") { flags |= 0x100 }
-    if area.flags.contains("nr") { flags |= 0x4000 }
-    // A private area that was writable once counts as memory of its own, also where it is read-only now.
-    let wasWritable = !area.isShared && area.flags.contains("ac")
-    let protection = UInt64(area.protection) | (wasWritable ? 2 : 0)
-    try call(
-      .mmap, "mmap", area.address, area.byteCount, protection, flags,
-      try restoration.number(of: area), area.content == .anonymous ? 0 : area.offset)
-    if protection != UInt64(area.protection) {
-      try call(
-        .mprotect, "mprotect", area.address, area.byteCount, UInt64(area.protection))
+    if area.content == .object, let segment = try restoration.object(Int(area.object)).segment {
+      try attach(area, segment)
+    } else {
+      try mapPages(of: area)
     }
     for flag in area.flags {
-      guard let advice = Self.advice[flag] else { continue }
+      guard let advice = Self.advice[flag], !area.isDroppable else { continue }
       try call(.madvise, "madvise", area.address, area.byteCount, advice)
     }
-    if area.content == .anonymous, area.name.hasPrefix("[anon:") {
-      let name = try put(Array(area.name.dropFirst(6).dropLast().utf8.prefix(79)) + [0])
+    try installGuards(in: area)
+    for kind in ["[anon:", "[anon_shmem:"] where area.name.hasPrefix(kind) {
+      let name = try put(Array(area.name.dropFirst(kind.count).dropLast().utf8.prefix(79)) + [0])
       // PR_SET_VMA, PR_SET_VMA_ANON_NAME
       try call(.prctl, "prctl(PR_SET_VMA)", 0x5356_4d41, 0, area.address, area.byteCount, name)
     }
   }
+
+  private func installGuards(in area: AreaState) throws(CheckpointError) {
+    guard area.flags.contains("gu") else { return }
+    for index in stride(from: 0, to: area.guards.count, by: 2) {
+      // MADV_GUARD_INSTALL
+      try call(
+        .madvise, "madvise(MADV_GUARD_INSTALL)", area.guards[index],
+        area.guards[index + 1] - area.guards[index], 102)
+    }
+    // Once there were some: neighbours that differ in that do not become one area.
+    if area.guards.isEmpty {
+      try call(.madvise, "madvise(MADV_GUARD_INSTALL)", area.address, 4096, 102)
+      try call(.madvise, "madvise(MADV_GUARD_REMOVE)", area.address, 4096, 103)
+    }
+  }
+
+  /// System V memory is attached as a whole; what had been unmapped of it goes again.
+  private func attach(_ area: AreaState, _ segment: ObjectState) throws(CheckpointError) {
+    let (end, overflow) = area.offset.addingReportingOverflow(area.byteCount)
+    let whole = segment.pages.upperBound
+    guard !overflow, end <= whole else { throw .inconsistent(.overlappingAreas) }
+    var size: UInt64 = 1 << 20
+    while size < whole { size *= 2 }
+    guard
+      let place = Self.hole(
+        besides: state.areas.map(\.addresses) + [injector.scratch], byteCount: size)
+    else { throw .inconsistent(.overlappingAreas) }
+    // SHM_RDONLY, SHM_EXEC
+    let flags: UInt64 =
+      (area.needsWriting ? 0 : 0o10000) | (area.protection & 4 != 0 ? 0o100000 : 0)
+    try call(.shmat, "shmat", UInt64(UInt32(bitPattern: segment.id)), place, flags)
+    // MREMAP_MAYMOVE | MREMAP_FIXED
+    try call(
+      .mremap, "mremap", place + area.offset, area.byteCount, area.byteCount, 3, area.address)
+    if area.offset > 0 { try call(.munmap, "munmap", place, area.offset) }
+    if end < whole { try call(.munmap, "munmap", place + end, whole - end) }
+    try call(.mprotect, "mprotect", area.address, area.byteCount, UInt64(area.protection))
+  }
+
+  private func mapPages(of area: AreaState) throws(CheckpointError) {
+    // MAP_SHARED, MAP_DROPPABLE or MAP_PRIVATE; MAP_FIXED_NOREPLACE
+    var flags: UInt64 = (area.isShared ? 0x01 : area.isDroppable ? 0x08 : 0x02) | 0x10_0000
+    if area.content == .anonymous { flags |= 0x20 }
+    if area.flags.contains("gd") { flags |= 0x100 }
+    if area.flags.contains("nr") { flags |= 0x4000 }
+    // One that will be protected has to be written first.
+    let protection = UInt64(area.protection) | (area.wasWritable ? 2 : 0)
+    try call(
+      .mmap, "mmap", area.address, area.byteCount, protection, flags,
+      try restoration.number(of: area), area.content == .anonymous ? 0 : area.offset)
+  }
+
+  /// The quicker way to fill memory, where this process may use it and has enough to fill.
+  func takeFilling() throws(SystemCallError) -> SpaceMemory.Filling? {
+    let areas = state.areas.filter {
+      // Where pages shall be huge, writing makes them so.
+      $0.content == .anonymous && $0.keepsPages && !$0.flags.contains("hg")
+    }
+    guard areas.reduce(0, { $0 + $1.byteCount }) >= Self.leastToFill, !Machine.usesHugePages,
+      let number = try? injector.callForResult(.userfaultfd, [PageFiller.flags]), number >= 0
+    else { return nil }
+    let descriptor = try? id.openDescriptor().takeDescriptor(Int32(number))
+    _ = try? injector.callForResult(.close, [UInt64(number)])
+    guard let descriptor, let filler = try? PageFiller(descriptor) else { return nil }
+    var ranges: [Range<UInt64>] = []
+    for area in areas.sorted(by: { $0.address < $1.address }) {
+      // An area that can't be filled so is written.
+      if (try? filler.register(area.addresses)) != nil { ranges.append(area.addresses) }
+    }
+    return SpaceMemory.Filling(filler: filler, ranges: ranges)
+  }
+
+  private static let leastToFill: UInt64 = 4 << 20
 
   private static let advice: [String: UInt64] = [
     "hg": 14, "nh": 15, "dd": 16, "dc": 10, "wf": 18, "mg": 12, "rr": 1, "sr": 2,
@@ -230,10 +294,8 @@ final class ProcessBuilder {
 
   /// Everything else but the threads' registers: to be called when memory has its content.
   func complete() throws(CheckpointError) {
-    for area in state.areas where area.flags.contains("lo") {
-      try call(.mlock, "mlock", area.address, area.byteCount)
-    }
     try describeMemory()
+    try setMemoryOptions()
     try takeDirectories()
     try placeDescriptors()
     for thread in state.threads.dropFirst() { try makeThread(thread) }
@@ -279,6 +341,43 @@ final class ProcessBuilder {
     // struct prctl_mm_map
     let map = try put(words: state.memory.places + [vector, count | executable << 32])
     try call(.prctl, "prctl(PR_SET_MM_MAP)", 35, 14, map, 104)
+  }
+
+  private func setMemoryOptions() throws(CheckpointError) {
+    for area in state.areas where area.wasWritable && area.protection & 2 == 0 {
+      try call(.mprotect, "mprotect", area.address, area.byteCount, UInt64(area.protection))
+    }
+    for area in state.areas where area.flags.contains("lo") {
+      // MLOCK_ONFAULT
+      try want(
+        .mlock2, [area.address, area.byteCount, area.flags.contains("lf") ? 1 : 0],
+        "memory at \(String(area.address, radix: 16))", "could not be locked")
+    }
+    let memory = state.memory
+    if memory.lockedInFuture != 0 {
+      try want(
+        .mlockall, [UInt64(memory.lockedInFuture)], "memory to come", "could not be locked")
+    }
+    // PR_SET_THP_DISABLE: the lowest bit says whether, the others how.
+    let huge = UInt64(memory.avoidsHugePages)
+    try want(
+      .prctl, [41, huge & 1, huge & ~1, 0, 0], "PR_SET_THP_DISABLE", "could not be set")
+    if memory.mergesPages {
+      try want(.prctl, [67, 1, 0, 0, 0], "PR_SET_MEMORY_MERGE", "could not be set")
+    }
+    for area in state.areas where area.flags.contains("sl") && area.content != .kernel {
+      try call(.mseal, "mseal", area.address, area.byteCount, 0)
+    }
+  }
+
+  /// Makes a call that the process can do without.
+  private func want(
+    _ call: KernelCall, _ arguments: [UInt64], _ place: String, _ reason: String
+  ) throws(CheckpointError) {
+    let result = try inside(id) { () throws(InjectionError) in
+      try injector.callForResult(call, arguments)
+    }
+    if result < 0 { restoration.warn(state.id, place, reason) }
   }
 
   private func takeDirectories() throws(CheckpointError) {
@@ -464,6 +563,12 @@ final class ProcessBuilder {
       for thread in threads { try thread.detach() }
     }
   }
+}
+
+extension AreaState {
+  /// A private area that was writable once counts as memory of its own, also where it is read-only now; the
+  /// kernel forgets that when it is protected before anything was written there.
+  fileprivate var wasWritable: Bool { !isShared && flags.contains("ac") }
 }
 
 extension FixedWidthInteger {

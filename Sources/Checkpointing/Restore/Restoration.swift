@@ -38,7 +38,7 @@ final class Restoration {
   private var opened: [OpenFile] = []
   private var mapped: [MappedFile: OpenFile] = [:]
   private var directories: [String: OpenFile] = [:]
-  private var objects: [OpenFile] = []
+  private(set) var objects: [RestoredObject] = []
   /// Below here are the numbers that processes of the tree use.
   private let lowestNumber: Int32
 
@@ -48,16 +48,9 @@ final class Restoration {
   }
 
   /// A descriptor that children find under the same number.
-  final class OpenFile {
+  final class OpenFile: Sendable {
     let descriptor: OwnedDescriptor
     init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
-    func copy() throws(CheckpointError) -> OwnedDescriptor {
-      do throws(SystemCallError) {
-        return try descriptor.duplicate(from: 3)
-      } catch {
-        throw .system(error, process: nil)
-      }
-    }
     var number: UInt64 { UInt64(UInt32(bitPattern: descriptor.numberForChildren())) }
   }
 
@@ -65,22 +58,24 @@ final class Restoration {
     self.state = state
     self.options = options
     lowestNumber = 64 + (state.processes.flatMap(\.descriptors).map(\.number).max() ?? 0)
+    // Objects first: descriptors may be of the files that come back with them.
+    for (index, object) in state.objects.enumerated() {
+      let isWritten = state.processes.contains {
+        $0.areas.contains { $0.content == .object && $0.object == index && $0.needsWriting }
+      }
+      objects.append(try RestoredObject(object, isWritten: isWritten, self))
+    }
     for description in state.descriptions {
       guard let kind = DescriptorKinds.kind(named: description.kind) else {
         throw .inconsistent(.unknownKind(description.kind))
       }
       opened.append(try keep(try kind.reopen(description, self)))
     }
-    for object in state.objects {
-      let memory = try about(nil) { () throws(SystemCallError) in
-        try OwnedDescriptor.sharedMemory(name: object.name, byteCount: Int(object.byteCount))
-      }
-      objects.append(try keep(memory))
-    }
     for process in state.processes where process.life != .zombie { try openPaths(of: process) }
   }
 
-  private func keep(_ descriptor: consuming OwnedDescriptor) throws(CheckpointError) -> OpenFile {
+  /// Under a number that the tree does not use.
+  func keep(_ descriptor: consuming OwnedDescriptor) throws(CheckpointError) -> OpenFile {
     let lowest = lowestNumber
     let high = try about(nil) { () throws(SystemCallError) in
       try descriptor.duplicate(from: lowest)
@@ -139,6 +134,12 @@ final class Restoration {
 
   // MARK: For the processes
 
+  /// Memory that processes share gets what only now can be set.
+  func finishObjects() throws(CheckpointError) { for object in objects { try object.finish() } }
+
+  /// Removes what would stay though the tree does not.
+  func abandon() { for object in objects { object.abandon() } }
+
   func number(ofDescription index: UInt32) throws(CheckpointError) -> UInt64 {
     guard Int(index) < opened.count else { throw .inconsistent(.unknownDescription) }
     return opened[Int(index)].number
@@ -148,8 +149,7 @@ final class Restoration {
   func number(of area: AreaState) throws(CheckpointError) -> UInt64 {
     switch area.content {
     case .object:
-      guard Int(area.object) < objects.count else { throw .inconsistent(.unknownObject) }
-      return objects[Int(area.object)].number
+      return try object(Int(area.object)).number(forWriting: area.needsWriting)
     case .file:
       let key = MappedFile(path: area.name, isWritable: area.needsWriting)
       guard let file = mapped[key] else { throw .inconsistent(.unknownObject) }
@@ -158,7 +158,8 @@ final class Restoration {
     }
   }
 
-  func object(_ index: Int) throws(CheckpointError) -> OpenFile {
+  /// Memory or a file that the checkpoint holds.
+  func object(_ index: Int) throws(CheckpointError) -> RestoredObject {
     guard objects.indices.contains(index) else { throw .inconsistent(.unknownObject) }
     return objects[index]
   }
@@ -171,6 +172,13 @@ final class Restoration {
   private func openPaths(of process: ProcessState) throws(CheckpointError) {
     for path in [process.workingDirectory, process.root, process.executable]
     where directories[path] == nil {
+      // A program whose file has been deleted or replaced since it was started.
+      if path == process.executable,
+        let area = process.areas.first(where: { $0.content == .object && $0.name == path })
+      {
+        directories[path] = try object(Int(area.object)).forReading
+        continue
+      }
       let file = try about(nil) { () throws(SystemCallError) in
         try OwnedDescriptor.open(
           place(of: path), flags: path == process.executable ? 0 : Self.pathOnly)
@@ -199,8 +207,13 @@ final class Restoration {
         throw .system(error, process: nil)
       }
     }()
-    // What is mapped shared is the file's own and may go on changing.
-    if FileFingerprint(details) == saved || area.isShared { return }
+    if FileFingerprint(details) == saved { return }
+    if area.isShared {
+      // What is mapped shared is the file's own and may go on changing.
+      warn(
+        process.id, area.name, "has changed since, and the process that maps it finds it so")
+      return
+    }
     throw .obstacles([
       Obstacle(
         ProcessID(process.id), area.name,

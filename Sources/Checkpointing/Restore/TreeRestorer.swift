@@ -7,6 +7,7 @@ import SystemPackage
 package final class TreeRestorer {
   private let restoration: Restoration
   private var builders: [ProcessBuilder] = []
+  private var madeMemory: TreeMemory?
 
   package var warnings: [Obstacle] { restoration.warnings }
   /// The process at the root.
@@ -105,8 +106,15 @@ package final class TreeRestorer {
     }
   }
 
-  /// Where the pages go: to be filled between `init` and `complete`, by any thread.
+  /// Where the pages go: to be filled between `init` and `complete`, by any number of threads.
   package func memory() throws(CheckpointError) -> TreeMemory {
+    if let madeMemory { return madeMemory }
+    let made = try makeMemory()
+    madeMemory = made
+    return made
+  }
+
+  private func makeMemory() throws(CheckpointError) -> TreeMemory {
     let state = restoration.state
     var spaces: [SpaceMemory?] = []
     for process in state.processes {
@@ -116,19 +124,16 @@ package final class TreeRestorer {
       }
       spaces.append(
         try about(builder.id) { () throws(SystemCallError) in
-          try SpaceMemory(of: builder.id, process.areas)
+          try SpaceMemory(of: builder.id, process.areas, builder.takeFilling())
         })
     }
-    var objects: [ObjectMemory] = []
-    for (index, object) in state.objects.enumerated() {
-      let descriptor = try restoration.object(index).copy()
-      objects.append(ObjectMemory(descriptor, byteCount: object.byteCount))
-    }
-    return TreeMemory(processes: spaces, objects: objects)
+    return TreeMemory(processes: spaces, objects: restoration.objects)
   }
 
   /// Everything but running: all that a process sets is set.
   package func complete() throws(CheckpointError) {
+    madeMemory?.finish()
+    try restoration.finishObjects()
     let ids = Set(restoration.state.processes.map(\.id))
     for builder in builders {
       let group = builder.state.processGroup
@@ -152,5 +157,7 @@ package final class TreeRestorer {
       for thread in builder.threads { _ = try? thread.wait() }
     }
     builders = []
+    madeMemory = nil
+    restoration.abandon()
   }
 }

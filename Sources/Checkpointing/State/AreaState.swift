@@ -28,8 +28,11 @@ package struct AreaState: FieldCoded, Equatable, Sendable {
   package var object: UInt32 = 0
   /// The file as it was: size, modification time (seconds, nanoseconds); see `FileIdentityState`.
   package var file: FileFingerprint?
-  /// The two-letter flags of /proc/PID/smaps that somebody chose: gd nr lo hg nh dd dc wf mg rr sr ac.
+  /// The two-letter flags of /proc/PID/smaps that somebody chose: gd nr lo lf hg nh dd dc wf mg rr sr ac mw
+  /// gu dp sl.
   package var flags: [String] = []
+  /// Pages that may not be touched (MADV_GUARD_INSTALL): first address and end of each run.
+  package var guards: [UInt64] = []
 
   package init() {}
 
@@ -46,11 +49,19 @@ package struct AreaState: FieldCoded, Equatable, Sendable {
     try coder.field(8, &object)
     try coder.field(9, &file)
     try coder.field(10, &flags)
+    try coder.field(11, &guards)
     // What a hostile image could wrap around.
     guard byteCount > 0, byteCount % 4096 == 0, address % 4096 == 0,
       address.addingReportingOverflow(byteCount).partialValue <= Self.end,
       address < Self.end, byteCount < Self.end
     else { throw .outOfRange(1) }
+    guard guards.count % 2 == 0 else { throw .outOfRange(11) }
+    for index in stride(from: 0, to: guards.count, by: 2) {
+      let (start, end) = (guards[index], guards[index + 1])
+      guard start >= address, start < end, end <= address + byteCount else {
+        throw .outOfRange(11)
+      }
+    }
   }
 
   /// The end of the addresses that a process may have (five-level paging included).

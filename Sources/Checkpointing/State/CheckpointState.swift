@@ -57,17 +57,3 @@ package struct DescriptionState: FieldCoded, Equatable, Sendable {
     try coder.field(4, &detail)
   }
 }
-
-/// Memory that is shared between mappings, and has no file that would keep it.
-package struct ObjectState: FieldCoded, Equatable, Sendable {
-  package var byteCount: UInt64 = 0
-  /// What /proc shows of it, for people.
-  package var name = ""
-
-  package init() {}
-
-  package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
-    try coder.field(1, &byteCount)
-    try coder.field(2, &name)
-  }
-}

@@ -85,12 +85,20 @@ package struct MemoryState: FieldCoded, Equatable, Sendable {
   package var places: [UInt64] = []
   /// What the kernel told the program at its start, as it lies in memory.
   package var auxiliaryVector: [UInt8] = []
+  /// What mlockall(2) said of memory to come: MCL_FUTURE, MCL_ONFAULT.
+  package var lockedInFuture: UInt32 = 0
+  /// prctl(2): PR_GET_THP_DISABLE and PR_GET_MEMORY_MERGE.
+  package var avoidsHugePages: UInt32 = 0
+  package var mergesPages = false
 
   package init() {}
 
   package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
     try coder.field(1, &places)
     try coder.field(2, &auxiliaryVector)
+    try coder.field(3, &lockedInFuture)
+    try coder.field(4, &avoidsHugePages)
+    try coder.field(5, &mergesPages)
   }
 }
 

@@ -36,6 +36,8 @@
 
     private enum Layout {
       static let code: UInt64 = 0
+      /// Code for calls that make processes.
+      static let cloningCode: UInt64 = 256
       /// The stack that a signal handler may use, should the thread be let go of in between, grows down
       /// from the frame.
       static let frame: UInt64 = 16 << 10
@@ -71,6 +73,8 @@
       scratch = start..<start + Layout.byteCount
       try tracing { () throws(SystemCallError) in
         try memory.write(Self.code(frame: start + Layout.frame), at: start + Layout.code)
+        try memory.write(
+          Self.cloningCode(frame: start + Layout.frame), at: start + Layout.cloningCode)
       }
     }
 
@@ -196,6 +200,59 @@
         call, arguments, in: inside.thread, &registers, at: scratch.lowerBound + Layout.code)
     }
 
+    /// A process that an injected call has made.
+    package struct Made {
+      /// As its maker knows it, which may live in another namespace of numbers than we.
+      package let number: Int32
+      /// Stopped before it ran at all; if nobody traces it any more, it ends at once.
+      package let thread: TracedThread
+    }
+
+    /// Makes the borrowed thread clone(2) itself; its maker must be traced with `clones`.
+    package func clone(flags: UInt64) throws(InjectionError) -> Made {
+      guard let inside else { preconditionFailure("no thread is borrowed") }
+      return try clone(flags: flags, in: inside.thread, inside.working)
+    }
+
+    /// The same in a process that such a clone has made and that has never run.
+    package func clone(flags: UInt64, in copy: TracedThread) throws(InjectionError) -> Made {
+      let registers = try tracing { () throws(SystemCallError) in try copy.registers() }
+      return try clone(flags: flags, in: copy, registers)
+    }
+
+    private func clone(
+      flags: UInt64, in thread: TracedThread, _ working: Registers
+    ) throws(InjectionError) -> Made {
+      var registers = working
+      registers.prepare(
+        .clone, [flags, 0, 0, 0, 0], at: scratch.lowerBound + Layout.cloningCode)
+      let prepared = registers
+      try tracing { () throws(SystemCallError) in try thread.set(prepared) }
+      try Self.runToSystemCallStop(thread)  // about to enter
+      let made = try Self.runToSystemCallStop(thread)  // has left
+      let result = try tracing { () throws(SystemCallError) in try thread.registers() }.callResult
+      guard result > 0, let made else {
+        throw .refused(call: "clone", errno: Errno(rawValue: CInt(clamping: -result)))
+      }
+      let child = TracedThread(inherited: made, of: made)
+      while true {
+        let stop = try tracing { () throws(SystemCallError) in try child.wait() }
+        if stop == .interrupted { break }
+        if stop?.isEnd ?? true { throw .ended(made) }
+        try tracing { () throws(SystemCallError) in try child.resume() }
+      }
+      return Made(number: Int32(truncatingIfNeeded: result), thread: child)
+    }
+
+    /// Makes a call in a process that `clone` has made and that has never run.
+    package func callForResult(
+      _ call: KernelCall, _ arguments: [UInt64], in copy: TracedThread
+    ) throws(InjectionError) -> Int {
+      var registers = try tracing { () throws(SystemCallError) in try copy.registers() }
+      return try Self.call(
+        call, arguments, in: copy, &registers, at: scratch.lowerBound + Layout.cloningCode)
+    }
+
     /// Makes a call in the borrowed thread, and throws what it refuses.
     @discardableResult
     package func call(
@@ -250,14 +307,21 @@
       return registers.callResult
     }
 
-    private static func runToSystemCallStop(_ thread: TracedThread) throws(InjectionError) {
+    /// Returns the process that was made on the way.
+    @discardableResult
+    private static func runToSystemCallStop(
+      _ thread: TracedThread
+    ) throws(InjectionError) -> ProcessID? {
+      var made: ProcessID?
       while true {
         try tracing { () throws(SystemCallError) in try thread.resumeToSystemCall() }
         let stop = try tracing { () throws(SystemCallError) in try thread.wait() }
         switch stop {
-        case .systemCall: return
+        case .systemCall: return made
         case .exited, .killed: throw .ended(thread.id)
-        case .interrupted, .groupStopped, .cloned: continue  // an old request, or what was made is stopped
+        case .cloned:
+          made = try tracing { () throws(SystemCallError) in try thread.madeProcess() }
+        case .interrupted, .groupStopped: continue  // an old request
         case .signal, .event, nil: throw .unexpected(thread.id, stop)
         }
       }
@@ -271,6 +335,19 @@
         UInt8(truncatingIfNeeded: (frame + SignalFrame.contextOffset) >> (8 * $0))
       }
       code += [0xb8, 15, 0, 0, 0]  // mov $15, %eax: rt_sigreturn
+      code += [0x0f, 0x05]  // syscall
+      return code
+    }
+
+    /// The same for a call that makes a process, which ends should nobody stop it there.
+    private static func cloningCode(frame: UInt64) -> [UInt8] {
+      let rest = Self.code(frame: frame).dropFirst(2)
+      var code: [UInt8] = [0x0f, 0x05]  // syscall
+      code += [0x48, 0x85, 0xc0]  // test %rax, %rax
+      code += [0x74, UInt8(rest.count)]  // jz past the rest
+      code += rest
+      code += [0x31, 0xff]  // xor %edi, %edi
+      code += [0xb8, 231, 0, 0, 0]  // mov $231, %eax: exit_group
       code += [0x0f, 0x05]  // syscall
       return code
     }

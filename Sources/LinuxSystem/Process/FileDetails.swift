@@ -13,6 +13,9 @@ package struct FileDetails: Equatable, Sendable {
   /// How many names it has.
   package let linkCount: UInt64
   package let byteCount: UInt64
+  /// Who owns it.
+  package let user: UInt32
+  package let group: UInt32
   /// Last modification.
   package let modified: (seconds: Int64, nanoseconds: UInt32)
 
@@ -46,6 +49,11 @@ package struct FileDetails: Equatable, Sendable {
     (clinux_major(node), clinux_minor(node))
   }
 
+  /// Major and minor number of the device that it is on.
+  package var deviceNumbers: MemoryArea.DeviceNumbers {
+    MemoryArea.DeviceNumbers(major: clinux_major(device), minor: clinux_minor(device))
+  }
+
   init(_ status: stat) {
     mode = status.st_mode
     device = UInt64(status.st_dev)
@@ -53,6 +61,8 @@ package struct FileDetails: Equatable, Sendable {
     node = UInt64(status.st_rdev)
     linkCount = UInt64(status.st_nlink)
     byteCount = UInt64(bitPattern: Int64(status.st_size))
+    user = status.st_uid
+    group = status.st_gid
     modified = (Int64(status.st_mtim.tv_sec), UInt32(truncatingIfNeeded: status.st_mtim.tv_nsec))
   }
 }
@@ -126,6 +136,19 @@ extension OwnedDescriptor {
   ) throws(SystemCallError) -> OwnedDescriptor {
     let descriptor = try withCPath(name, for: "memfd_create") { pointer throws(SystemCallError) in
       try kernelCall(.memfdCreate, "memfd_create", on: name, Int(bitPattern: pointer), 1)
+    }
+    let memory = OwnedDescriptor(owning: CInt(descriptor), name: name)
+    try memory.truncate(to: byteCount)
+    return memory
+  }
+
+  /// The same, with seals that can be set.
+  package static func memoryFile(
+    name: String, byteCount: Int
+  ) throws(SystemCallError) -> OwnedDescriptor {
+    let descriptor = try withCPath(name, for: "memfd_create") { pointer throws(SystemCallError) in
+      // MFD_CLOEXEC | MFD_ALLOW_SEALING
+      try kernelCall(.memfdCreate, "memfd_create", on: name, Int(bitPattern: pointer), 3)
     }
     let memory = OwnedDescriptor(owning: CInt(descriptor), name: name)
     try memory.truncate(to: byteCount)

@@ -14,6 +14,8 @@ package struct MemoryArea: Equatable, Sendable {
   package var name: String
   /// The kernel's two-letter flags (VmFlags); empty where only `maps` was read.
   package var flags: Set<String>
+  /// The key of pkey_mprotect(2); 0 for none.
+  package var protectionKey: UInt32 = 0
 
   package struct Protection: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32
@@ -101,6 +103,11 @@ extension MemoryArea {
         if !areas.isEmpty {
           areas[areas.count - 1].flags = Set(
             line.dropFirst(8).split(separator: " ").map(String.init))
+        }
+      } else if line.hasPrefix("ProtectionKey:") {
+        if !areas.isEmpty {
+          areas[areas.count - 1].protectionKey =
+            line.split(separator: " ").last.flatMap { UInt32($0) } ?? 0
         }
       } else if line.first?.isHexDigit == true, line.contains("-"),
         let area = MemoryArea(line: line)

@@ -37,9 +37,20 @@ package struct PageScan: ~Copyable, Sendable {
   }
 
   /// The runs of pages within the addresses that have one of `wanted` and none of `excluded`; the categories
-  /// named in either are told.
+  /// named in either are told. A kernel that does not know guarded pages is asked without them.
   package func runs(
     in addresses: Range<UInt64>, wanted: Categories, excluded: Categories
+  ) throws(SystemCallError) -> [Run] {
+    do throws(SystemCallError) {
+      return try scan(addresses, wanted, excluded)
+    } catch  where error.errno == .invalidArgument && wanted.union(excluded).contains(.guarded) {
+      let rest = wanted.subtracting(.guarded)
+      return rest.isEmpty ? [] : try scan(addresses, rest, excluded.subtracting(.guarded))
+    }
+  }
+
+  private func scan(
+    _ addresses: Range<UInt64>, _ wanted: Categories, _ excluded: Categories
   ) throws(SystemCallError) -> [Run] {
     var runs: [Run] = []
     var regions = [UInt64](repeating: 0, count: 3 * Self.regionLimit)

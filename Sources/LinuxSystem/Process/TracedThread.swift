@@ -33,7 +33,7 @@ package final class TracedThread {
 
   private enum Request {
     static let resume = 7, detach = 17, resumeToSystemCall = 24, setOptions = 0x4200
-    static let signalInformation = 0x4202
+    static let eventMessage = 0x4201, signalInformation = 0x4202
     static let registerSet = 0x4204, setRegisterSet = 0x4205, seize = 0x4206, interrupt = 0x4207
     static let listen = 0x4208, peekSignals = 0x4209, signalMask = 0x420a, setSignalMask = 0x420b
     static let seccompFilter = 0x420c, rseqConfiguration = 0x420f
@@ -138,6 +138,15 @@ package final class TracedThread {
 
   package func set(extendedState: [UInt8]) throws(SystemCallError) {
     try setRegisterSet(0x202, extendedState)
+  }
+
+  /// At a `cloned` stop: what it has made.
+  package func madeProcess() throws(SystemCallError) -> ProcessID {
+    var message: [UInt64] = [0]
+    try withAddress(of: &message) { (message) throws(SystemCallError) in
+      try request("PTRACE_GETEVENTMSG", Request.eventMessage, data: message)
+    }
+    return ProcessID(Int32(truncatingIfNeeded: message[0]))
   }
 
   /// Which signals are blocked: bit n - 1 for signal n.

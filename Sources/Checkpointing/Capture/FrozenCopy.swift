@@ -1,0 +1,139 @@
+import BinaryCodec
+import LinuxSystem
+import SystemPackage
+
+/// A copy-on-write copy of a stopped process's memory, which stays as it was when the process runs on.
+///
+/// The process is made to fork, and its child to make a process that shares the child's memory; then the child
+/// is ended and the process is made to wait for it. What is left is nobody's child but init's: the process
+/// has no child that it did not make, gets no signal, and its wait(2) finds nothing. The copy never runs.
+final class FrozenCopy {
+  let memory: CopiedMemory
+  private let thread: TracedThread
+
+  /// What the copy takes of the process by reference, so that nothing is closed or unlocked later than it
+  /// would be: CLONE_FS | CLONE_FILES. No signal at its end.
+  private static let sharing: UInt64 = 0x200 | 0x400
+  /// CLONE_VM
+  private static let sharedMemory: UInt64 = 0x100
+  /// __WALL
+  private static let anyChild: UInt64 = 0x4000_0000
+
+  /// Of a process that was taken down and stands still.
+  init(of capture: ProcessCapture) throws(CheckpointError) {
+    let id = capture.process.id
+    let leader = capture.threads[0]
+    let pin = ProcessorPin(like: id)
+    defer { pin.release() }
+    let injector = try capture.makeInjector()
+    var made: TracedThread?
+    var failure: CheckpointError?
+    do throws(CheckpointError) {
+      made = try inside(id) { () throws(InjectionError) in
+        try Self.make(with: injector, in: leader, capture.areas)
+      }
+    } catch {
+      failure = error
+    }
+    do throws(CheckpointError) {
+      try inside(id) { () throws(InjectionError) in
+        try injector.leave()
+        try injector.remove(in: leader.thread, registers: leader.registersToResume)
+      }
+    } catch {
+      failure = failure ?? error
+    }
+    try? leader.thread.setOptions(.markSystemCalls)
+    if let made, failure == nil {
+      do throws(SystemCallError) {
+        memory = try CopiedMemory(of: made.process)
+        thread = made
+        // The first to go when memory gets short.
+        let text = Array("1000".utf8)
+        try OwnedDescriptor.open("\(made.process.folder)/oom_score_adj", access: .writeOnly)
+          .writeStream(text.rawBytes, range: 0..<text.count)
+        return
+      } catch {
+        failure = .system(error, process: id)
+      }
+    }
+    if let made { Self.end(made) }
+    throw failure ?? .vanished(id)
+  }
+
+  private static func make(
+    with injector: CallInjector, in leader: ThreadCapture, _ areas: [MemoryArea]
+  ) throws(InjectionError) -> TracedThread {
+    do throws(SystemCallError) {
+      try leader.thread.setOptions([.markSystemCalls, .clones])
+    } catch {
+      throw .tracing(error)
+    }
+    try injector.enter(leader.thread, registers: leader.registersToResume)
+    let child = try injector.clone(flags: sharing)
+    var copy: TracedThread?
+    var failure: InjectionError?
+    do throws(InjectionError) {
+      copy = try injector.clone(flags: sharing | sharedMemory, in: child.thread).thread
+    } catch {
+      failure = error
+    }
+    end(child.thread)
+    do throws(InjectionError) {
+      try injector.call(
+        .wait4, "wait4", [UInt64(UInt32(bitPattern: child.number)), 0, anyChild, 0])
+      if let copy { try letGo(of: areas, in: copy, injector) }
+    } catch {
+      failure = failure ?? error
+    }
+    if let failure {
+      if let copy { end(copy) }
+      throw failure
+    }
+    return copy!
+  }
+
+  /// What is shared is not the copy's: who counts its users shall not count it.
+  private static func letGo(
+    of areas: [MemoryArea], in copy: TracedThread, _ injector: CallInjector
+  ) throws(InjectionError) {
+    for area in areas where area.isShared {
+      _ = try injector.callForResult(
+        .munmap, [area.addresses.lowerBound, area.byteCount], in: copy)
+    }
+  }
+
+  private static func end(_ thread: TracedThread) {
+    try? thread.id.send(signal: 9)
+    while let stop = try? thread.wait(), !stop.isEnd { try? thread.resume() }
+  }
+
+  /// Ends the copy.
+  func remove() { Self.end(thread) }
+}
+
+/// The memory of such a copy. It is read through /proc, which leaves pages shared; process_vm_readv would
+/// give the copy a page of its own for each.
+final class CopiedMemory: MemorySource {
+  let process: ProcessID
+  private let memory: ProcessMemory
+
+  init(of process: ProcessID) throws(SystemCallError) {
+    self.process = process
+    memory = try ProcessMemory(of: process)
+  }
+
+  func read(into buffer: inout MutableRawSpan, _ areas: [Range<UInt64>]) throws(SystemCallError) {
+    var done = 0
+    for area in areas {
+      let got = try memory.read(into: &buffer, range: done..<done + area.count, at: area.lowerBound)
+      if got < area.count {
+        // It was ended, as memory got short.
+        throw SystemCallError(
+          call: "pread", subject: "the frozen copy of a process", errno: .noMemory,
+          transferredByteCount: got)
+      }
+      done += area.count
+    }
+  }
+}

@@ -1,0 +1,258 @@
+import BinaryCodec
+import LinuxSystem
+import SystemPackage
+
+/// Memory or a file that the checkpoint holds, made again for processes to map and to open.
+///
+/// Any number of threads may fill it at once.
+final class RestoredObject: Sendable {
+  let state: ObjectState
+  /// What processes inherit; none for a System V segment, which they attach by its number.
+  let forReading: Restoration.OpenFile?
+  private let forWriting: Restoration.OpenFile?
+  /// This process's own way to the content.
+  private let content = Monitor(Content())
+  /// What has to go when the tree is not to be.
+  private let undo: Undo?
+
+  private enum Undo: Sendable {
+    case file(String)
+    case segment(Int32)
+  }
+
+  /// Opened when it is needed first: what is open before the tree is made, the tree has open as well.
+  private struct Content: Sendable {
+    var file: Restoration.OpenFile?
+    var mapping: OwnSharedMapping?
+  }
+
+  /// The System V segment that this is.
+  var segment: ObjectState? { state.kind == .systemV ? state : nil }
+
+  /// - Parameter isWritten: a process maps it so that it may write.
+  init(
+    _ state: ObjectState, isWritten: Bool, _ restoration: Restoration
+  ) throws(CheckpointError) {
+    self.state = state
+    if state.kind == .systemV {
+      try Self.makeSegment(state)
+      (forReading, forWriting, undo) = (nil, nil, .segment(state.id))
+      return
+    }
+    let path = restoration.place(of: state.name)
+    let isThere = state.kind == .namedFile && Files.exists(path)
+    let file = try restoration.keep(try Self.make(state, at: path, isThere: isThere, restoration))
+    let reading = try about(nil) { () throws(SystemCallError) in
+      try file.descriptor.reopen(flags: 0)
+    }
+    forReading = try restoration.keep(reading)
+    if state.kind == .deletedFile {
+      try about(nil) { () throws(SystemCallError) in try Files.unlink(path) }
+    }
+    undo = state.kind == .namedFile && !isThere ? .file(path) : nil
+    // A file that some process has open for writing can't be anybody's program.
+    forWriting = isWritten || state.kind != .deletedFile ? file : nil
+  }
+
+  // MARK: Making
+
+  private static func make(
+    _ state: ObjectState, at path: String, isThere: Bool, _ restoration: Restoration
+  ) throws(CheckpointError) -> OwnedDescriptor {
+    do throws(SystemCallError) {
+      switch state.kind {
+      case .anonymous: return try anonymous(state, restoration)
+      case .memoryFile:
+        return try OwnedDescriptor.memoryFile(
+          name: state.name, byteCount: Int(state.byteCount))
+      case .namedFile, .deletedFile:
+        let file = try OwnedDescriptor.open(
+          path, flags: isThere ? readWrite : readWrite | createExclusively, permissions: 0o600)
+        if isThere {
+          let details = try file.details()
+          guard details.kind == .regular, details.linkCount == 1, try file.isInMemory() else {
+            throw SystemCallError(call: "fstatfs", subject: path, errno: .fileExists)
+          }
+          let isOthers = !file.isOnlyOurs()
+          if isOthers && !restoration.options.acceptsChangedFiles {
+            throw SystemCallError(call: "fcntl(F_SETLEASE)", subject: path, errno: .resourceBusy)
+          }
+          if isOthers { return file }
+          try file.truncate(to: 0)
+        }
+        try set(state, on: file)
+        return file
+      case .systemV: preconditionFailure("made otherwise")
+      }
+    } catch {
+      throw .obstacles([Obstacle(ProcessID(0), path, reason(for: error), remedy: remedy(for: error))])
+    }
+  }
+
+  private static let readWrite: UInt32 = 2
+  /// O_CREAT | O_EXCL | O_NOFOLLOW
+  private static let createExclusively: UInt32 = 0o100 | 0o200 | 0o400000
+
+  private static func reason(for error: SystemCallError) -> String {
+    switch error.errno {
+    case .resourceBusy: "is used by a process that is not of the tree"
+    case .fileExists: "was a file in memory or without a name, and now there is something else in its place"
+    default: "could not be made again: \(error)"
+    }
+  }
+
+  private static func remedy(for error: SystemCallError) -> String {
+    switch error.errno {
+    case .resourceBusy: "end that process, or pass --force to share what it has there now"
+    case .fileExists, .noSuchFileOrDirectory: "lead its folder elsewhere with --map"
+    default: ""
+    }
+  }
+
+  private static func set(
+    _ state: ObjectState, on file: borrowing OwnedDescriptor
+  ) throws(SystemCallError) {
+    try file.truncate(to: Int(state.byteCount))
+    let present = try file.details()
+    if present.user != state.user || present.group != state.group {
+      try file.set(user: state.user, group: state.group)
+    }
+    try file.set(modified: (state.seconds, state.nanoseconds))
+  }
+
+  /// Memory that shows itself as what it was; where that is not allowed, memory with another name.
+  private static func anonymous(
+    _ state: ObjectState, _ restoration: Restoration
+  ) throws(SystemCallError) -> OwnedDescriptor {
+    do throws(SystemCallError) {
+      return try OwnSharedMapping(byteCount: state.byteCount).descriptor()
+    } catch  where error.errno == .notPermitted || error.errno == .permissionDenied {
+      return try OwnedDescriptor.memoryFile(
+        name: "anonymous", byteCount: Int(state.byteCount))
+    }
+  }
+
+  private static func makeSegment(_ state: ObjectState) throws(CheckpointError) {
+    let place = "System V shared memory \(state.id)"
+    do throws(SystemCallError) {
+      // One that nobody has attached is what the tree has left.
+      if let found = try? SystemVMemory(status: state.id), found.key == state.key,
+        found.attachmentCount == 0
+      {
+        try SystemVMemory.remove(state.id)
+      }
+      try SystemVMemory.make(
+        id: state.id, key: state.isRemoved ? 0 : state.key, byteCount: state.byteCount,
+        mode: state.permissions)
+      var segment = try SystemVMemory(status: state.id)
+      if segment.user != state.user || segment.group != state.group {
+        (segment.user, segment.group) = (state.user, state.group)
+        try segment.setOwner()
+      }
+      if state.isLocked { try SystemVMemory.lock(state.id) }
+    } catch {
+      let isTaken = error.errno == .fileExists || error.errno == .noSpace
+      throw .obstacles([
+        Obstacle(
+          ProcessID(0), place,
+          isTaken
+            ? "can't come back, as its number or key is another segment's"
+            : "could not be made again: \(error)",
+          remedy: isTaken ? "see ipcs(1), and remove that one with ipcrm(1)" : "")
+      ])
+    }
+  }
+
+  // MARK: Use
+
+  /// The descriptor that a process maps.
+  func number(forWriting: Bool) throws(CheckpointError) -> UInt64 {
+    guard let file = forWriting ? self.forWriting : forReading else {
+      throw .inconsistent(.unknownObject)
+    }
+    return file.number
+  }
+
+  /// A new open file description of it.
+  func reopen(flags: UInt32) throws(CheckpointError) -> OwnedDescriptor {
+    guard let file = forWriting ?? forReading else { throw .inconsistent(.unknownObject) }
+    return try about(nil) { () throws(SystemCallError) in
+      try file.descriptor.reopen(flags: flags)
+    }
+  }
+
+  /// Puts pages where they were: so many bytes at each of these offsets, one after the other.
+  func fill(_ pages: RawSpan, _ areas: [Range<UInt64>]) throws(CheckpointError) {
+    var done = 0
+    for area in areas {
+      guard area.upperBound <= state.pages.upperBound, done + area.count <= pages.byteCount else {
+        throw .inconsistent(.pageOutsideAreas)
+      }
+      // What lies behind the end of a file is no part of it.
+      let end = min(area.upperBound, max(area.lowerBound, state.byteCount))
+      let range = done..<done + Int(end - area.lowerBound)
+      try about(nil) { () throws(SystemCallError) in
+        let content = try opened()
+        if let file = content.file {
+          try file.descriptor.write(pages, range: range, at: Int(area.lowerBound))
+        } else {
+          try content.mapping?.write(pages, range: range, at: area.lowerBound)
+        }
+      }
+      done += area.count
+    }
+  }
+
+  /// Reads back what was put there.
+  func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws(CheckpointError) {
+    let count = buffer.byteCount
+    guard offset <= state.pages.upperBound, UInt64(count) <= state.pages.upperBound - offset else {
+      throw .inconsistent(.pageOutsideAreas)
+    }
+    buffer.zero()
+    do throws(SystemCallError) {
+      let content = try opened()
+      if let file = content.file {
+        _ = try file.descriptor.read(into: &buffer, range: 0..<count, at: Int(offset))
+      } else {
+        try content.mapping?.read(into: &buffer, range: 0..<count, at: offset)
+      }
+    } catch {
+      throw .system(error, process: nil)
+    }
+  }
+
+  private func opened() throws(SystemCallError) -> Content {
+    try content.withLock { content throws(SystemCallError) in
+      if let forReading, content.file == nil {
+        content.file = Restoration.OpenFile(try forReading.descriptor.reopen(flags: Self.readWrite))
+      } else if state.kind == .systemV && content.mapping == nil {
+        content.mapping = try OwnSharedMapping(attaching: state.id, byteCount: state.byteCount)
+      }
+      return content
+    }
+  }
+
+  /// To be called when all processes have mapped it and it is filled, and before any runs.
+  func finish() throws(CheckpointError) {
+    try about(nil) { () throws(SystemCallError) in
+      if state.isRemoved && state.kind == .systemV { try SystemVMemory.remove(state.id) }
+      guard let file = try opened().file else { return }
+      if state.kind != .anonymous { try file.descriptor.set(permissions: state.permissions) }
+      if state.kind == .memoryFile && state.seals != 0 { try file.descriptor.seal(state.seals) }
+      if state.kind == .namedFile || state.kind == .deletedFile {
+        try file.descriptor.set(modified: (state.seconds, state.nanoseconds))
+      }
+    }
+    content.withLock { $0 = Content() }
+  }
+
+  /// Removes what would stay though the tree does not.
+  func abandon() {
+    switch undo {
+    case .file(let path): try? Files.unlink(path)
+    case .segment(let id): try? SystemVMemory.remove(id)
+    case nil: break
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import FToolTestSupport
+import Glibc
+import LinuxSystem
+import Testing
+
+@testable import Checkpointing
+
+/// Memory is read from a copy while the program runs on, and the program can't tell.
+@Suite(.serialized) struct FrozenCopyTests: ~Copyable {
+  let scratch: ScratchDirectory
+
+  init() throws { scratch = try ScratchDirectory() }
+
+  @Test(arguments: ["childless", "threads", "family", "sharedmemory", "segments", "signals"])
+  func `runs on and comes back as it was at one moment`(_ name: String) throws {
+    let program = try CompiledProgram(name, in: scratch)
+    let child = try program.start([scratch.path("argument")], output: scratch.path("std"))
+    Machine.sleep(seconds: 0.1)
+    for round in 0..<4 {
+      Machine.sleep(seconds: 0.05)
+      let trip = try RoundTrip(saving: child.id, isCopied: true)
+      if round % 2 == 0 { continue }
+      Machine.sleep(seconds: 0.02)
+      try child.killTree()
+      try trip.restore()
+    }
+    #expect(try child.wait() == 0)
+  }
+
+  @Test func `is not made where no process may be added`() throws {
+    let program = try CompiledProgram("crowded", in: scratch)
+    let child = try program.start([], output: scratch.path("std"))
+    Machine.sleep(seconds: 0.1)
+    for _ in 0..<5 {
+      #expect(throws: CheckpointError.self) { try RoundTrip(saving: child.id, isCopied: true) }
+      _ = try RoundTrip(saving: child.id)
+    }
+    #expect(try child.wait() == 0)
+  }
+
+  /// How long a program stands still, for the record.
+  @Test(arguments: ["s", "h"]) func `stands still for the fork only`(_ kind: String) throws {
+    let byteCount = 512 << 20
+    let program = try CompiledProgram("bulk", in: scratch)
+    let child = try program.start(
+      ["\(byteCount >> 20)", kind, scratch.path("end")], output: scratch.path("std"))
+    while try scratch.text("std") != "ready\n" { Machine.sleep(seconds: 0.01) }
+    for _ in 0..<3 {
+      let start = ContinuousClock.now
+      let freezer = ProcessFreezer(root: child.id, withDescendants: true, limit: .seconds(10))
+      try freezer.freeze()
+      let tree = try TreeCapture(freezer.processes)
+      let state = tree.state()
+      let captured = ContinuousClock.now
+      let copy = try FrozenTree(of: tree, state)
+      freezer.release()
+      let end = ContinuousClock.now
+      let spaces = try copy.spaces()
+      #expect(spaces.reduce(0) { $0 + $1.plan.byteCount } >= UInt64(byteCount))
+      copy.remove()
+      let gibibytes = Double(byteCount) / Double(1 << 30)
+      let all = (end - start) / .milliseconds(1) / gibibytes
+      let copying = (end - captured) / .milliseconds(1) / gibibytes
+      print("\(kind == "h" ? "huge" : "small") pages: frozen \(all) ms a GiB, \(copying) of it to copy")
+    }
+    _ = try scratch.file("end", [])
+    #expect(try child.wait() == 0)
+  }
+}
