@@ -36,7 +36,7 @@ enum AreaCapture {
     for flag in area.flags.sorted() {
       if let reason = refusedFlags[flag] { throw obstacle(process, area, reason) }
     }
-    if area.protectionKey != 0 { throw obstacle(process, area, "has a protection key") }
+    if area.protectionKey != 0 { throw obstacle(process, area, "it has a protection key") }
     if !area.isBackedByFile {
       state.content = .anonymous
       return state
@@ -51,7 +51,7 @@ enum AreaCapture {
       try OwnedDescriptor.open(process.mappedFile(area.addresses), flags: pathOnly).details()
     }
     guard details.kind == .regular else {
-      throw obstacle(process, area, "is a mapping of something that is no file")
+      throw obstacle(process, area, "it is of something that is no file")
     }
     state.file = FileFingerprint(details)
     return state
