@@ -23,7 +23,7 @@ build: ## build for release, the Swift runtime inside
 	@Tests/setup.sh build
 	$(SWIFT) build -c release --static-swift-stdlib --product ftool
 
-demo: build ## make an array of files, break it, heal it: with every command shown
+demo: build ## break an array and heal it, kill a program and bring it back: with every command shown
 	@Tests/setup.sh demo
 	FTOOL="$$PWD/$(release)" Tests/demo.sh
 

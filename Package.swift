@@ -107,7 +107,8 @@ let package = Package(
     .target(
       name: "FToolCommands",
       dependencies: [
-        "Raid", "Checkpointing", "CheckpointFormat", "Compression", "BlockStorage", "LinuxSystem", "MDFormat", "RaidGeometry",
+        "Raid", "Checkpointing", "CheckpointFormat", "Compression", "BlockStorage", "LinuxSystem",
+        "MDFormat", "RaidGeometry",
         "BinaryCodec", systemPackage, argumentParser,
       ],
       swiftSettings: product),
@@ -166,7 +167,9 @@ let package = Package(
       exclude: ["Programs"], swiftSettings: strict),
     .testTarget(
       name: "FToolCommandsTests",
-      dependencies: ["FToolCommands", "LinuxSystem", "FToolTestSupport"], swiftSettings: strict),
+      dependencies: [
+        "FToolCommands", "Raid", "BlockStorage", "LinuxSystem", "FToolTestSupport", systemPackage,
+      ], swiftSettings: strict),
     .testTarget(
       name: "FToolEndToEndTests",
       dependencies: ["ftool", "FToolTestSupport", "LinuxSystem", "BinaryCodec", systemPackage],

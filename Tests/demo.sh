@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The life of an array in a minute: made over files, filled with a real file system, robbed of a
-# member, read all the same, rebuilt, silently damaged, scrubbed, compared.
+# member, read all the same, rebuilt, silently damaged, scrubbed, compared. Then a running program: saved,
+# killed, brought back.
 #
 # Shows each command as it runs it. FTOOL is the program.
 set -euo pipefail
@@ -84,5 +85,40 @@ run "ftool raid read a.img --length 64M -o back.ext4"
 run "cmp tree.ext4 back.ext4"
 same "$(hash_of < back.ext4)" "$original" "the healed array"
 run "e2fsck -fn back.ext4"
+
+say "What this machine allows for running programs:"
+run "ftool doctor || true"
+if ftool doctor > /dev/null; then
+  # Adds numbers up for three seconds, and keeps what it does in its memory.
+  cat > adder.pl << 'PERL'
+$| = 1;
+for my $n (1 .. 150) { $sum += $n; print "$n: $sum\n"; select undef, undef, undef, 0.02 }
+exit($sum == 11325 ? 42 : 1);
+PERL
+  # start COMMAND...: in the background, without descriptors that this shell was given by others
+  start() {
+    (
+      for number in $(ls /proc/self/fd); do [ "$number" -lt 3 ] || eval "exec $number>&-"; done
+      exec "$@"
+    ) < /dev/null > adder.log 2>&1 &
+  }
+
+  say "A program of the base system runs: perl, adding up."
+  run "start perl adder.pl"
+  adder=$!
+  sleep 1
+
+  say "It is saved, and killed once it is safe."
+  run "ftool checkpoint save --leave dead -o adder.ftc $adder"
+  { wait "$adder"; } 2> /dev/null || true  # without the shell's own word about it
+  run "tail -n 1 adder.log"
+  run "ls -l adder.ftc"
+  run "ftool checkpoint show adder.ftc"
+
+  say "It is brought back from the file, with its number, and goes on where it was: it ends with 42."
+  run_to 42 "ftool checkpoint restore adder.ftc"
+  run "tail -n 1 adder.log"
+  same "$(wc -l < adder.log) lines, $(tail -n 1 adder.log)" "150 lines, 150: 11325" "the sum"
+fi
 
 say "Done. All of this was in $work, which is removed now."

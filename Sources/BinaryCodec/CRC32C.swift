@@ -12,6 +12,7 @@ package struct CRC32C: Sendable {
   /// The raw register, before the final inversion.
   package private(set) var register: UInt32
 
+  /// The checksum of no bytes yet.
   package init() { register = ~0 }
 
   /// Goes on from a register that was read from another.

@@ -7,6 +7,7 @@ package struct Extent: Equatable, Sendable {
   /// Device offsets, in bytes.
   package var range: Range<Int>
 
+  /// - Parameter range: device offsets, in bytes.
   package init(isHole: Bool, range: Range<Int>) {
     self.isHole = isHole
     self.range = range
@@ -51,8 +52,10 @@ package protocol BlockDevice: AnyObject, Sendable {
 }
 
 extension BlockDevice {
+  /// What most disks have; who has other sectors says so.
   package var sectorByteCount: Int { 512 }
 
+  /// One piece after the other: after an error, those before the one that failed have been read.
   package func read(
     into buffer: inout MutableRawSpan, pieces: [Range<Int>], at offset: Int
   ) throws(DeviceError) {
@@ -64,6 +67,7 @@ extension BlockDevice {
     }
   }
 
+  /// One piece after the other: after an error, those before the one that failed have been written.
   package func write(
     _ buffer: RawSpan, pieces: [Range<Int>], at offset: Int
   ) throws(DeviceError) {
@@ -75,12 +79,15 @@ extension BlockDevice {
     }
   }
 
+  /// Writes zeros, for a device that cannot give space back.
   package func zero(_ range: Range<Int>) throws(DeviceError) { try writeZeros(range) }
 
+  /// Data everywhere, for a device that cannot tell.
   package func extent(at offset: Int, limit: Int) -> Extent {
     Extent(isHole: false, range: offset..<max(offset, limit))
   }
 
+  /// Asks where what lies at the range's start ends.
   package func isHole(_ range: Range<Int>) -> Bool {
     let extent = extent(at: range.lowerBound, limit: range.upperBound)
     return extent.isHole && extent.range.upperBound >= range.upperBound

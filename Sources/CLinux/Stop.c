@@ -58,6 +58,8 @@ int clinux_stop_install(void) {
   if (sigaction(SIGUSR1, &status, NULL) != 0) return -1;
   if (sigaction(SIGPIPE, &ignore, NULL) != 0) return -1;
   if (sigaction(SIGWINCH, &ignore, NULL) != 0) return -1;
+  // A file that may not grow is an error of the write, after which there is something to clear away.
+  if (sigaction(SIGXFSZ, &ignore, NULL) != 0) return -1;
   return atomic_load(&stop_event);
 }
 

@@ -24,6 +24,8 @@ package enum CheckpointError: Error {
   /// What the image says can't be.
   case malformed(FieldError)
   case inconsistent(Inconsistency)
+  /// Whoever watches the job wants it to end.
+  case stopped
 
   /// What a well-made image never says.
   package enum Inconsistency: Sendable {
@@ -32,14 +34,17 @@ package enum CheckpointError: Error {
   }
 }
 
-/// Something that can't be saved or brought back: where, why, and the way around it.
+/// Something that can't be saved or brought back: where, why, and the way around it. Put together they read
+/// `process 12: descriptor 5 (socket:[123]): it is connected to a process outside of the tree`.
 package struct Obstacle: Equatable, Sendable {
+  /// 0 where it is none of the tree.
   package var process: ProcessID
-  /// Such as `descriptor 5 (socket:[123])`.
+  /// A thing, such as `descriptor 5 (socket:[123])`, or the path of a file.
   package var place: String
-  /// A clause such as `it is connected to a process outside of the tree`.
+  /// A whole sentence with a subject of its own, such as `it is connected to a process outside of the tree`:
+  /// lower case, no full stop.
   package var reason: String
-  /// What to do; may be empty.
+  /// What to do, such as `save the process that holds both ends`; may be empty.
   package var remedy: String
 
   package init(_ process: ProcessID, _ place: String, _ reason: String, remedy: String = "") {

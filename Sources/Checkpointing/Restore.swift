@@ -1,6 +1,14 @@
 import BinaryCodec
 import CheckpointFormat
 import LinuxSystem
+import Synchronization
+
+/// What was found in an image that is whole.
+package struct CheckpointContents: Sendable {
+  package let processCount: Int
+  /// As it is in the image: what was all zero or the same elsewhere is not counted.
+  package let memoryByteCount: Int
+}
 
 extension Checkpoint {
   /// What of a tree is known before any of it is made.
@@ -13,28 +21,59 @@ extension Checkpoint {
     }
   }
 
+  /// Reads and checks all of an image: every checksum, and that the state can be understood.
+  package static func verify(
+    _ reader: ImageReader, _ watch: JobWatch, workers: Int = Machine.cores
+  ) throws -> CheckpointContents {
+    let state = try state(of: reader)
+    let total = try? reader.index().totals.memoryByteCount
+    let done = Atomic(0)
+    try reader.forEachFrame(workers: workers) { frame in
+      guard frame.kind == .block else { return }
+      let sum = done.add(frame.bytes.byteCount, ordering: .relaxed).newValue
+      try watch.step(done: sum, total: total)
+    }
+    return CheckpointContents(
+      processCount: state.processes.count, memoryByteCount: done.load(ordering: .relaxed))
+  }
+
   /// Brings a tree back from an image that may come from a pipe. It is made as the image is read, stands
   /// still until the last checksum agrees, and then runs; if anything goes wrong none of it is left.
   ///
+  /// - Parameter ready: called when all is complete and nothing runs yet; what it throws ends the restore.
   /// - Returns: the process at the root, a child of this one, and what is not quite as it was.
   package static func restore(
-    _ reader: ImageReader, _ options: RestoreOptions, workers: Int = Machine.cores
+    _ reader: ImageReader, _ options: RestoreOptions, workers: Int = Machine.cores,
+    ready: (ProcessID) throws -> Void = { _ in }
   ) throws -> (root: ProcessID, state: CheckpointState, warnings: [Obstacle]) {
     let state = try state(of: reader)
     let restorer = try TreeRestorer(state, options)
     do {
       let memory = try restorer.memory()
-      let pageByteCount = reader.header.pageByteCount
-      try reader.forEachFrame(workers: workers) { frame in
-        try memory.take(frame, pageByteCount: pageByteCount)
-      }
+      try fill(memory, from: reader, options.watch, workers)
       try restorer.complete()
+      try ready(restorer.root)
       try restorer.release()
     } catch {
       restorer.abandon()
       throw error
     }
     return (restorer.root, state, restorer.warnings)
+  }
+
+  private static func fill(
+    _ memory: TreeMemory, from reader: ImageReader, _ watch: JobWatch, _ workers: Int
+  ) throws {
+    let pageByteCount = reader.header.pageByteCount
+    // Where the image is a file its index tells; a pipe tells only at its end.
+    let total = try? reader.index().totals.memoryByteCount
+    let done = Atomic(0)
+    try reader.forEachFrame(workers: workers) { frame in
+      try memory.take(frame, pageByteCount: pageByteCount)
+      guard frame.kind == .block else { return }
+      let sum = done.add(frame.bytes.byteCount, ordering: .relaxed).newValue
+      try watch.step(done: sum, total: total)
+    }
   }
 }
 

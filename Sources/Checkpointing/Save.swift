@@ -16,6 +16,7 @@ package struct SaveOptions: Sendable {
   package var workers = Machine.cores
   /// How long the tree may stand still while it is stopped; then it runs on, unsaved.
   package var freezeLimit = Duration.seconds(10)
+  package var watch = JobWatch()
 
   package init() {}
 }
@@ -61,8 +62,6 @@ package enum Checkpoint {
     defer { freezer.release() }
     let tree = try TreeCapture(freezer.processes)
     let state = tree.state()
-    let codec = options.codec
-    let workers = options.workers
     let file = OwnedDescriptor?.some(descriptor)
     // What runs on need not wait until it is written.
     let copy = options.afterwards == .running ? FrozenTree.make(of: tree, state) : nil
@@ -70,7 +69,7 @@ package enum Checkpoint {
     if copy != nil { freezer.release() }
     var frozen = ContinuousClock.now - start
     let spaces = try copy?.spaces() ?? tree.stoppedSpaces(of: state)
-    let summary = try write(state, spaces, file, codec, workers, isDurable)
+    let summary = try write(state, spaces, file, options, isDurable)
     try commit()
     if copy == nil { frozen = ContinuousClock.now - start }
     switch options.afterwards {
@@ -83,16 +82,21 @@ package enum Checkpoint {
 
   private static func write(
     _ state: CheckpointState, _ spaces: [MemorySpace], _ file: consuming OwnedDescriptor?,
-    _ codec: CodecSetting, _ workers: Int, _ isDurable: Bool
+    _ options: SaveOptions, _ isDurable: Bool
   ) throws(CheckpointError) -> ImageSummary {
     var file = file
     let descriptor = file.take()!
-    let writer = try writer(descriptor, codec, workers)
+    try options.watch.step(done: 0, total: nil)
+    let writer = try writer(descriptor, options.codec, options.workers)
     try imaging { () throws(ImageError) in try writer.writeState(state.encoded()) }
     var store = PageStore(writer)
+    let total = spaces.reduce(0) { $0 + Int(clamping: $1.plan.byteCount) }
+    var done = 0
     for space in spaces {
       for piece in space.plan.pieces {
         try store.store(piece, of: space.source, space: space.number)
+        done += piece.reduce(0) { $0 + $1.count }
+        try options.watch.step(done: done, total: total)
       }
     }
     try store.finish()

@@ -8,10 +8,12 @@ package struct FTool: ParsableCommand {
 
   package static let configuration = CommandConfiguration(
     commandName: "ftool",
-    abstract: "RAID in user space, on the formats of Linux md.",
+    abstract: "RAID in user space, and running programs kept in files.",
     discussion: "See ftool(1), and a page for each command, such as ftool-raid-create(1).",
     version: version,
-    subcommands: [RaidGroup.self, CheckpointGroup.self, Completion.self, Version.self])
+    subcommands: [
+      RaidGroup.self, CheckpointGroup.self, Doctor.self, Completion.self, Version.self,
+    ])
 
   package init() {}
 

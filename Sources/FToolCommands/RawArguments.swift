@@ -15,19 +15,31 @@ struct RawArguments {
       environment: surroundings.environment)
   }
 
-  /// Whether this is `raid read` without a file to read into.
+  /// Whether this is `raid read` without a file to read into, `checkpoint save` without one, or a restored
+  /// program that stays in front.
   private var writesDataToStandardOutput: Bool {
     let words = options.filter { !$0.hasPrefix("-") }
-    guard words.starts(with: ["raid", "read"]) else { return false }
+    switch words.prefix(2) {
+    case ["raid", "read"]: return output == nil || output == "-"
+    case ["checkpoint", "save"]: return output == "-"
+    case ["checkpoint", "restore"]:
+      return !options.contains("--detach") && value(of: ["--verify"]) != "only"
+    default: return false
+    }
+  }
+
+  private var output: String? { value(of: ["-o", "--output"]) }
+
+  /// The last value of an option, by any of its names.
+  private func value(of names: [String]) -> String? {
     guard
-      let option = options.lastIndex(where: {
-        $0 == "-o" || $0 == "--output" || $0.hasPrefix("--output=")
+      let option = options.lastIndex(where: { option in
+        names.contains { option == $0 || option.hasPrefix("\($0)=") }
       })
-    else { return true }
-    let value =
-      options[option].hasPrefix("--output=")
-      ? String(options[option].dropFirst("--output=".count))
-      : options[(option + 1)...].first
-    return value == nil || value == "-"
+    else { return nil }
+    if let equals = options[option].firstIndex(of: "=") {
+      return String(options[option][equals...].dropFirst())
+    }
+    return options[(option + 1)...].first
   }
 }

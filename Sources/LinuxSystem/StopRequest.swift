@@ -3,7 +3,7 @@ import CLinux
 /// Somebody's wish that the program ends, or says how far it is.
 ///
 /// The first SIGINT or SIGTERM is noted here, so that long work can write its resume point; the second
-/// does what signals do. SIGUSR1 asks for a status line. SIGPIPE and SIGWINCH are ignored.
+/// does what signals do. SIGUSR1 asks for a status line. SIGPIPE, SIGWINCH and SIGXFSZ are ignored.
 package final class StopRequest: Sendable {
   /// The only one: signals are for the whole process.
   package static let shared = StopRequest()

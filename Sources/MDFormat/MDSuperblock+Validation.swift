@@ -91,6 +91,12 @@ extension MDSuperblock {
     let limit = version.isBehindData ? superOffsetSectors : UInt64(clamping: memberSectors)
     let first =
       version.isBehindData ? 0 : superOffsetSectors.clampedSum(UInt64(occupiedSectors))
+    let end = dataOffsetSectors.clampedSum(dataSizeSectors)
+    if !version.isBehindData, dataOffsetSectors >= first, dataSizeSectors >= 10, end > limit,
+      end <= Self.sectorLimit
+    {
+      throw .cutShort(arrayID: arrayID, sectors: memberSectors, neededSectors: Int(end))
+    }
     guard dataOffsetSectors >= first, dataOffsetSectors < limit else {
       throw .invalid(field: .dataOffset)
     }

@@ -1,3 +1,5 @@
+import BinaryCodec
+
 /// Why a block is not a superblock that may be used.
 package enum MDSuperblockError: Error, Equatable, Sendable {
   /// No md superblock of this version is here: the magic is missing, or the member is too small.
@@ -15,6 +17,8 @@ package enum MDSuperblockError: Error, Equatable, Sendable {
   /// Made with something that is not known here; the bits.
   case unsupportedFeatures(UInt32)
   case unsupportedLevel(Int32)
+  /// All is well but the member's length: the data that the superblock tells of ends behind the member's end.
+  case cutShort(arrayID: Identifier, sectors: Int, neededSectors: Int)
   /// The checksum is right and the field makes no sense.
   case invalid(field: Field)
 

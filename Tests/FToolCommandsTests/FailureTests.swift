@@ -1,5 +1,8 @@
+import BlockStorage
 import FToolCommands
 import LinuxSystem
+import Raid
+import SystemPackage
 import Testing
 
 @Suite struct FailureTests {
@@ -32,6 +35,18 @@ import Testing
     }
     #expect(Failure(unexpected: error).status == .notFound)
     #expect(Failure(error).message == "no/such/file: open: No such file or directory")
+  }
+
+  @Test func `of a file of sums names the file and ends with 74`() {
+    for cause: DeviceError in [
+      .unwritable(offset: 4096, errno: .ioError), .full(offset: 0), .flushFailed(.ioError),
+      .gone(.noSuchAddressOrDevice), .truncated(offset: 8192),
+    ] {
+      let failure = Failure(RaidError.sumsFile(name: "a.sums", cause))
+      #expect(failure.status.code == 74)
+      #expect(failure.message.contains("the file of sums a.sums"))
+      #expect(failure.hint?.contains("scrub --sums-file") == true)
+    }
   }
 
   @Test func `of a signal ends with 128 and its number`() {

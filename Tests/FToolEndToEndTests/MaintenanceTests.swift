@@ -43,9 +43,58 @@ import Testing
     try bench.damage("m1.img", at: try bench.dataOffset("m1.img") + 655360, [1, 2, 3])
     try bench.ftool("raid scrub m0.img --range 0-512K")
     try bench.ftool("raid scrub m0.img --range 1M-2M", ends: 1)
-    try bench.ftool("raid scrub m0.img --range 5G-6G", ends: 64)
-    try bench.ftool("raid scrub m0.img --range 2M-1M", ends: 64)
-    try bench.ftool("raid scrub m0.img --range nonsense", ends: 64)
+    try bench.ftool("raid scrub m0.img --range 2M-")
+  }
+
+  @Test func `scrub says what is wrong with a range`() throws {
+    let bench = try Workbench()
+    try bench.makeArray()
+    let size = Int(try #require(try bench.ftool("raid status m0.img --json").json["bytes"].number))
+    let before = try bench.snapshot()
+    for (range, sentence) in [
+      ("5G-", "byte 5368709120 is past the array's end at byte \(size)"),
+      ("\(size)-", "byte \(size) is past the array's end at byte \(size)"),
+      ("5G-6G", "bytes 5368709120 to 6442450944 reach past the array's end at byte \(size)"),
+      ("0-\(size + 1)", "bytes 0 to \(size + 1) reach past the array's end at byte \(size)"),
+      ("2M-1M", "the range is empty: it must end behind its start"),
+      ("1M-1M", "the range is empty: it must end behind its start"),
+      ("nonsense", "a range is A-B or A-, where A and B are sizes"),
+      ("5", "a range is A-B or A-"), ("1-2-3", "a range is A-B or A-"),
+      ("1x-2", "'1x-2' is invalid for '--range <from-to>'"), ("=-5", "a range is A-B or A-"),
+      ("9E-", "'9E-' is invalid for '--range <from-to>': that is too large"),
+    ] {
+      let run = try bench.ftool(
+        "raid scrub m0.img --range\(range.hasPrefix("=") ? "" : " ")\(range)", ends: 64)
+      #expect(run.error.contains(sentence), run.remark)
+    }
+    #expect(try bench.snapshot() == before)
+    // Its last byte is there.
+    try bench.ftool("raid scrub m0.img --range \(size - 1)-")
+    try bench.ftool("raid scrub m0.img --range 0-\(size)")
+  }
+
+  @Test func `a rebuild that is given again has nothing to do`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    try bench.ftool("raid fail m0.img --member m1.img")
+    try bench.folder.sparseFile("new.img", byteCount: 6 << 20)
+    try bench.ftool("raid rebuild m0.img --member m1.img --onto new.img -y")
+    let before = try bench.snapshot()
+    for line in [
+      "--member m1.img --onto new.img", "--onto new.img", "--member gone.img --onto new.img",
+    ] {
+      let plan = try bench.ftool("raid rebuild m0.img \(line) --dry-run")
+      #expect(plan.output.contains("new.img is in sync in slot 1 already"), plan.remark)
+      let run = try bench.ftool("raid rebuild m0.img \(line) -y")
+      #expect(run.output.contains("new.img is in sync in slot 1 already"), run.remark)
+    }
+    #expect(try bench.snapshot() == before)
+    try bench.ftool("raid rebuild m0.img --member m2.img --onto new.img -y", ends: 64)
+    try bench.ftool("raid fail m0.img --member m2.img")
+    // It is another slot that is empty now.
+    try bench.ftool("raid rebuild m0.img --onto new.img -y", ends: 64)
+    try bench.ftool("raid rebuild m0.img --member m2.img --onto new.img -y", ends: 64)
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
   }
 
   @Test func `a lost member is rebuilt onto a new one`() throws {

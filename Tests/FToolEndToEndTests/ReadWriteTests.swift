@@ -141,6 +141,30 @@ import Testing
     #expect(read.bytes == Array(bytes.prefix(read.bytes.count)))
   }
 
+  @Test func `a file ends where reading failed`() throws {
+    let bench = try Workbench()
+    // Zeros up to the damage: they become a hole, which counts, too.
+    try bench.makeArray(level: "0", members: 2)
+    try bench.ftool("raid write m0.img", input: [1, 2, 3])
+    let data = try bench.dataOffset("m0.img")
+    try bench.damage("m0.img", at: data + 3 * 65536 + 8192, [1, 2, 3])
+    let bad = 6 * 65536 + 8192
+    for (line, start) in [
+      ("raid read m0.img -o out", 0), ("raid read m0.img -o out --offset 70000", 70000),
+    ] {
+      try bench.folder.file("out", [UInt8](repeating: 7, count: 1_000_000))
+      let read = try bench.ftool(line, ends: 65)
+      #expect(read.error.contains("bytes \(bad) to \(bad + 4096) of the array"), read.remark)
+      let copied = try bench.contents("out")
+      #expect(copied.count == bad - start)
+      #expect(copied == Array(([1, 2, 3] + [UInt8](repeating: 0, count: bad - 3))[start...]))
+    }
+    // And where the disk that is written to is full.
+    let full = try bench.shell("ulimit -f 100; trap '' XFSZ; ftool raid read m0.img -o small")
+    #expect(full.status != 0, full.remark)
+    #expect(try bench.contents("small").count <= 100 * 1024)
+  }
+
   @Test func `a closed pipe ends it without a word`() throws {
     let bench = try Workbench()
     let bytes = try bench.makeFilledArray(size: "12M", bytes: 8_000_000)
@@ -175,14 +199,14 @@ import Testing
     let write = try bench.ftool("raid write m0.img m1.img m2.img", ends: 66, input: [1])
     #expect(
       write.error.contains("are not there: slot 1 (member ")
-        && write.error.contains("the superblock of m1.img cannot be used"), write.remark)
+        && write.error.contains("m1.img is shorter than it should be"), write.remark)
     try bench.ftool("raid write m0.img --degraded", input: [bytes[0]])
     let list = try bench.ftool("raid list")
     #expect(list.output.contains("degraded") && list.error.contains("m1.img"), list.remark)
     let examined = try bench.ftool("raid examine m1.img", ends: 66)
     #expect(
       examined.output.contains("Place : byte 4096")
-        && examined.output.contains("Problem : it makes no sense: data_offset"), examined.remark)
+        && examined.output.contains("Problem : it tells of at least "), examined.remark)
     // It is held already, and may be filled anew.
     #expect(try bench.shell("truncate -s 6M m1.img").status == 0)
     try bench.damage("m1.img", at: 4096 + 72, [9])
@@ -247,5 +271,32 @@ import Testing
     #expect(read.bytes == bytes)
     let scrub = try bench.ftool("raid scrub m0.img --sums-file sums", ends: 1)
     #expect(scrub.output.contains("m1.img, block at byte 4096 of its data"), scrub.remark)
+  }
+
+  @Test func `a damaged file of sums is told as such`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray("--sums none")
+    try bench.ftool("raid scrub m0.img --sums-file sums")
+    try bench.damage("sums", at: 40, [1, 2, 3])
+    let read = try bench.ftool("raid read m0.img --sums-file sums --length 5", ends: 65)
+    #expect(read.error.contains("the header of the file of sums sums is damaged"), read.remark)
+    #expect(read.error.contains("remove it"), read.remark)
+    let status = try bench.ftool("raid status m0.img --sums-file sums")
+    #expect(status.output.contains("the file of sums sums is damaged"), status.remark)
+    try bench.remove("sums")
+    try bench.ftool("raid scrub m0.img --sums-file sums")
+    let again = try bench.ftool("raid read m0.img --sums-file sums --length \(bytes.count)")
+    #expect(again.bytes == bytes)
+    #expect(try bench.shell("truncate -s 8K sums").status == 0)
+    let short = try bench.ftool("raid write m0.img --sums-file sums", ends: 64, input: [1])
+    #expect(short.error.contains("sums is too short for the array's sums"), short.remark)
+  }
+
+  @Test func `sums on the members are not kept in a file, too`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray()
+    let run = try bench.ftool("raid write m0.img --sums-file sums", ends: 64, input: [1])
+    #expect(run.error.contains("the array keeps its sums on its members"), run.remark)
+    #expect(!Files.exists(bench.folder.path("sums")))
   }
 }

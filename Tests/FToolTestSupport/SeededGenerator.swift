@@ -14,12 +14,21 @@ package struct SeededGenerator: RandomNumberGenerator, Sendable {
 
   /// This many bytes of chance.
   package mutating func bytes(_ count: Int) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(count + 8)
-    while bytes.count < count {
-      withUnsafeBytes(of: next().littleEndian) { bytes.append(contentsOf: $0) }
+    var bytes = [UInt8](repeating: 0, count: count)
+    bytes.withUnsafeMutableBytes { bytes in
+      var at = 0
+      while at + 8 <= count {
+        bytes.storeBytes(of: next().littleEndian, toByteOffset: at, as: UInt64.self)
+        at += 8
+      }
+      guard at < count else { return }
+      var rest = next()
+      while at < count {
+        bytes[at] = UInt8(truncatingIfNeeded: rest)
+        rest >>= 8
+        at += 1
+      }
     }
-    bytes.removeLast(bytes.count - count)
     return bytes
   }
 }

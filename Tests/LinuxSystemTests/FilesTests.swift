@@ -39,7 +39,8 @@ import Testing
     try Files.createSparse(path, size: 7, exclusive: false)
     #expect(try Files.contents(of: path) == [UInt8](repeating: 0, count: 7))
     #expect(throws: SystemCallError.self) {
-      try Files.createSparse(scratch.path("huge"), size: .max)
+      // Some filesystems refuse the greatest size and some do not; a size below zero, all do.
+      try Files.createSparse(scratch.path("huge"), size: -1)
     }
     #expect(!Files.exists(scratch.path("huge")))
   }

@@ -177,7 +177,7 @@ import Testing
     Fault(.dataOffset) { $0.dataOffsetSectors = 8 },
     Fault(.dataOffset) { $0.dataOffsetSectors = .max },
     Fault(.dataSize) { $0.dataSizeSectors = 9 },
-    Fault(.dataSize) { $0.dataSizeSectors = 1 << 20 },
+    Fault(.dataSize) { $0.dataSizeSectors = 1 << 55 },
     Fault(.dataSize) { $0.dataSizeSectors = .max },
     Fault(.role) { $0.roles[1] = 3 },
     Fault(.role) { $0.roles[127] = 0xff00 },
@@ -238,6 +238,18 @@ import Testing
     var superblock = raid5()
     fault.change(&superblock)
     #expect(throws: MDSuperblockError.invalid(field: fault.field)) {
+      try decode(encoded(superblock))
+    }
+  }
+
+  @Test func `tells a member that is cut short from one that makes no sense`() {
+    var superblock = raid5()
+    superblock.dataSizeSectors = 1 << 20
+    #expect(
+      throws: MDSuperblockError.cutShort(
+        arrayID: superblock.arrayID, sectors: 1 << 20,
+        neededSectors: Int(superblock.dataOffsetSectors) + (1 << 20))
+    ) {
       try decode(encoded(superblock))
     }
   }

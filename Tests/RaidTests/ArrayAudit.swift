@@ -107,7 +107,7 @@ struct ArrayAudit {
       let count = min(step, model.count - offset)
       for place in geometry.places(of: offset) where slots.contains(place.slot) {
         let at = dataStart(place.slot) + place.offset
-        if model[offset..<offset + count] != images[place.slot][at..<at + count] {
+        if !model.same(offset..<offset + count, as: images[place.slot], at: at) {
           violations.append("array byte \(offset) differs on slot \(place.slot) at \(place.offset)")
           if violations.count > 20 { return }
         }
@@ -122,22 +122,18 @@ struct ArrayAudit {
       let roles = geometry.roles(ofRow: row)
       for parity in 0..<geometry.parityCount {
         var sum = [UInt8](repeating: 0, count: geometry.chunk)
-        var stored: ArraySlice<UInt8> = []
         var place = 0
         for (slot, role) in roles.enumerated() {
           let start = dataStart(slot) + row * geometry.chunk
-          let bytes = images[slot][start..<start + geometry.chunk]
           switch role {
-          case .parity(let index):
-            if index == parity {
-              stored = bytes
-              place = slot
-            }
+          case .parity(let index): if index == parity { place = slot }
           case .data(_, let exponent):
+            let bytes = images[slot][start..<start + geometry.chunk]
             SlowCode.add(bytes, times: SlowCode.coefficient(parity, exponent), to: &sum)
           }
         }
-        if !stored.elementsEqual(sum) {
+        let start = dataStart(place) + row * geometry.chunk
+        if !sum.same(0..<geometry.chunk, as: images[place], at: start) {
           violations.append("parity \(parity) of row \(row) on slot \(place) is wrong")
           if violations.count > 20 { return }
         }
@@ -171,7 +167,7 @@ struct ArrayAudit {
       for block in usedBlocks(slot) {
         let page = region.lowerBound + block / 1016 * 4096
         let head = images[slot][page..<page + 32]
-        if images[slot][page..<page + 4096].contains(where: { $0 != 0 }), block % 1016 == 0 {
+        if !SlowCode.isZero(images[slot], page..<page + 4096), block % 1016 == 0 {
           if Array(head.prefix(4)) != Array("SUMS".utf8) {
             violations.append("slot \(slot): no magic in the sums of block \(block)")
           }
@@ -256,19 +252,35 @@ enum SlowCode {
     (0..<8).reduce(UInt32(byte)) { sum, _ in sum & 1 != 0 ? sum >> 1 ^ 0x82f6_3b78 : sum >> 1 }
   }
 
-  static func register(_ bytes: some Sequence<UInt8>, from start: UInt32 = .max) -> UInt32 {
+  static func register(_ bytes: [UInt8], from start: UInt32 = .max) -> UInt32 {
+    register(bytes[...], from: start)
+  }
+
+  static func register(_ bytes: ArraySlice<UInt8>, from start: UInt32 = .max) -> UInt32 {
     var register = start
     table.withUnsafeBufferPointer { table in
-      for byte in bytes { register = table[Int((register ^ UInt32(byte)) & 255)] ^ register >> 8 }
+      bytes.withUnsafeBufferPointer { bytes in
+        // No iterator: in a debug build each of its steps is several calls.
+        var index = 0
+        while index < bytes.count {
+          register = table[Int((register ^ UInt32(bytes[index])) & 255)] ^ register >> 8
+          index += 1
+        }
+      }
     }
     return register
   }
 
+  static func isZero(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
+    bytes.same(range, as: zeros, at: 0)
+  }
+
+  private static let zeros = [UInt8](repeating: 0, count: 4096)
+
   static func blockSum(_ bytes: ArraySlice<UInt8>, number: Int, prefix: UInt32) -> UInt32 {
-    if bytes.allSatisfy({ $0 == 0 }) { return 0 }
+    if Array(bytes).same(0..<bytes.count, as: zeros, at: 0) { return 0 }
     let numbered = register(
       (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }, from: prefix)
-    let padding = [UInt8](repeating: 0, count: 4096 - bytes.count)
-    return max(1, ~register(padding, from: register(bytes, from: numbered)))
+    return max(1, ~register(zeros[bytes.count...], from: register(bytes, from: numbered)))
   }
 }

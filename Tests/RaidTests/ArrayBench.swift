@@ -194,6 +194,17 @@ final class ArrayBench {
     return try RaidArray.open(given + spares.map { wrap($0) }, options: options)
   }
 
+  /// From now on the array is opened with these faults on one of its devices.
+  @discardableResult
+  func inject(_ plan: [FaultyDevice.Fault], on target: MemoryDevice) -> FaultyDevice {
+    let faulty = FaultyDevice(target, plan: plan)
+    wrap = { device -> any BlockDevice in
+      if device === target { return faulty }
+      return device
+    }
+    return faulty
+  }
+
   func contents(_ array: RaidArray) throws -> [UInt8] { try array.bytes(0..<array.byteCount) }
 
   /// Writes to the array and to the model.

@@ -167,11 +167,7 @@ struct FaultSweep {
     var trial = Trial(bench: bench, faultySlot: place == .slot(0) ? 0 : 1, work: one.work)
     let target: MemoryDevice =
       if case .slot(let slot) = place { bench.devices[slot] } else { trial.newcomer }
-    let faulty = FaultyDevice(target, plan: fault.map { [$0] } ?? [])
-    bench.wrap = { device -> any BlockDevice in
-      if device === target { return faulty }
-      return device
-    }
+    let faulty = bench.inject(fault.map { [$0] } ?? [], on: target)
     do {
       try trial.perform(one.work)
       if fault == nil { #expect(faulty.operationCount() > 0) }
@@ -243,7 +239,11 @@ private struct Trial {
       let array = try bench.open()
       try array.admitReplacement(bench.wrap(newcomer), forSlot: slot)
       let report = try array.rebuild(slot: slot, isReplacement: true, oneWorker().sweep)
-      if report.isComplete, report.lostBlocks.isEmpty { try array.finishReplacing(slot: slot) }
+      if report.isComplete, report.lostBlocks.isEmpty,
+        let left = try array.finishReplacing(slot: slot)
+      {
+        try MemberProbe(left).eraseSuperblock()
+      }
       try array.close()
     case .addSpare:
       let array = try bench.open()
@@ -342,7 +342,7 @@ private struct Trial {
       }
       self.pending = nil
     }
-    if contents != bench.model {
+    if !contents.same(as: bench.model) {
       let at = zip(contents, bench.model).enumerated().first { $0.element.0 != $0.element.1 }?
         .offset
       Issue.record("content differs at \(at ?? -1); \(story)")
@@ -359,7 +359,9 @@ private struct Trial {
       if let member = holder.member, !member.isFailed {
         if !member.isInSync { _ = try array.rebuild(slot: slot, oneWorker().sweep) }
       } else {
-        if let replacement = holder.replacement { try array.removeMember(named: replacement.name) }
+        if let replacement = holder.replacement {
+          try array.removeMember(named: replacement.name)
+        }
         let new = bench.fresh()
         others.append(new)
         let ranges = try array.admit(new, toSlot: slot)

@@ -17,16 +17,9 @@ import Testing
     try original.fill(seed: 11)
     for number in 0..<40 {
       let bench = original.copy()
-      let target = bench.devices[1]
-      let faulty = FaultyDevice(
-        target,
-        plan: [
-          .init(.operation(number, of: nil), .fail(.unwritable(offset: 0, errno: .ioError)))
-        ])
-      bench.wrap = { device -> any BlockDevice in
-        if device === target { return faulty }
-        return device
-      }
+      bench.inject(
+        [.init(.operation(number, of: nil), .fail(.unwritable(offset: 0, errno: .ioError)))],
+        on: bench.devices[1])
       let new = bench.fresh(garbage: 5)
       do {
         let array = try bench.open(without: [0])
@@ -61,13 +54,9 @@ import Testing
     for slot in [0, recipe.slotCount - 1] {
       for number in 0..<40 {
         let bench = original.copy()
-        let target = bench.devices[slot == 0 ? 1 : 0]
-        let faulty = FaultyDevice(
-          target, plan: [.init(.fromOperation(number, of: .flush), .fail(.flushFailed(.ioError)))])
-        bench.wrap = { device -> any BlockDevice in
-          if device === target { return faulty }
-          return device
-        }
+        bench.inject(
+          [.init(.fromOperation(number, of: .flush), .fail(.flushFailed(.ioError)))],
+          on: bench.devices[slot == 0 ? 1 : 0])
         do {
           let array = try bench.open(without: [slot])
           try array.promoteSpare(named: nil, toSlot: slot)

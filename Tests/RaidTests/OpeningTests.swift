@@ -176,19 +176,35 @@ import Testing
 
   // MARK: Members that become shorter
 
-  /// The bench's array over files, and the files' paths.
-  private func files(
-    _ bench: ArrayBench, _ folder: borrowing ScratchDirectory
-  ) throws -> [String] {
-    var paths: [String] = []
-    for (slot, device) in bench.devices.enumerated() {
-      paths.append(try folder.file("m\(slot)", device.allBytes()))
-    }
-    return paths
-  }
+  /// A bench's array over files, open.
+  private struct CutFiles {
+    let bench: ArrayBench
+    /// By slot.
+    let paths: [String]
+    let array: RaidArray
 
-  private func truncate(_ path: String, to byteCount: Int) throws {
-    try OwnedDescriptor.open(path, access: .readWrite).truncate(to: byteCount)
+    init(
+      _ recipe: ArrayRecipe, in folder: borrowing ScratchDirectory, seed: UInt64, isWritable: Bool
+    ) throws {
+      let bench = try ArrayBench(recipe)
+      try bench.fill(seed: seed)
+      var paths: [String] = []
+      var devices: [FileDevice] = []
+      for (slot, device) in bench.devices.enumerated() {
+        let path = try folder.file("m\(slot)", device.allBytes())
+        paths.append(path)
+        devices.append(try FileDevice.open(path, access: isWritable ? .readWrite : .readOnly))
+      }
+      var options = RaidArray.Options()
+      options.isWritable = isWritable
+      array = try RaidArray.open(devices, options: options)
+      self.bench = bench
+      self.paths = paths
+    }
+
+    func truncate(_ slot: Int, to byteCount: Int) throws {
+      try OwnedDescriptor.open(paths[slot], access: .readWrite).truncate(to: byteCount)
+    }
   }
 
   @Test(arguments: ArrayRecipe.redundant, [true, false])
@@ -196,17 +212,11 @@ import Testing
     _ recipe: ArrayRecipe, writes: Bool
   ) throws {
     for cut in [0, 1, 2] {
-      let bench = try ArrayBench(recipe)
-      try bench.fill(seed: 7)
       let folder = try ScratchDirectory()
-      let paths = try files(bench, folder)
-      var options = RaidArray.Options()
-      options.isWritable = writes
-      let array = try RaidArray.open(
-        paths.map { try FileDevice.open($0, access: writes ? .readWrite : .readOnly) },
-        options: options)
+      let files = try CutFiles(recipe, in: folder, seed: 7, isWritable: writes)
+      let (bench, array, paths) = (files.bench, files.array, files.paths)
       let data = try bench.dataOffset(1)
-      try truncate(paths[1], to: [0, data + 5000, data + recipe.dataByteCount / 2][cut])
+      try files.truncate(1, to: [0, data + 5000, data + recipe.dataByteCount / 2][cut])
       if writes {
         var random = SeededGenerator(seed: 8)
         try bench.write(random.bytes(array.byteCount - 5000), at: 3000, to: array)
@@ -225,19 +235,14 @@ import Testing
   func `a member cut short that can't be done without ends it with an error`(
     _ recipe: ArrayRecipe
   ) throws {
-    let bench = try ArrayBench(recipe)
-    try bench.fill(seed: 9)
     let folder = try ScratchDirectory()
-    let paths = try files(bench, folder)
-    var options = RaidArray.Options()
-    options.isWritable = true
-    let array = try RaidArray.open(
-      paths.map { try FileDevice.open($0, access: .readWrite) }, options: options)
-    try truncate(paths[1], to: try bench.dataOffset(1) + 8192)
+    let files = try CutFiles(recipe, in: folder, seed: 9, isWritable: true)
+    let (bench, array) = (files.bench, files.array)
+    try files.truncate(1, to: try bench.dataOffset(1) + 8192)
     #expect(throws: (any Error).self) { try array.allBytes() }
     let bytes = [UInt8](repeating: 1, count: array.byteCount)
     #expect(throws: (any Error).self) { try array.write(bytes, at: 0) }
     // Nothing was made longer again, which would be zeros where data was.
-    #expect(try Files.status(of: paths[1]).byteCount == bench.dataOffset(1) + 8192)
+    #expect(try Files.status(of: files.paths[1]).byteCount == bench.dataOffset(1) + 8192)
   }
 }

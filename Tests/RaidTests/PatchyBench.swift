@@ -22,6 +22,9 @@ final class PatchyBench {
   }
 
   let bench: ArrayBench
+  /// The bench's: looked up once, since they stay.
+  private let geometry: SlowGeometry
+  private let sizes: [Int]
   private(set) var devices: [PatchyDevice] = []
   /// By slot: numbers of the blocks of 4 KiB that the member can't give.
   private(set) var lost: [Set<Int>]
@@ -32,6 +35,8 @@ final class PatchyBench {
   init(_ recipe: ArrayRecipe, seed: UInt64) throws {
     bench = try ArrayBench(recipe)
     try bench.fill(seed: seed)
+    geometry = bench.geometry
+    sizes = bench.sizes
     lost = [Set<Int>](repeating: [], count: recipe.slotCount)
     listed = lost
     devices = bench.devices.map { PatchyDevice($0) }
@@ -39,6 +44,8 @@ final class PatchyBench {
 
   private init(copying other: PatchyBench) {
     bench = other.bench.copy()
+    geometry = other.geometry
+    sizes = other.sizes
     lost = other.lost
     missing = other.missing
     listed = other.listed
@@ -53,7 +60,7 @@ final class PatchyBench {
 
   var slotCount: Int { bench.recipe.slotCount }
   /// Blocks of each member that the array uses, whole ones.
-  var blockCount: Int { bench.sizes.min()! / 4096 }
+  var blockCount: Int { sizes.min()! / 4096 }
 
   func lose(_ block: Int, of slot: Int, _ lack: Lack) throws {
     guard lost[slot].insert(block).inserted else { return }
@@ -74,7 +81,7 @@ final class PatchyBench {
 
   func remove(_ slot: Int) {
     missing.insert(slot)
-    lost[slot] = Set(0..<(bench.sizes.max()! + 4095) / 4096)
+    lost[slot] = Set(0..<(sizes.max()! + 4095) / 4096)
   }
 
   /// The member was not yet built from this block on.
@@ -83,7 +90,7 @@ final class PatchyBench {
       $0.features.insert(.recoveryOffset)
       $0.recoveryOffsetSectors = UInt64(block * 8 + 3)
     }
-    lost[slot].formUnion(block..<(bench.sizes.max()! + 4095) / 4096)
+    lost[slot].formUnion(block..<(sizes.max()! + 4095) / 4096)
   }
 
   /// Loses blocks of members by chance, not only such as can be borne.
@@ -130,14 +137,14 @@ final class PatchyBench {
 extension PatchyBench {
   /// Where the block at an array byte lies: slot and block number of its copies.
   private func places(of offset: Int) -> [(slot: Int, block: Int)] {
-    bench.geometry.places(of: offset).map { ($0.slot, $0.offset / 4096) }
+    geometry.places(of: offset).map { ($0.slot, $0.offset / 4096) }
   }
 
   /// Whether a member's block can be known: from itself, or from others.
   func isKnown(_ block: Int, of slot: Int) -> Bool {
     if !lost[slot].contains(block) { return true }
-    if bench.geometry.parityCount > 0 {
-      return lost.count { $0.contains(block) } <= bench.geometry.parityCount
+    if geometry.parityCount > 0 {
+      return lost.count { $0.contains(block) } <= geometry.parityCount
     }
     return bench.model.isEmpty
       || arrayBlocks(on: slot, block).allSatisfy { isKnown($0) }
@@ -146,7 +153,7 @@ extension PatchyBench {
   /// Whether the block at an array byte can be given.
   func isKnown(_ offset: Int) -> Bool {
     let places = places(of: offset)
-    if bench.geometry.parityCount > 0 { return isKnown(places[0].block, of: places[0].slot) }
+    if geometry.parityCount > 0 { return isKnown(places[0].block, of: places[0].slot) }
     return places.contains { !lost[$0.slot].contains($0.block) }
   }
 
@@ -159,11 +166,11 @@ extension PatchyBench {
 
   /// Whether the block at an array byte can be written and everything else stay what it is.
   func isWritable(_ offset: Int) -> Bool {
-    guard bench.geometry.parityCount > 0 else { return true }
+    guard geometry.parityCount > 0 else { return true }
     let (slot, block) = places(of: offset)[0]
     let lacking = Set(lost.indices.filter { lost[$0].contains(block) })
-    if lacking.count <= bench.geometry.parityCount { return true }
-    let roles = bench.geometry.roles(ofRow: block * 4096 / bench.recipe.chunk)
+    if lacking.count <= geometry.parityCount { return true }
+    let roles = geometry.roles(ofRow: block * 4096 / bench.recipe.chunk)
     let others = lacking.filter {
       if case .data = roles[$0] { return $0 != slot }
       return false

@@ -20,17 +20,9 @@ import Testing
     try original.fill(seed: 4)
     for number in 0..<12 {
       let bench = original.copy()
-      let target = bench.devices[0]
-      let faulty = FaultyDevice(
-        target,
-        plan: [
-          .init(
-            .operation(number, of: .read), .fail(.unreadable(offset: 0, errno: .ioError)))
-        ])
-      bench.wrap = { device -> any BlockDevice in
-        if device === target { return faulty }
-        return device
-      }
+      let faulty = bench.inject(
+        [.init(.operation(number, of: .read), .fail(.unreadable(offset: 0, errno: .ioError)))],
+        on: bench.devices[0])
       // Where the array does not open there is nothing to see.
       guard let first = try? bench.open(without: [1]) else { continue }
       do {

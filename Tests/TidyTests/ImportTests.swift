@@ -19,7 +19,11 @@ import Testing
   }
 
   private func imports(of file: String) -> [String] {
-    (ProjectTree.text(file) ?? "").split(separator: "\n").compactMap { line in
+    var isInString = false
+    return (ProjectTree.text(file) ?? "").split(separator: "\n").compactMap { line in
+      // Programs of other languages stand in strings of several lines.
+      if line.contains("\"\"\"") { isInString.toggle() }
+      if isInString { return nil }
       let words = line.split(separator: " ")
       guard let keyword = words.firstIndex(of: "import") else { return nil }
       // Attributes and access stand in front; a kind (`import struct M.S`) may stand behind.

@@ -46,7 +46,7 @@ struct PagePlan {
   private mutating func closePiece() {
     if open.isEmpty { return }
     pieces.append(open)
-    open = []
+    self.open = []
     openByteCount = 0
   }
 }

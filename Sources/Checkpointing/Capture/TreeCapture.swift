@@ -24,6 +24,9 @@ final class TreeCapture {
         areas.append([])
         continue
       }
+      try noting { () throws(CheckpointError) in
+        try NamespaceCheck.require(of: captures[index].process.id)
+      }
       descriptors.append(try takeDescriptors(of: captures[index].process.id))
       areas.append(try takeAreas(of: captures[index]))
     }
@@ -100,7 +103,7 @@ final class TreeCapture {
       if isSame { return UInt32(index) }
     }
     guard let kind = DescriptorKinds.all.first(where: { $0.recognises(one) }) else {
-      throw one.obstacle("is of a kind that can't be saved")
+      throw one.obstacle("it is of a kind that can't be saved")
     }
     var state = DescriptionState()
     state.kind = kind.name

@@ -45,7 +45,7 @@ enum DeviceFile: DescriptorKind {
     let found = try about(nil) { () throws(SystemCallError) in try file.details() }
     guard found.kind == .character, found.nodeNumbers == (detail.major, detail.minor) else {
       throw .obstacles([
-        Obstacle(ProcessID(0), detail.path, "is not the device that it was")
+        Obstacle(ProcessID(0), detail.path, "it is not the device that it was")
       ])
     }
     return file

@@ -1,5 +1,4 @@
 import BinaryCodec
-import Glibc
 import LinuxSystem
 
 /// One end of a pipe, with what is still in it.
@@ -32,7 +31,7 @@ enum PipeEnd: DescriptorKind {
     detail.capacity = try about(seen.process) { () throws(SystemCallError) in
       UInt64(try seen.copy.control(F_GETPIPE_SZ))
     }
-    if seen.info.flags & 3 == UInt32(O_RDONLY) || seen.info.flags & 3 == UInt32(O_RDWR) {
+    if seen.info.flags & 3 != Self.writeOnly {
       detail.content = try about(seen.process) { () throws(SystemCallError) in
         try seen.copy.pipeContent(capacity: Int(detail.capacity))
       }
@@ -48,12 +47,12 @@ enum PipeEnd: DescriptorKind {
       let hasPeer = ends.contains {
         $0.seen.details.inode == end.seen.details.inode && $0.state.flags & 3 != mode
       }
-      if hasPeer || mode == UInt32(O_RDWR) { continue }
+      if hasPeer || mode == Self.readAndWrite { continue }
       let events = try about(end.seen.process) { () throws(SystemCallError) in
         try end.seen.copy.readyEvents()
       }
       // Nobody is at the other end any more: then it is enough that nobody will be.
-      if events & Int16(POLLHUP | POLLERR) != 0 { continue }
+      if events & Self.hangupOrError != 0 { continue }
       try tree.noting { () throws(CheckpointError) in
         guard (0...2).contains(end.seen.info.number) else {
           throw end.seen.obstacle(
@@ -77,4 +76,8 @@ enum PipeEnd: DescriptorKind {
   }
 
   private static let F_GETPIPE_SZ: Int32 = 1032
+  /// O_WRONLY, O_RDWR
+  private static let writeOnly: UInt32 = 1, readAndWrite: UInt32 = 2
+  /// POLLERR, POLLHUP
+  private static let hangupOrError: Int16 = 0x8 | 0x10
 }

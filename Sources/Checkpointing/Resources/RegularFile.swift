@@ -25,7 +25,9 @@ enum RegularFile: DescriptorKind {
     of seen: SeenDescriptor, _ tree: TreeCapture
   ) throws(CheckpointError) -> [UInt8] {
     guard seen.details.linkCount > 0 else {
-      throw seen.obstacle("the file has no name any more")
+      throw seen.obstacle(
+        "the file has no name any more",
+        remedy: "wait until the program has closed it, or give it a name again with 'ln'")
     }
     var detail = Detail()
     detail.path = seen.info.link

@@ -139,11 +139,14 @@ final class ProcessBuilder {
     // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
     // set_tid, set_tid_size, cgroup
     let arguments = try put(words: [flags, 0, 0, 0, exitSignal, 0, 0, 0, numbers, 1, 0])
-    do throws(InjectionError) {
-      return ProcessID(Int32(try injector.call(.clone3, "clone3", [arguments, 88])))
-    } catch {
-      if case .refused(_, .fileExists) = error { throw .numberTaken(ProcessID(wanted)) }
-      throw .injected(error, process: id)
+    var patience = NumberPatience(ProcessID(wanted))
+    while true {
+      do throws(InjectionError) {
+        return ProcessID(Int32(try injector.call(.clone3, "clone3", [arguments, 88])))
+      } catch {
+        guard case .refused(_, .fileExists) = error else { throw .injected(error, process: id) }
+        try patience.pause()
+      }
     }
   }
 
@@ -187,7 +190,7 @@ final class ProcessBuilder {
     else {
       throw .obstacles([
         Obstacle(
-          id, "the vdso", "has another size or place under this kernel than when it was saved",
+          id, "the vdso", "it has another size or place under this kernel than when it was saved",
           remedy: "restore under the kernel that it was saved under")
       ])
     }
@@ -506,7 +509,7 @@ final class ProcessBuilder {
         try injector.callForResult(.prlimit64, [0, UInt64(resource), place, 0])
       }
       if result < 0 {
-        restoration.warn(state.id, "limit \(resource) of getrlimit(2)", "could not be set")
+        restoration.warn(state.id, "limit \(resource) of getrlimit(2)", "it could not be set")
       }
     }
   }

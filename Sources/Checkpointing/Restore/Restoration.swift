@@ -13,6 +13,8 @@ package struct RestoreOptions: Sendable {
   }
 
   package var standardFiles = StandardFiles.inherited
+  /// Standard input of this process is the image, and nothing for the tree.
+  package var standardInputIsImage = false
   /// Paths that begin with one lead to the other instead; the first that fits.
   package var pathMap: [(old: String, new: String)] = []
   /// The tree gets a session of its own when its own session was outside.
@@ -21,6 +23,7 @@ package struct RestoreOptions: Sendable {
   package var staysStopped = false
   /// Files may have changed.
   package var acceptsChangedFiles = false
+  package var watch = JobWatch()
 
   package init() {}
 }
@@ -116,6 +119,9 @@ final class Restoration {
   }
 
   func standardDescriptor(_ number: Int32) throws(SystemCallError) -> OwnedDescriptor {
+    if number == 0 && options.standardInputIsImage {
+      return try OwnedDescriptor.open("/dev/null", access: .readOnly)
+    }
     switch options.standardFiles {
     case .inherited:
       return try OwnedDescriptor.standard(number).duplicate(from: lowestNumber)
@@ -210,7 +216,8 @@ final class Restoration {
     }
     throw .obstacles([
       Obstacle(
-        ProcessID(process.id), area.name, "has changed since, and the process has it in its memory",
+        ProcessID(process.id), area.name,
+        "it has changed since, and the process has it in its memory",
         remedy: "put the old file back, or pass --force if you know that it is as good")
     ])
   }

@@ -66,19 +66,16 @@ package final class TreeRestorer {
     try makeTree(state, thread)
   }
 
-  /// The number may still belong to the process that was saved, until somebody has waited for it.
   private func stub(_ id: ProcessID) throws(CheckpointError) -> ProcessID {
-    for attempt in 0... {
+    var patience = NumberPatience(id)
+    while true {
       do throws(SystemCallError) {
         return try StubProcess.make(id: id)
       } catch {
         guard error.errno == .fileExists else { throw .system(error, process: id) }
-        let status = try? ProcessStatus(of: id)
-        if attempt == 500 || (status != nil && status?.state != "Z") { throw .numberTaken(id) }
-        Machine.sleep(seconds: 0.01)
+        try patience.pause()
       }
     }
-    preconditionFailure("the loop ends by returning or throwing")
   }
 
   /// Children that were born into the session that their parent left later are made before it leaves.

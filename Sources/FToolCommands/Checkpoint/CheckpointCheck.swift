@@ -22,11 +22,11 @@ package struct CheckpointCheck: Verb {
     } catch {
       throw Failure(error)
     }
+    let count = obstacles.count == 1 ? "1 obstacle" : "\(obstacles.count) obstacles"
     let text =
       obstacles.isEmpty
       ? "process \(root) can be saved"
-      : "process \(root) can't be saved:\n"
-        + obstacles.map { "  \($0.sentence)\n" }.joined()
+      : "process \(root) can't be saved: \(count)\n" + obstacles.map(\.lines).joined()
     context.output.show(
       SimpleReport(
         type: "checkpoint-check", text,
@@ -39,10 +39,15 @@ package struct CheckpointCheck: Verb {
 }
 
 extension Obstacle {
-  /// In one line.
+  /// Where and why: `process 12: descriptor 5 (socket:[123]): it is connected to ...`.
   var sentence: String {
     let subject = process.number > 0 ? "process \(process): " : ""
-    return "\(subject)\(place) \(reason)" + (remedy.isEmpty ? "" : ": \(remedy)")
+    return "\(subject)\(place): \(reason)"
+  }
+
+  /// With what to do on a line of its own.
+  fileprivate var lines: String {
+    "  \(sentence)\n" + (remedy.isEmpty ? "" : "    to do: \(remedy)\n")
   }
 
   var json: JSONValue {

@@ -24,22 +24,32 @@ enum CheckpointFile {
   }
 
   /// Reads and checks all of it: every checksum, and that the state can be understood.
-  static func verify(_ path: String) throws(Failure) {
+  static func verify(
+    _ path: String, _ context: CommandContext, _ global: GlobalOptions
+  ) throws -> SimpleReport {
     let reader = try open(path)
-    do throws(CheckpointError) {
-      _ = try Checkpoint.state(of: reader)
-    } catch {
-      throw Failure(error)
-    }
-    do throws(ImageError) {
-      try reader.verify()
-    } catch {
+    let progress = CheckpointProgress("verify", context, global)
+    do {
+      let summary = try Checkpoint.verify(reader, progress.watch)
+      progress.finish()
+      return report(path, summary)
+    } catch CheckpointError.stopped {
+      throw progress.interruption("run the same command again: it begins at the start")
+    } catch let error as CheckpointError {
+      throw Failure(error, path)
+    } catch let error as ImageError {
       throw Failure(error, path)
     }
   }
 
-  static func verified(_ path: String, type: String) -> SimpleReport {
+  private static func report(_ path: String, _ checked: CheckpointContents) -> SimpleReport {
     SimpleReport(
-      type: type, "\(path) is whole", json: ["file": .string(path), "whole": .bool(true)])
+      type: "checkpoint-verify",
+      "\(path == "-" ? "standard input" : path) is whole: \(ByteSize(checked.memoryByteCount)) of memory of "
+        + "\(checked.processCount) process\(checked.processCount == 1 ? "" : "es")",
+      json: [
+        "file": .string(path), "whole": .bool(true), "processes": .number(checked.processCount),
+        "memory_bytes": .number(checked.memoryByteCount),
+      ])
   }
 }

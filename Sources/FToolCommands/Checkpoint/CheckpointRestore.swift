@@ -61,35 +61,69 @@ package struct CheckpointRestore: Verb {
     case yes, no, only
   }
 
+  /// In front, standard output is the program's.
+  package var writesDataToStandardOutput: Bool { !detach && verify != .only }
+
+  package func validate() throws {
+    if file == "-" && verify == .yes {
+      throw ValidationError(
+        "--verify yes reads the file twice, and standard input can be read once")
+    }
+  }
+
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    let options = try options()
+    var options = try options()
     if verify != .no {
-      guard file != "-" else {
-        throw Failure(.usage, "--verify reads the file twice, and standard input can be read once")
-      }
-      try CheckpointFile.verify(file)
+      let report = try CheckpointFile.verify(file, context, global)
       if verify == .only {
-        context.output.show(CheckpointFile.verified(file, type: "checkpoint-restore"))
+        context.output.show(report)
         return .done
       }
     }
-    let (root, state, warnings) = try restore(options)
-    for warning in warnings { context.output.warn(warning.sentence) }
-    if let pidfile {
-      try Files.atomicReplace(pidfile, permissions: 0o644) { (file) throws(SystemCallError) in
-        let text = Array("\(root)\n".utf8)
-        // Safe: bytes have no padding.
-        try file.write(unsafe text.span.bytes, range: 0..<text.count, at: 0)
-      }
+    let progress = CheckpointProgress("restore", context, global)
+    options.watch = progress.watch
+    var lease: TerminalLease?
+    let (root, state, warnings) = try restore(options, progress) { root throws(SystemCallError) in
+      try writeNumber(of: root)
+      progress.finish()
+      if !detach { lease = TerminalLease(to: root) }
     }
-    if detach {
+    for warning in warnings { context.output.warn(warning.sentence) }
+    if detach || lease == nil {
       show(root, state, context)
       return .done
     }
-    switch try Foreground.wait(for: root, early: context.stop.signal) {
-    case .exited(let status): return .program(status: status)
-    case .killed(let signal): return .program(status: 128 + signal)
+    return try stay(with: root, lease!, context)
+  }
+
+  private func writeNumber(of root: ProcessID) throws(SystemCallError) {
+    guard let pidfile else { return }
+    try Files.atomicReplace(pidfile, permissions: 0o644) { (file) throws(SystemCallError) in
+      let text = Array("\(root)\n".utf8)
+      // Safe: bytes have no padding.
+      try file.write(unsafe text.span.bytes, range: 0..<text.count, at: 0)
     }
+  }
+
+  /// Ends as the program ends. It has said by itself what it had to say.
+  private func stay(
+    with root: ProcessID, _ lease: TerminalLease, _ context: CommandContext
+  ) throws -> ExitStatus {
+    let end = try Foreground.wait(for: root, lease, early: context.stop.signal)
+    lease.takeBack()
+    let (status, signal): (Int32?, Int32?) =
+      switch end {
+      case .exited(let status): (status, nil)
+      case .killed(let signal): (nil, signal)
+      }
+    context.output.show(
+      SimpleReport(
+        type: "checkpoint-restore", "",
+        json: [
+          "pid": .number(root.number), "file": .string(file), "exit_status": .number(status),
+          "signal": .number(signal),
+        ]))
+    return .program(status: status ?? 128 + (signal ?? 0))
   }
 
   private func options() throws(Failure) -> RestoreOptions {
@@ -97,6 +131,7 @@ package struct CheckpointRestore: Verb {
     options.isDetached = detach
     options.staysStopped = stopped
     options.acceptsChangedFiles = force
+    options.standardInputIsImage = file == "-"
     switch stdio {
     case nil, "inherit": break
     case let text? where text.hasPrefix("file:") && text.count > 5:
@@ -115,12 +150,15 @@ package struct CheckpointRestore: Verb {
   }
 
   private func restore(
-    _ options: RestoreOptions
+    _ options: RestoreOptions, _ progress: CheckpointProgress,
+    ready: (ProcessID) throws -> Void
   ) throws -> (root: ProcessID, state: CheckpointState, warnings: [Obstacle]) {
     do {
-      return try Checkpoint.restore(try CheckpointFile.open(file), options)
+      return try Checkpoint.restore(try CheckpointFile.open(file), options, ready: ready)
+    } catch CheckpointError.stopped {
+      throw progress.interruption("nothing of the program is left; run the same command again")
     } catch let error as CheckpointError {
-      throw Failure(error)
+      throw Failure(error, file)
     } catch let error as ImageError {
       throw Failure(error, file)
     }

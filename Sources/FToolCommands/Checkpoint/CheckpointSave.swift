@@ -3,6 +3,7 @@ import CheckpointFormat
 import Checkpointing
 import Compression
 import LinuxSystem
+import SystemPackage
 
 /// `ftool checkpoint save`: keeps a running tree in a file.
 package struct CheckpointSave: Verb {
@@ -70,13 +71,43 @@ package struct CheckpointSave: Verb {
     if let compress { options.codec = try codec(compress) }
     if let threads { options.workers = threads }
     let path = output ?? "\(root)-\(UTCTime.now.compact).ftc"
+    try checkPlace(path)
     if write.dryRun { return try rehearse(root, options, path, context) }
+    let progress = CheckpointProgress("save", context, global)
+    options.watch = progress.watch
     do {
       let report = try save(root, options, path)
+      progress.finish()
       show(report, path, context)
       return .done
+    } catch CheckpointError.stopped {
+      throw progress.interruption("process \(root) runs on, and no file was kept")
+    } catch CheckpointError.image(let error) {
+      throw Failure(error, path == "-" ? "standard output" : path)
     } catch let error as CheckpointError {
       throw Failure(error)
+    }
+  }
+
+  /// Nothing that somebody still needs is written over.
+  private func checkPlace(_ path: String) throws(Failure) {
+    if path == "-" {
+      if Terminal.isTerminal(.standardOutput) {
+        throw Failure(
+          .usage, "standard output is a terminal, which an image is nothing for",
+          hint: "name a file with -o, or send it through a pipe")
+      }
+      return
+    }
+    guard Files.exists(path) else { return }
+    guard (try? Files.kind(of: path)) == .regular else {
+      throw Failure(
+        .wouldOverwrite, "\(path) is there already, and not a file",
+        hint: "name a file; a pipe or device can be written with '-o - > \(path)'")
+    }
+    if !write.force {
+      throw Failure(
+        .wouldOverwrite, "\(path) is there already", hint: "choose another name, or pass --force")
     }
   }
 
@@ -117,10 +148,6 @@ package struct CheckpointSave: Verb {
       let output = try OwnedDescriptor.standard(1)
       return try Checkpoint.save(root, to: output, options, isDurable: false) {}
     }
-    if Files.exists(path) && !write.force {
-      throw Failure(
-        .wouldOverwrite, "\(path) is there already", hint: "choose another name, or pass --force")
-    }
     let temporary = Files.temporaryName(beside: path)
     let file = try OwnedDescriptor.open(
       temporary, access: .readWrite, options: [.create, .exclusive], permissions: 0o600)
@@ -144,7 +171,7 @@ package struct CheckpointSave: Verb {
         type: "checkpoint-save",
         "saved process \(operand.process)"
           + (count > 1 ? " and \(count - 1) of its descendants" : "")
-          + " to \(path): \(ByteSize(memory)) of memory in \(ByteSize(report.image.storedByteCount)), "
+          + " to \(path == "-" ? "standard output" : path): \(ByteSize(memory)) of memory in \(ByteSize(report.image.storedByteCount)), "
           + "stopped for \(Int(milliseconds.rounded(.up)))ms",
         json: [
           "pid": .number(operand.process), "file": .string(path),

@@ -6,7 +6,8 @@ import Checkpointing
 package struct CheckpointShow: Verb {
   package static let configuration = CommandConfiguration(
     commandName: "show", abstract: "Show what a saved program consists of.",
-    discussion: "Only the state is read, not the memory, so that it takes no time.")
+    discussion:
+      "Only the description of the processes is read, not their memory, so that it takes no time.")
 
   @Argument(
     help: ArgumentHelp(
@@ -21,9 +22,11 @@ package struct CheckpointShow: Verb {
   package func perform(_ context: CommandContext) throws -> ExitStatus {
     let reader = try CheckpointFile.open(file)
     do throws(CheckpointError) {
-      context.output.show(CheckpointReport(file: file, state: try Checkpoint.state(of: reader)))
+      let state = try Checkpoint.state(of: reader)
+      // A pipe tells its sizes only at its end, and a file that was cut short does not.
+      context.output.show(CheckpointReport(file: file, state: state, index: try? reader.index()))
     } catch {
-      throw Failure(error)
+      throw Failure(error, file)
     }
     return .done
   }
@@ -33,6 +36,7 @@ package struct CheckpointShow: Verb {
 struct CheckpointReport: Report {
   let file: String
   let state: CheckpointState
+  let index: ImageIndex?
 
   var type: String { "checkpoint-show" }
 
@@ -43,7 +47,12 @@ struct CheckpointReport: Report {
   }
 
   func text(_ style: TextStyle) -> String {
-    var text = "saved \(time.rfc3339)\n"
+    var text = "saved \(time.rfc3339)"
+    if let index {
+      text +=
+        ": \(ByteSize(index.totals.memoryByteCount)) of memory in \(ByteSize(index.storedByteCount))"
+    }
+    text += "\n"
     var table = TextTable(
       ["PID", "PARENT", "STATE", "THREADS", "FILES", "MAPPED", "PROGRAM"],
       alignments: [.trailing, .trailing, .leading, .trailing, .trailing, .trailing])
@@ -58,7 +67,9 @@ struct CheckpointReport: Report {
     for process in state.processes where !process.descriptors.isEmpty {
       text += "\ndescriptors of \(process.id)\n"
       for descriptor in process.descriptors {
-        text += "  \(descriptor.number)  \(kind(of: descriptor))\n"
+        let what = state.summary(ofDescription: Int(descriptor.description))
+        text += "  \(descriptor.number)  \(kind(of: descriptor))" + (what.map { ": \($0)" } ?? "")
+        text += "\n"
       }
     }
     return text
@@ -67,12 +78,14 @@ struct CheckpointReport: Report {
   private func kind(of descriptor: DescriptorState) -> String {
     let index = Int(descriptor.description)
     guard state.descriptions.indices.contains(index) else { return "?" }
-    return "\(state.descriptions[index].kind) #\(index)"
+    return state.descriptions[index].kind
   }
 
   var json: JSONValue {
     [
       "file": .string(file), "saved": .time(time), "kernel": .string(state.kernel),
+      "memory_bytes": .number(index?.totals.memoryByteCount),
+      "file_bytes": .number(index?.storedByteCount),
       "processes": .array(
         state.processes.map { process in
           [
@@ -86,6 +99,8 @@ struct CheckpointReport: Report {
               process.descriptors.map {
                 [
                   "number": .number($0.number), "kind": .string(kind(of: $0)),
+                  "what": .string(state.summary(ofDescription: Int($0.description))),
+                  "description": .number($0.description),
                   "closes_on_exec": .bool($0.closesOnExec),
                 ]
               }),

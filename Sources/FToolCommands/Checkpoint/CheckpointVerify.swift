@@ -16,8 +16,7 @@ package struct CheckpointVerify: Verb {
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    try CheckpointFile.verify(file)
-    context.output.show(CheckpointFile.verified(file, type: "checkpoint-verify"))
+    context.output.show(try CheckpointFile.verify(file, context, global))
     return .done
   }
 }

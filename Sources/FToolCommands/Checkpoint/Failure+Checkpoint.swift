@@ -5,15 +5,11 @@ import LinuxSystem
 import SystemPackage
 
 extension Failure {
-  /// What kept a tree from being saved or brought back, as a sentence.
-  package init(_ error: CheckpointError) {
+  /// What kept a tree from being saved or brought back, as a sentence. `file`: what the user calls the image.
+  package init(_ error: CheckpointError, _ file: String = "the image") {
     switch error {
-    case .obstacles(let obstacles):
-      let all = obstacles.map(\.sentence)
-      self.init(
-        .failed, all.count == 1 ? all[0] : "\(all.count) obstacles: " + all.joined(separator: "; "),
-        hint: obstacles.first { !$0.remedy.isEmpty } == nil
-          ? "'ftool checkpoint check' lists them one by one" : nil)
+    case .obstacles(let obstacles): self.init(obstacles)
+    case .stopped: self.init(.failed, "it was stopped")
     case .vanished(let process):
       self.init(.notFound, "process \(process) has ended")
     case .unstoppable(let process):
@@ -26,6 +22,12 @@ extension Failure {
         hint: "end the debugger or tracer first")
     case .system(let error, let process):
       let plain = Failure(error)
+      if error.call == "clone3", error.errno == .notPermitted, let process {
+        self.init(
+          .notPermitted, "process \(process) can't have its number again without a permission",
+          hint: "run ftool as root, or give it CAP_CHECKPOINT_RESTORE; 'ftool doctor' says more")
+        return
+      }
       guard error.errno == .notPermitted || error.errno == .permissionDenied, let process else {
         self = plain
         return
@@ -47,13 +49,24 @@ extension Failure {
     case .numberTaken(let process):
       self.init(
         .busy, "the number \(process) belongs to another process now",
-        hint: "end that process, or wait until it ends")
+        hint: "end that process, or wait until it ends; what was saved may itself still run")
     case .malformed(let error):
-      self.init(.damaged, "the state in the image cannot be understood: \(error)")
+      self.init(.damaged, "the state in \(file) cannot be understood: \(error)")
     case .inconsistent(let what):
-      self.init(.damaged, "the state in the image contradicts itself: \(what)")
-    case .image(let error): self.init(error, "the image")
+      self.init(.damaged, "the state in \(file) contradicts itself: \(what)")
+    case .image(let error): self.init(error, file)
     }
+  }
+
+  private init(_ obstacles: [Obstacle]) {
+    let all = obstacles.map(\.sentence)
+    var remedies: [String] = []
+    for remedy in obstacles.map(\.remedy) where !remedy.isEmpty && !remedies.contains(remedy) {
+      remedies.append(remedy)
+    }
+    self.init(
+      .failed, all.count == 1 ? all[0] : "\(all.count) obstacles: " + all.joined(separator: "; "),
+      hint: remedies.isEmpty ? nil : remedies.joined(separator: "; "))
   }
 
   /// Why an image cannot be written or read.

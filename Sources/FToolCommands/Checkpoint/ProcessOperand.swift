@@ -31,9 +31,39 @@ package struct ProcessOperand: ParsableArguments {
   /// The process, if there is one that can be saved at all.
   func root() throws(Failure) -> ProcessID {
     let root = ProcessID(process)
-    guard root.exists else { throw Failure(.notFound, "there is no process \(process)") }
+    guard root.exists, let status = try? ProcessStatus(of: root) else {
+      throw Failure(.notFound, "there is no process \(process)")
+    }
     if root == .current { throw Failure(.usage, "ftool cannot save itself") }
+    if process == 1 {
+      throw Failure(.usage, "process 1 can't be saved: without it there is no other process")
+    }
+    if status.isKernelThread {
+      throw Failure(.usage, "process \(process) is a thread of the kernel, and no program")
+    }
+    if status.state == "Z" {
+      throw Failure(.notFound, "process \(process) has ended; its parent has not asked for it yet")
+    }
+    if let thread = status.numbers("Tgid").first, thread != UInt64(process) {
+      throw Failure(
+        .usage, "\(process) is a thread of process \(thread)",
+        hint: "name the process: all its threads are saved with it")
+    }
+    if !only && isAncestorOfThisProcess(root) {
+      throw Failure(
+        .usage, "ftool itself runs below process \(process), and can't save what it is part of",
+        hint: "start ftool from elsewhere, or pass --only to leave the descendants out")
+    }
     return root
+  }
+
+  private func isAncestorOfThisProcess(_ root: ProcessID) -> Bool {
+    var process = ProcessID.current
+    while let status = try? ProcessStatus(of: process), status.parent.number > 0 {
+      process = status.parent
+      if process == root { return true }
+    }
+    return false
   }
 
   var options: SaveOptions {

@@ -12,6 +12,11 @@ extension Failure {
     case .notStartable(let obstacle): self.init(obstacle)
     case .readOnly(let obstacle): self.init(obstacle)
     case .member(let name, let cause): self.init(cause, on: "member \(name)")
+    case .sumsFile(let name, let cause):
+      self.init(cause, on: "the file of sums \(name)")
+      hint =
+        "the array and its members are as good as without it: leave --sums-file out, or let "
+        + "'ftool raid scrub --sums-file' make the sums anew"
     case .outOfBounds(let offset, let byteCount, let end):
       self.init(
         .usage,
@@ -140,11 +145,22 @@ extension Failure {
       self.init(
         .notFound, "\(member) is not a member of an array: it has no superblock",
         hint: "'ftool raid recover' looks for arrays whose superblocks are gone")
+    case .cutShort(_, let sectors, let needed):
+      self.init(cutShort: member, byteCount: sectors * 512, least: needed * 512)
     default:
       self.init(
         .configuration, "the superblock of \(member) cannot be used: it \(error.sentence)",
         hint: "'ftool raid examine \(member)' shows what is there")
     }
+  }
+
+  /// A file that was a member and has lost its end.
+  package init(cutShort member: String, byteCount: Int, least: Int) {
+    self.init(
+      .configuration,
+      "\(member) is shorter than it should be: it has \(ByteSize(byteCount)) of at least "
+        + "\(ByteSize(least)), so that \(ByteSize(least - byteCount)) or more are missing",
+      hint: "find out who cut it short; 'ftool raid rebuild' fills a new one in its place")
   }
 
   private init(_ obstacle: WriteObstacle) {
@@ -192,6 +208,23 @@ extension Failure {
       self.init(.usage, "the array has no redundancy: its members cannot be replaced or rebuilt")
     case .foreignSumsFile(let name):
       self.init(.wouldOverwrite, "\(name) does not hold the sums of this array")
+    case .damagedSumsFile(let name):
+      self.init(
+        .damaged, "the header of the file of sums \(name) is damaged: its checksum does not agree",
+        hint: "remove it: 'ftool raid scrub --sums-file \(name)' makes it anew from the array")
+    case .unknownSumsFileVersion(let name, let version):
+      self.init(
+        .configuration,
+        "\(name) is a file of sums of version \(version), and this ftool knows version 1",
+        hint: "use a newer ftool, or another file")
+    case .shortSumsFile(let name, let has, let needs):
+      self.init(
+        .usage,
+        "\(name) is too short for the array's sums: it has \(has) bytes, \(needs) are needed",
+        hint: "remove it: 'ftool raid scrub --sums-file \(name)' makes it anew from the array")
+    case .keepsSumsOnMembers:
+      self.init(
+        .usage, "the array keeps its sums on its members", hint: "leave --sums-file out")
     case .noSums: self.init(.usage, "the array keeps no sums")
     case .slotIsInUse(let slot): self.init(.usage, "slot \(slot) has a member that is in sync")
     case .memberIsInUse(let name):

@@ -20,6 +20,8 @@ extension MDSuperblockError {
       }
       return "has unknown feature bits: \(names.joined(separator: ", "))"
     case .unsupportedLevel(let level): return "has the unknown level \(level)"
+    case .cutShort(_, let sectors, let needed):
+      return "tells of at least \(ByteSize(needed * 512)), and there are \(ByteSize(sectors * 512))"
     case .invalid(let field): return "makes no sense: \(field.rawValue)"
     }
   }

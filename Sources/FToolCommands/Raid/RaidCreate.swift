@@ -200,7 +200,8 @@ package struct RaidCreate: Verb {
           : "the files that were made are removed: run the same command again")
     }
     ArrayRegistry(context).remember(
-      creation.arrayID, name: creation.request.name, paths: files.devices.map(\.name))
+      creation.arrayID, name: creation.request.name, paths: files.devices.map(\.name)
+    ) { _ in false }
     context.output.show(CreationReport(creation, isPlan: false))
     return .done
   }

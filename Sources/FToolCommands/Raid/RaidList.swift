@@ -26,11 +26,19 @@ package struct RaidList: Verb {
   package init() {}
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    let found = try look(context)
+    let finder = ArrayFinder(folders: scan.isEmpty ? ["."] : scan, context: context)
+    var broken = Set<String>()
+    let found = try look(finder, &broken, context)
     var lines: [ListReport.Line] = []
     for probes in found {
       do throws(RaidError) {
-        lines.append(.init(try ArrayStatus(probes: probes), probes))
+        let status = try ArrayStatus(probes: probes)
+        lines.append(.init(status, probes))
+        guard !status.degradedSlots.isEmpty else { continue }
+        for (path, why) in finder.broken(of: status.reference.arrayID, besides: probes)
+        where broken.insert(path).inserted {
+          context.output.warn(why.message)
+        }
       } catch {
         // Members that contradict each other are an array that can't be used, and are listed as one.
         lines.append(.init(probes, Failure(error)))
@@ -41,12 +49,12 @@ package struct RaidList: Verb {
     return .done
   }
 
-  /// The members that are there, by array.
-  private func look(_ context: CommandContext) throws(Failure) -> [[MemberProbe]] {
-    let finder = ArrayFinder(folders: scan.isEmpty ? ["."] : scan, context: context)
+  /// The members that are there, by array; and where some are that can't be used, which it warns of.
+  private func look(
+    _ finder: ArrayFinder, _ broken: inout Set<String>, _ context: CommandContext
+  ) throws(Failure) -> [[MemberProbe]] {
     var arrays: [Identifier: [MemberProbe]] = [:]
     var seen = Set<FileKey>()
-    var broken = Set<String>()
     func consider(_ path: MemberPath) {
       switch finder.look(at: path) {
       case .member(let probe):

@@ -174,7 +174,13 @@ package struct RaidRead: Verb {
     }
     guard isFile else { return try array.copy(range, to: StreamSink(file), options) }
     let sink = FileSink(file)
-    let done = try array.copy(range, to: sink, options)
+    let done: Int
+    do throws(TransferError) {
+      done = try array.copy(range, to: sink, options)
+    } catch {
+      try? sink.finish()  // the first error is the one to tell
+      throw error
+    }
     do throws(SystemCallError) { try sink.finish() } catch { throw .other(error) }
     return done
   }

@@ -25,7 +25,7 @@ package struct RaidRemove: Verb {
       "removed \(member)", dryRun: change.write.dryRun, type: "raid-remove", member: member,
       check: { (array) throws(RaidError) in try array.requireRemovable(member) }
     ) { (array) throws(RaidError) in
-      try array.removeMember(named: member)
+      if let left = try array.removeMember(named: member) { session.release(left) }
     }
   }
 }

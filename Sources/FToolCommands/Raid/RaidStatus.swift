@@ -44,8 +44,9 @@ package struct RaidStatus: Verb {
 
   private func look(_ context: CommandContext) throws(Failure) -> ArrayStatus {
     do throws(Failure) {
-      let paths = try ArrayFinder(operand, context: context).members(operand.array)
-      return try ArrayStatus(members: paths, sumsFile: sums.sumsFile, context: context)
+      let finder = ArrayFinder(operand, context: context)
+      let paths = try finder.members(operand.array)
+      return try ArrayStatus(members: paths, finder, sumsFile: sums.sumsFile, context: context)
     } catch {
       // Members that are there and make no array: who tests wants one number for that.
       let isUnreadable = [.damaged, .configuration, .inputOutput].contains(error.status)

@@ -22,10 +22,11 @@ package struct RaidWait: Verb {
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
     let start = ContinuousClock.now
-    let paths = try ArrayFinder(operand, context: context).members(operand.array)
+    let finder = ArrayFinder(operand, context: context)
+    let paths = try finder.members(operand.array)
     var line: ProgressLine?
     while true {
-      let status = try ArrayStatus(members: paths, context: context)
+      let status = try ArrayStatus(members: paths, finder, context: context)
       // A job holds the members to write for as long as it lives, also between two notes of progress.
       guard status.use.isWritten else {
         line?.finish()

@@ -37,6 +37,8 @@ struct RebuildWork {
   private let session: ArraySession
   private let context: CommandContext
   private var jobs: [(slot: Int, source: Source)] = []
+  /// What is to be rebuilt is in sync already.
+  private var finished: (slot: Int, name: String)?
   /// The member that `replace` lets go.
   private let leaving: String?
   /// Keeps the new member's file held.
@@ -63,6 +65,10 @@ struct RebuildWork {
     newFile = new
     guard session.array.shape.redundancy > 0 else {
       throw Failure(RaidError.unsuitable(.noRedundancy))
+    }
+    if let known, let slot = slotInSync(known, for: member) {
+      finished = (slot, known.name)
+      return
     }
     if let member {
       let slot = try slot(of: member)
@@ -99,7 +105,13 @@ struct RebuildWork {
     let member = session.name(ofMember: member)
     leaving = member
     guard let slot = session.array.slot(ofMemberNamed: member) else {
-      throw Failure(RaidError.noSuchMember(member))
+      guard case .former(let slot)? = session.member(at: member)?.standing,
+        let known = session.member(at: onto), known.standing == .active(slot: slot)
+      else { throw Failure(RaidError.noSuchMember(member)) }
+      // Cut off at its end, and given again.
+      finished = (slot, known.name)
+      newFile = nil
+      return
     }
     if let known = session.member(at: onto) {
       newFile = nil
@@ -116,12 +128,35 @@ struct RebuildWork {
     jobs = [(slot, .replacement(new.device))]
   }
 
+  /// The slot that is to be rebuilt, if this very member is in sync in it already: so it is when the
+  /// command was cut off at its end and is given again.
+  private func slotInSync(_ known: ArraySession.FoundMember, for member: String?) -> Int? {
+    guard case .active(let slot) = known.standing else { return nil }
+    if let member {
+      if let own = array.slot(ofMemberNamed: member) { return own == slot ? slot : nil }
+      if let left = session.member(at: member), case .slot(let own) = left.probe.superblock.role {
+        return own == slot ? slot : nil
+      }
+    }
+    // Nothing says whose place it was to take: the array was whole but for its own.
+    return array.degradedSlots.isEmpty ? slot : nil
+  }
+
+  private var nothingToDo: String {
+    finished.map {
+      "\($0.name) is in sync in slot \($0.slot) already: "
+        + (leaving.map { "\($0) is no member any more" } ?? "nothing to rebuild")
+    }
+      ?? "nothing to rebuild"
+  }
+
   /// A member that was found, and is to fill a slot.
   private static func source(_ known: ArraySession.FoundMember) throws(Failure) -> Source {
     switch known.standing {
     case .spare: return .spare(known.name)
     case .rebuilding: return .resuming(known.name)
-    case .active, .replacement, .journal, .failed, .stale, .split, .duplicate, .unusable:
+    case .active, .replacement, .journal, .failed, .stale, .split, .duplicate, .former,
+      .unusable:
       try requireUnused(known)
       return .returning(known.probe)
     }
@@ -217,9 +252,10 @@ struct RebuildWork {
         + ": up to \(ByteSize(array.memberByteCountInUse)) of data, with sums and a superblock"
     }
     if !lines.isEmpty { lines.append("would write \(session.superblocksWritten)") }
+    if let leaving { lines.append("would erase the superblock of \(leaving)") }
     return SimpleReport(
       type: "raid-rebuild-plan",
-      lines.isEmpty ? "nothing to rebuild" : lines.joined(separator: "\n"),
+      lines.isEmpty ? nothingToDo : lines.joined(separator: "\n"),
       json: [
         "array": .string(array.name),
         "jobs": .array(
@@ -230,6 +266,10 @@ struct RebuildWork {
   /// Does all of it.
   func run(rate: Int?, verifies: Bool) throws(Failure) -> ExitStatus {
     var reports: [RebuildReport] = []
+    var left: [any BlockDevice] = []
+    if finished != nil, let former = leaving.flatMap({ session.member(at: $0) }) {
+      left = [former.probe.device]
+    }
     do throws(RaidError) {
       for (slot, source) in jobs {
         let ranges = try place(source, slot)
@@ -248,7 +288,7 @@ struct RebuildWork {
           slot: slot, ranges: ranges, isReplacement: source.isReplacement, options)
         line.finish()
         if report.isComplete, source.isReplacement, report.lostBlocks.isEmpty {
-          try array.finishReplacing(slot: slot)
+          if let device = try array.finishReplacing(slot: slot) { left.append(device) }
         }
         reports.append(report)
         if !report.isComplete { break }
@@ -259,6 +299,8 @@ struct RebuildWork {
       throw failure
     }
     if verifies { try verify(reports) }
+    // Whose copy has not been looked at, if that was wanted, may still be wanted.
+    if !verifies || context.stop.signal == nil { left.forEach(session.release) }
     try session.close()
     try context.stop.check()
     show(reports)
@@ -310,7 +352,7 @@ struct RebuildWork {
 
   private func show(_ reports: [RebuildReport]) {
     var lines = reports.map(sentence)
-    if lines.isEmpty { lines = ["nothing to rebuild"] }
+    if lines.isEmpty { lines = [nothingToDo] }
     context.output.show(
       SimpleReport(
         type: leaving == nil ? "raid-rebuild" : "raid-replace", lines.joined(separator: "\n"),
@@ -323,7 +365,16 @@ struct RebuildWork {
     let lost =
       report.lostBlocks.isEmpty
       ? "" : "; \(report.lostBlocks.count) blocks could not be computed and stay unreadable"
-    guard let leaving else { return "rebuilt \(report.member) \(place): \(bytes)\(lost)" }
+    guard let leaving else {
+      if report.rebuiltByteCount == 0, report.isComplete {
+        return "\(report.member) \(place) is in sync: "
+          + (report.isOfMarkedOnly
+            ? "nothing was written while it was away, so that nothing had to be copied"
+            : "it had everything already, so that nothing had to be copied")
+      }
+      let part = report.isOfMarkedOnly ? ", which may have been written while it was away" : ""
+      return "rebuilt \(report.member) \(place): \(bytes)\(part)\(lost)"
+    }
     guard lost.isEmpty else {
       return
         "copied \(leaving) \(place) to \(report.member): \(bytes)\(lost); \(leaving) stays in use"
@@ -337,6 +388,7 @@ struct RebuildWork {
       "slot": .number(report.slot), "member": .string(report.member),
       "replaced": .string(report.lostBlocks.isEmpty ? leaving : nil),
       "bytes": .number(report.rebuiltByteCount), "complete": .bool(report.isComplete),
+      "marked_only": .bool(report.isOfMarkedOnly),
       "lost_blocks": .array(report.lostBlocks.map { .number($0) }),
     ]
   }

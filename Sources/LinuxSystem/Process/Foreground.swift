@@ -2,7 +2,8 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// Stays in front of a child: passes on what it is sent, and waits for its end.
+/// Stays in front of a child as a shell's job: passes on what it is sent, stops when the child is stopped
+/// from the terminal, and waits for its end.
 package enum Foreground {
   /// How a child ended.
   package enum End: Equatable, Sendable {
@@ -13,35 +14,111 @@ package enum Foreground {
   private static let passedOn = [
     SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGALRM,
   ]
+  private static let terminalStops = [SIGTSTP, SIGTTIN, SIGTTOU]
 
   /// Waits until a child of this process has ended. Signals that this process gets go to the child instead;
   /// to be called on the only thread. `early`: one that came before.
-  package static func wait(for child: ProcessID, early: Int32?) throws(SystemCallError) -> End {
+  package static func wait(
+    for child: ProcessID, _ lease: TerminalLease, early: Int32?
+  ) throws(SystemCallError) -> End {
     var signals = sigset_t()
     unsafe sigemptyset(&signals)
-    for signal in passedOn + [SIGCHLD] { unsafe sigaddset(&signals, signal) }
+    for signal in passedOn + [SIGCHLD, SIGTSTP] { unsafe sigaddset(&signals, signal) }
     unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
     if let early { try? child.send(signal: early) }
     while true {
-      if let end = try end(of: child) { return end }
-      let signal = unsafe sigwaitinfo(&signals, nil)
+      switch try change(of: child) {
+      case .ended(let end): return end
+      case .stopped(let signal) where lease.isHeld && terminalStops.contains(signal):
+        stopAlong(child, lease)
+      case .stopped: continue  // whoever stopped it lets it go on
+      case nil: break
+      }
+      var information = unsafe siginfo_t()
+      let signal = unsafe sigwaitinfo(&signals, &information)
+      // What a key made went to all of the terminal's group, and so to the child, if it is in ours.
+      let isFromKey = unsafe information.si_code == SI_KERNEL
+      let hasItToo = isFromKey && getpgid(child.number) == getpgrp()
       // A child that has ended in this moment is found in the next round.
-      if passedOn.contains(signal) { try? child.send(signal: signal) }
+      if passedOn.contains(signal), !hasItToo { try? child.send(signal: signal) }
+      if signal == SIGTSTP {
+        if !hasItToo { try? lease.target(of: child).send(signal: SIGTSTP) }
+        if !lease.isHeld { stopAlong(child, lease) }
+      }
     }
   }
 
-  /// How a child ended; nil while it has not.
-  package static func end(of child: ProcessID) throws(SystemCallError) -> End? {
+  /// Stops this process's whole job, as the key would have, and the child goes on when the job does.
+  private static func stopAlong(_ child: ProcessID, _ lease: TerminalLease) {
+    let hadTerminal = lease.isHeld
+    lease.takeBack()
+    if hadTerminal { kill(0, SIGTSTP) } else { kill(getpid(), SIGTSTP) }
+    // It is blocked; here it takes effect, and the call returns when the job goes on.
+    var only = sigset_t()
+    unsafe sigemptyset(&only)
+    unsafe sigaddset(&only, SIGTSTP)
+    unsafe pthread_sigmask(SIG_UNBLOCK, &only, nil)
+    unsafe pthread_sigmask(SIG_BLOCK, &only, nil)
+    if hadTerminal { lease.give() }
+    try? lease.target(of: child).send(signal: SIGCONT)
+  }
+
+  private enum Change {
+    case ended(End)
+    case stopped(signal: Int32)
+  }
+
+  /// What has become of a child; nil for nothing new.
+  private static func change(of child: ProcessID) throws(SystemCallError) -> Change? {
     var status: [Int32] = [0]
+    let options = Int(WNOHANG | WUNTRACED)
     let waited = try withAddress(of: &status) { (status) throws(SystemCallError) in
-      try kernelCall(
-        .wait4, "wait4", on: "process \(child)", Int(child.number), status, Int(WNOHANG))
+      try kernelCall(.wait4, "wait4", on: "process \(child)", Int(child.number), status, options)
     }
     if waited == 0 { return nil }
     switch ThreadStop(status: status[0]) {
-    case .exited(let status): return .exited(status: status)
-    case .killed(let signal): return .killed(signal: signal)
+    case .exited(let status): return .ended(.exited(status: status))
+    case .killed(let signal): return .ended(.killed(signal: signal))
+    case .signal(let signal): return .stopped(signal: signal)
     default: return nil
     }
   }
+}
+
+/// The terminal at standard input, lent to a child that has a process group of its own in this session: only
+/// one group may read a terminal. Taken back at the latest when nobody holds the lease any more.
+package final class TerminalLease {
+  private let group: ProcessID?
+  package private(set) var isHeld = false
+
+  /// Lends it, if this process has it and the child can have it.
+  package init(to child: ProcessID) {
+    let group = getpgid(child.number)
+    let isFit = group > 0 && group != getpgrp() && getsid(child.number) == getsid(0)
+    self.group = isFit ? ProcessID(group) : nil
+    give()
+  }
+
+  /// Whom a signal for the child is for: all of its group where the group has the terminal.
+  func target(of child: ProcessID) -> ProcessID { group.map { ProcessID(-$0.number) } ?? child }
+
+  func give() {
+    guard let group, !isHeld, isatty(0) == 1, tcgetpgrp(0) == getpgrp() else { return }
+    isHeld = tcsetpgrp(0, group.number) == 0
+  }
+
+  package func takeBack() {
+    guard isHeld else { return }
+    isHeld = false
+    // Who is not in front is stopped for trying, unless the signal is blocked.
+    var only = sigset_t()
+    var previous = sigset_t()
+    unsafe sigemptyset(&only)
+    unsafe sigaddset(&only, SIGTTOU)
+    unsafe pthread_sigmask(SIG_BLOCK, &only, &previous)
+    tcsetpgrp(0, getpgrp())
+    unsafe pthread_sigmask(SIG_SETMASK, &previous, nil)
+  }
+
+  deinit { takeBack() }
 }

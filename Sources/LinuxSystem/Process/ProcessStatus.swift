@@ -44,6 +44,9 @@ package struct ProcessStatus: Sendable {
   /// In clock ticks after the machine's start: with the number it names one process for ever.
   package var startTime: UInt64 { number(22) }
 
+  /// PF_KTHREAD of include/linux/sched.h: it has no program and no memory of its own.
+  package var isKernelThread: Bool { number(9) & 0x20_0000 != 0 }
+
   /// A line of `status`, such as `Uid`.
   package func line(_ key: String) -> String { lines[key[...]].map(String.init) ?? "" }
 

@@ -26,6 +26,8 @@ package struct Assembly: Sendable {
     case split
     /// Not used: another member has its place already.
     case duplicate
+    /// Not used, and not needed: while it was away or failed, another has been brought in sync in its slot.
+    case former(slot: Int)
     /// Not used: something of it that counts can't be read.
     case unusable(StartObstacle)
   }
@@ -124,12 +126,20 @@ package struct Assembly: Sendable {
       case .journal:
         if hasJournal { standing = .duplicate }
         hasJournal = true
-      case .spare, .failed, .stale, .split, .duplicate, .unusable: break
+      case .spare, .failed, .stale, .split, .duplicate, .former, .unusable: break
       }
       standings[index] = standing
       if standing.isUsed {
         try Self.requireAgreement(member, members[newest])
       }
+    }
+    for index in members.indices {
+      guard let slot = Self.slotLost(by: members[index], standings[index]),
+        holders.indices.contains(slot), let holder = holders[slot].member,
+        case .active = standings[holder],
+        members[holder].superblock.deviceID != members[index].superblock.deviceID
+      else { continue }
+      standings[index] = .former(slot: slot)
     }
     self.standings = standings
     self.holders = holders
@@ -142,6 +152,17 @@ package struct Assembly: Sendable {
     }
     slotsNotGiven = holders.indices.filter {
       holders[$0].member == nil && holders[$0].replacement == nil && recorded.contains($0)
+    }
+  }
+
+  /// The slot that a member had before the array went on without it.
+  private static func slotLost(by member: MemberProbe, _ standing: Standing) -> Int? {
+    switch standing {
+    case .failed, .stale:
+      if case .slot(let slot) = member.superblock.role { slot } else { nil }
+    case .active, .rebuilding, .replacement, .spare, .journal, .split, .duplicate, .former,
+      .unusable:
+      nil
     }
   }
 
@@ -251,8 +272,13 @@ extension Assembly.Standing {
   package var isUsed: Bool {
     switch self {
     case .active, .rebuilding, .replacement, .spare, .journal: true
-    case .failed, .stale, .split, .duplicate, .unusable: false
+    case .failed, .stale, .split, .duplicate, .former, .unusable: false
     }
+  }
+
+  /// Whether it takes no part and nobody has taken its place: something for people to know.
+  package var isMissed: Bool {
+    if case .former = self { false } else { !isUsed }
   }
 }
 

@@ -80,6 +80,28 @@ extension Member {
       ?? false
   }
 
+  /// Writes what a rebuild has put together, zeros for blocks that are lost, and marks these.
+  ///
+  /// - Parameter lost: data offsets at which lost blocks start, in order.
+  func writeRebuilt(
+    _ buffer: RawSpan, range: Range<Int>, at offset: Int, lost: [Int], sums: SumScratch
+  ) throws(DeviceError) {
+    guard sharesSums, !lost.isEmpty else {
+      try writeFresh(buffer, range: range, at: offset, sums: sums)
+      return try markLost(lost)
+    }
+    // The slot's sums of these blocks are right, whoever finds their content again.
+    var start = offset
+    for block in lost + [offset + range.count] {
+      let from = range.lowerBound + start - offset
+      if start < block {
+        try writeFresh(buffer, range: from..<from + block - start, at: start, sums: sums)
+      }
+      start = min(block + 4096, offset + range.count)
+    }
+    try markLost(lost)
+  }
+
   /// Computes the sums of new data and writes both; zeros over zeros are not written.
   func writeFresh(
     _ buffer: RawSpan, range: Range<Int>, at offset: Int, sums scratch: SumScratch

@@ -26,6 +26,8 @@ package final class Member: Sendable {
   /// What the superblock calls unreadable, and what a rebuild could not tell it.
   let badBlocks: BadBlockList
   let sums: BlockSums?
+  /// The sums are the slot's, and it has them together with another who is in it.
+  let sharesSums: Bool
   let isWriteMostly: Bool
   let state: Mutex<State>
 
@@ -41,7 +43,7 @@ package final class Member: Sendable {
 
   init(
     device: any BlockDevice, superblock: MDSuperblock, header: RegionHeader?, dataOffset: Int,
-    badBlocks: [Range<Int>], sums: BlockSums?, sumsAreTrusted: Bool
+    badBlocks: [Range<Int>], sums: BlockSums?, sumsAreTrusted: Bool, sharesSums: Bool = false
   ) {
     self.device = device
     self.dataOffset = dataOffset
@@ -49,6 +51,7 @@ package final class Member: Sendable {
     self.badBlocks = BadBlockList(
       badBlocks, capacity: superblock.badBlockCapacity(memberByteCount: device.byteCount))
     self.sums = sums
+    self.sharesSums = sharesSums
     isWriteMostly = superblock.deviceFlags.contains(.writeMostly)
     validEnd = Atomic(
       superblock.features.contains(.recoveryOffset)
@@ -75,6 +78,12 @@ package final class Member: Sendable {
   /// Whether a sum that disagrees proves anything.
   package var trustsSums: Bool { sumsTrusted.load(ordering: .acquiring) }
   func setTrustsSums(_ trusts: Bool) { sumsTrusted.store(trusts, ordering: .releasing) }
+
+  /// The sums that another who comes into the slot has, too: those that lie in a file beside.
+  var sharableSums: BlockSums? {
+    guard !isFailed, let sums, sums.isBeside else { return nil }
+    return sums
+  }
 
   /// As it was last read or written.
   package var superblock: MDSuperblock { state.withLock { $0.superblock } }
@@ -104,13 +113,17 @@ package final class Member: Sendable {
   }
 
   /// Sees to it that blocks are never taken for good, which others could not tell it: the bad-block log
-  /// lists them, and their sums are such that nothing agrees with them.
+  /// lists them, and their sums are such that nothing agrees with them. Sums in a file of their own are
+  /// not enough, since the array may be used without it.
   ///
   /// - Parameter blocks: the data offsets at which they start.
   func markLost(_ blocks: [Int]) throws(DeviceError) {
     guard let first = blocks.min() else { return }
-    for offset in blocks { try sums?.poison(block: offset / 4096) }
-    if !badBlocks.insert(blocks), sums == nil {
+    var sumsTell = sums?.isBeside == false
+    if let sums, !sharesSums {
+      for offset in blocks where try !sums.poison(block: offset / 4096) { sumsTell = false }
+    }
+    if !badBlocks.insert(blocks), !sumsTell {
       unmarkedLoss.min(first, ordering: .acquiringAndReleasing)
     }
   }

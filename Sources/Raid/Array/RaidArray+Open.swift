@@ -131,7 +131,8 @@ extension RaidArray {
       }
       if let index = holder.replacement {
         made.replacement = try member(
-          assembly.members[index], slot: slot, usesNewOffset, trustsSums, nil, shape: shape)
+          assembly.members[index], slot: slot, usesNewOffset, trustsSums, sumsFile, shape: shape,
+          beside: made.member)
       }
       slots.append(made)
     }
@@ -143,9 +144,11 @@ extension RaidArray {
   }
 
   /// Makes a member of what was found.
+  ///
+  /// - Parameter current: the member that it is to replace, whose sums in a file beside are the slot's.
   static func member(
     _ probe: MemberProbe, slot: Int?, _ usesNewOffset: Bool, _ trustsSums: Bool,
-    _ sumsFile: SumsFile?, shape: ArrayShape? = nil
+    _ sumsFile: SumsFile?, shape: ArrayShape? = nil, beside current: Member? = nil
   ) throws(RaidError) -> Member {
     let superblock = probe.superblock
     let offsetSectors =
@@ -154,7 +157,7 @@ extension RaidArray {
     var trusts = trustsSums
     if let slot {
       if let sumsFile {
-        sums = sumsFile.sums(ofSlot: slot, shape: shape)
+        sums = current?.sharableSums ?? sumsFile.sums(ofSlot: slot, shape: shape)
         trusts = sumsFile.isTrusted
       } else if let header = probe.header, let region = header.range(of: .sums),
         header.slot == UInt32(slot)
@@ -170,7 +173,7 @@ extension RaidArray {
       device: probe.device, superblock: superblock, header: probe.header,
       dataOffset: Int(offsetSectors) * 512,
       badBlocks: try probe.requireBadBlocks(dataOffsetSectors: Int(offsetSectors)), sums: sums,
-      sumsAreTrusted: trusts)
+      sumsAreTrusted: trusts, sharesSums: current?.sharableSums != nil)
   }
 
   private static func memberSet(

@@ -67,9 +67,9 @@ extension CopiedData {
       bytes.zero(block..<min(block + 4096, range.count))
     }
     do throws(DeviceError) {
-      try target.writeFresh(
-        memory.buffer.bytes, range: 0..<range.count, at: offset, sums: memory.sums)
-      try target.markLost(unread.map { offset + $0 })
+      try target.writeRebuilt(
+        memory.buffer.bytes, range: 0..<range.count, at: offset, lost: unread.map { offset + $0 },
+        sums: memory.sums)
     } catch {
       try members.fail(target, error)
       throw .member(name: target.name, error)

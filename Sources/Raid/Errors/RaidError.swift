@@ -12,6 +12,8 @@ package enum RaidError: Error, Equatable, Sendable {
   case readOnly(WriteObstacle)
   /// A member failed and could not be done without.
   case member(name: String, DeviceError)
+  /// The file that keeps the array's sums can't be read or written. It costs no member and no data.
+  case sumsFile(name: String, DeviceError)
   /// The request reaches past the array's end.
   case outOfBounds(offset: Int, byteCount: Int, arrayByteCount: Int)
   /// A stream whose length nobody knew had more bytes than the array has room for.

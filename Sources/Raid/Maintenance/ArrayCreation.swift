@@ -55,7 +55,8 @@ package struct ArrayCreation: Sendable {
   /// - Parameters:
   ///   - devices: in the order of their slots; nil for a slot that stays empty.
   ///   - spares: take part when another fails.
-  /// - Throws: `memberTooSmall`, `unsuitable` for a data offset within the metadata, `notStartable` with what is wrong with the numbers.
+  /// - Throws: `memberTooSmall`, `unsuitable` for a data offset within the metadata, `notStartable` with
+  ///   what is wrong with the numbers.
   package init(
     _ request: Request, devices: [(any BlockDevice)?], spares: [any BlockDevice]
   ) throws(RaidError) {

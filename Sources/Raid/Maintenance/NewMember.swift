@@ -74,9 +74,14 @@ struct NewMember {
 
   /// The member as the array uses it.
   ///
-  /// - Parameter sumsBeside: its sums, where they do not lie on the member.
-  func member(slot: Int?, sumsBeside: BlockSums? = nil) -> Member {
-    var sums = sumsBeside
+  /// - Parameters:
+  ///   - sumsBeside: its sums, where they do not lie on the member.
+  ///   - other: who is in the slot already, with the slot's sums in the file beside if there is one.
+  func member(
+    slot: Int?, sumsBeside: BlockSums? = nil, besides other: Member? = nil
+  ) -> Member {
+    let shared = other?.sharableSums
+    var sums = shared ?? sumsBeside
     if sums == nil, let slot, let region = header?.range(of: .sums) {
       sums = BlockSums(
         device: device, region: region, dataByteCount: layout.dataByteCount,
@@ -85,6 +90,8 @@ struct NewMember {
     }
     return Member(
       device: device, superblock: superblock, header: header, dataOffset: layout.dataOffset,
-      badBlocks: [], sums: sums, sumsAreTrusted: sums != nil)
+      badBlocks: [], sums: sums,
+      sumsAreTrusted: shared == nil ? sums != nil : other?.trustsSums == true,
+      sharesSums: shared != nil)
   }
 }

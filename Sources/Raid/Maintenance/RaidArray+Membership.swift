@@ -35,7 +35,8 @@ extension RaidArray {
       member = try Self.member(probe, slot: slot, false, true, nil)
     } else {
       try prepare(new)
-      member = new.member(slot: slot, sumsBeside: try freshSumsBeside(slot))
+      member = new.member(
+        slot: slot, sumsBeside: try freshSumsBeside(slot), besides: holder.replacement)
     }
     member.setValid(upTo: 0)
     members.state.withLock { state in state.slots[slot].member = member }
@@ -56,14 +57,17 @@ extension RaidArray {
     let number = deviceNumber(for: nil)
     let new = try newMember(device, slot: slot, number: number, probe: nil)
     try prepare(new)
-    let member = new.member(slot: slot)
+    let member = new.member(slot: slot, besides: holder.member)
     member.setValid(upTo: 0)
     members.state.withLock { state in state.slots[slot].replacement = member }
     try announce(member, number: number, slot: slot, isReplacement: true)
   }
 
   /// Lets the replacement of a slot take the place of its member, which leaves the array.
-  package func finishReplacing(slot: Int) throws(RaidError) {
+  ///
+  /// - Returns: who has left, for its superblock to be erased when nobody will want it back.
+  @discardableResult
+  package func finishReplacing(slot: Int) throws(RaidError) -> (any BlockDevice)? {
     let leaving = members.state.withLock { state -> Member? in
       guard let replacement = state.slots[slot].replacement, replacement.isInSync else {
         return nil
@@ -81,6 +85,7 @@ extension RaidArray {
     }
     try members.commit(change, intent: intent)
     try storeRoster()
+    return leaving?.device
   }
 
   /// Adds a device that takes part when a member fails.
@@ -112,7 +117,10 @@ extension RaidArray {
     let number = Int(spare.superblock.deviceNumber)
     var header = spare.header
     header?.slot = UInt32(slot)
-    var sums = try freshSumsBeside(slot)
+    let other = members.slots[slot].replacement
+    let shared = other?.sharableSums
+    var sums = shared
+    if sums == nil { sums = try freshSumsBeside(slot) }
     if sums == nil, let region = header?.range(of: .sums) {
       sums = BlockSums(
         device: spare.device, region: region,
@@ -123,15 +131,37 @@ extension RaidArray {
     let member = Member(
       device: spare.device, superblock: spare.superblock, header: header,
       dataOffset: spare.dataOffset, badBlocks: spare.badBlocks.ranges, sums: sums,
-      sumsAreTrusted: sums != nil)
+      sumsAreTrusted: shared == nil ? sums != nil : other?.trustsSums == true,
+      sharesSums: shared != nil)
     member.setValid(upTo: 0)
     members.state.withLock { state in state.slots[slot].member = member }
     try announce(member, number: number, slot: slot, isReplacement: false)
   }
 
+  /// Whether a member that was given is not used, and the others have it written down that they go on
+  /// without it: then there is nothing left to fail.
+  package func isOutAlready(_ name: String) -> Bool {
+    guard let index = unusedMember(named: name) else { return false }
+    let number = Int(assembly.members[index].superblock.deviceNumber)
+    guard case .slot(let slot) = assembly.reference.role(ofDevice: number) else { return true }
+    return !assembly.slotsNotGiven.contains(slot)
+  }
+
+  /// The index, in the assembly, of a member that was given and takes no part.
+  private func unusedMember(named name: String) -> Int? {
+    assembly.members.indices.first {
+      assembly.members[$0].name == name && !assembly.standings[$0].isUsed
+    }
+  }
+
   /// Declares a member failed. It keeps what it has; the others stop counting on it.
   package func failMember(named name: String) throws(RaidError) {
-    let member = try requireDispensable(name)
+    guard let member = try requireDispensable(name) else {
+      try beginChanging()
+      // Whoever is not there loses its slot.
+      try members.commit(MemberSet.Change(), intent: intent)
+      return
+    }
     try beginChanging()
     // So that the member, too, is known as it was when it left.
     try flushAll()
@@ -145,12 +175,15 @@ extension RaidArray {
     try members.commit(MemberSet.Change(), intent: intent)
   }
 
-  /// The member of this name, if the array can do without it.
+  /// The member of this name, if the array can do without it; nil for one that takes no part anyway.
   @discardableResult
-  package func requireDispensable(_ name: String) throws(RaidError) -> Member {
+  package func requireDispensable(_ name: String) throws(RaidError) -> Member? {
     let all =
       members.slots.flatMap { [$0.member, $0.replacement].compactMap { $0 } } + members.spares
-    guard let member = all.first(where: { $0.name == name }) else { throw .noSuchMember(name) }
+    guard let member = all.first(where: { $0.name == name }) else {
+      guard unusedMember(named: name) != nil else { throw .noSuchMember(name) }
+      return nil
+    }
     guard canDoWithout(member, members.slots) else { throw .unsuitable(.memberIsNeeded(name)) }
     return member
   }
@@ -171,14 +204,16 @@ extension RaidArray {
       }
       return
     }
-    let isKnown = assembly.members.indices.contains {
-      assembly.members[$0].name == name && !assembly.standings[$0].isUsed
-    }
-    guard isKnown else { throw .noSuchMember(name) }
+    guard unusedMember(named: name) != nil else { throw .noSuchMember(name) }
   }
 
   /// Takes a spare, or a member that has failed, out of the array's books.
-  package func removeMember(named name: String) throws(RaidError) {
+  ///
+  /// - Returns: who has left and has nothing that the array could want back, for its superblock to be
+  ///   erased: a spare, a replacement, a member whose place another has. One whose place is empty keeps its
+  ///   own, by which it can be brought back with no more than what it missed.
+  @discardableResult
+  package func removeMember(named name: String) throws(RaidError) -> (any BlockDevice)? {
     try requireRemovable(name)
     try beginChanging()
     if let spare = members.spares.first(where: { $0.name == name }) {
@@ -187,11 +222,12 @@ extension RaidArray {
       change.roles[Int(spare.superblock.deviceNumber)] = .faulty
       members.state.withLock { state in state.spares.removeAll { $0 === spare } }
       try members.commit(change, intent: intent)
-      return
+      return spare.device
     }
     if let slot = slot(ofMemberNamed: name) {
       let holder = members.slots[slot]
-      let leaving = holder.replacement?.name == name ? holder.replacement : holder.member
+      let isReplacement = holder.replacement?.name == name
+      let leaving = isReplacement ? holder.replacement : holder.member
       var change = MemberSet.Change()
       if let leaving { change.roles[Int(leaving.superblock.deviceNumber)] = .spare }
       members.state.withLock { state in
@@ -202,14 +238,21 @@ extension RaidArray {
         }
       }
       try members.commit(change, intent: intent)
-      return
+      return isReplacement ? leaving?.device : nil
     }
-    guard let index = assembly.members.firstIndex(where: { $0.name == name }) else {
-      throw .noSuchMember(name)
+    guard let index = unusedMember(named: name) else { throw .noSuchMember(name) }
+    let probe = assembly.members[index]
+    let number = Int(probe.superblock.deviceNumber)
+    // Another may have its number by now.
+    if !(members.active + members.spares).contains(where: {
+      Int($0.superblock.deviceNumber) == number
+    }) {
+      var change = MemberSet.Change()
+      change.roles[number] = .spare
+      try members.commit(change, intent: intent)
     }
-    var change = MemberSet.Change()
-    change.roles[Int(assembly.members[index].superblock.deviceNumber)] = .spare
-    try members.commit(change, intent: intent)
+    if case .former = assembly.standings[index] { return probe.device }
+    return nil
   }
 
   // MARK: The steps
@@ -316,14 +359,14 @@ extension RaidArray {
   }
 
   /// The sums of a slot in the file beside the array, if there is one: they say zeros of everything now,
-  /// and not what the slot's last member held.
+  /// and not what the slot's last member held. None where somebody in the slot has them already.
   private func freshSumsBeside(_ slot: Int) throws(RaidError) -> BlockSums? {
-    guard let sumsFile else { return nil }
+    guard let sumsFile, members.slots[slot].replacement?.sharableSums == nil else { return nil }
     let sums = sumsFile.sums(ofSlot: slot, shape: shape)
     do throws(DeviceError) {
       try sums.reset()
     } catch {
-      throw .member(name: sumsFile.device.name, error)
+      throw .sumsFile(name: sumsFile.name, error)
     }
     return sums
   }

@@ -70,10 +70,15 @@ extension RaidArray {
     let good = min(position, target.unmarkedLossOffset)
     let mayFinish = isComplete && good == end
     try storeRecovery(of: target, good, isFinal: mayFinish)
+    // A file beside may have lost the sums of what an earlier session filled.
+    if mayFinish, let sums = target.sums, !sums.isBeside || ranges == nil && start == 0 {
+      target.setTrustsSums(true)
+    }
     try storeProgress(operation, mayFinish ? .finished : .interrupted, good, end, started)
     return RebuildReport(
       slot: slot, member: target.name, position: position, end: end,
-      rebuiltByteCount: rebuilt.withLock { $0 }, lostBlocks: lostBlocks)
+      rebuiltByteCount: rebuilt.withLock { $0 }, isOfMarkedOnly: ranges != nil,
+      lostBlocks: lostBlocks)
   }
 
   private func rebuildPartEnd(_ offset: Int, onto target: Member, of slot: Int) -> Int {
@@ -117,7 +122,6 @@ extension RaidArray {
     }
     if isFinal {
       target.setValid(upTo: Int.max)
-      target.setTrustsSums(target.sums != nil)
     }
     var change = MemberSet.Change()
     change.each = { member, superblock in

@@ -10,6 +10,8 @@ package struct RebuildReport: Sendable, Equatable {
   package var end: Int
   /// Bytes that were written; less than all where a bitmap said what is missing.
   package var rebuiltByteCount: Int
+  /// Only what a bitmap had marked as written while the member was away was to be rebuilt.
+  package var isOfMarkedOnly: Bool
   /// Data offsets of blocks that could not be computed, because too much of their row is lost.
   package var lostBlocks: [Int]
 

@@ -67,6 +67,8 @@ final class BlockSums: Sendable {
   private let pageLimit: Int
   /// Blocks of data that have sums.
   private let blockCount: Int
+  /// They lie in a file of their own, and nobody is bound to look there before the data is believed.
+  let isBeside: Bool
   /// Whether the array ever writes a block.
   private let isUsed: @Sendable (Int) -> Bool
   /// The register of CRC-32C after the array's UUID and the slot.
@@ -79,9 +81,11 @@ final class BlockSums: Sendable {
   ///   - isUsed: whether a block of data belongs to the array; others are never given a sum.
   init(
     device: any BlockDevice, region: Range<Int>, dataByteCount: Int, arrayID: Identifier,
-    slot: UInt32, pageLimit: Int = 64, isUsed: @escaping @Sendable (Int) -> Bool = { _ in true }
+    slot: UInt32, isBeside: Bool = false, pageLimit: Int = 64,
+    isUsed: @escaping @Sendable (Int) -> Bool = { _ in true }
   ) {
     self.device = device
+    self.isBeside = isBeside
     self.isUsed = isUsed
     self.region = region
     blockCount = (dataByteCount + Self.blockByteCount - 1) / Self.blockByteCount
@@ -140,9 +144,12 @@ final class BlockSums: Sendable {
   }
 
   /// Gives a block a sum that its content does not have: it is lost, and must not be taken for good.
-  func poison(block: Int) throws(DeviceError) {
-    guard let sum = try storedSum(ofBlock: block) else { return }
+  ///
+  /// - Returns: false where the block of sums is damaged, and says nothing of the block.
+  func poison(block: Int) throws(DeviceError) -> Bool {
+    guard let sum = try storedSum(ofBlock: block) else { return false }
     try record([sum ^ 0xffff_ffff], from: 0, count: 1, firstBlock: block)
+    return true
   }
 
   /// The stored sum of one block; nil when the block of sums is damaged.

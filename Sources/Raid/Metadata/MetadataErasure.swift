@@ -92,3 +92,21 @@ package struct MetadataErasure: Sendable {
     return bytes.bytes.integer(at: 0, as: Word.self) == magic
   }
 }
+
+extension MemberProbe {
+  /// Takes from a device that has left its array for good what would make somebody take it for a member
+  /// again, durably: the superblock, with the header beside it, and then the header's far copy. All else
+  /// stays, the data too.
+  ///
+  /// Only once the others have it written down that they go on without it: cut off before, it is a member
+  /// that they call failed.
+  package func eraseSuperblock() throws(DeviceError) {
+    let start = Int(superblock.superOffsetSectors) * 512
+    try device.zero(start..<start + 4096)
+    try device.flush()
+    guard header != nil else { return }
+    let far = RegionHeader.farOffset(memberByteCount: device.byteCount)
+    try device.zero(far..<far + 4096)
+    try device.flush()
+  }
+}

@@ -25,7 +25,9 @@ package final class SumsFile: Sendable {
   private static let magic: UInt64 = 0x4d55_536c_6f6f_7466
   private static let start = 4096
 
-  let device: any BlockDevice
+  private let device: any BlockDevice
+  /// What the sums of all slots are read from and written to.
+  private let sumsDevice: SumsFileDevice
   let arrayID: Identifier
   let slotCount: Int
   let memberByteCount: Int
@@ -37,41 +39,54 @@ package final class SumsFile: Sendable {
     start + slotCount * BlockSums.regionByteCount(dataByteCount: memberByteCount)
   }
 
+  /// What the user calls it.
+  package var name: String { device.name }
+  /// Why some sums could not be read, so that nothing was compared with them; nil when all could.
+  package var readProblem: DeviceError? { sumsDevice.readProblem }
+
   /// Opens a file of sums for the array that has been assembled; a file of zeros becomes one.
   ///
-  /// - Throws: nil never; `unsuitable` when it belongs to another array, `member` when it can't be read.
+  /// - Throws: `unsuitable` when it is damaged, too short, or not of this array, or when the array keeps
+  ///   sums on its members; `sumsFile` when its first page can't be read.
   package init(_ device: any BlockDevice, for assembly: Assembly) throws(RaidError) {
     self.device = device
+    sumsDevice = SumsFileDevice(device)
     let reference = assembly.reference
     arrayID = reference.arrayID
     slotCount = assembly.holders.count
     memberByteCount = (assembly.members.map { Int($0.superblock.dataSizeSectors) }.max() ?? 0) * 512
-    guard
-      device.byteCount
-        >= Self.byteCount(slotCount: slotCount, memberByteCount: memberByteCount)
-    else {
-      throw .memberTooSmall(
-        name: device.name, has: device.byteCount,
-        needs: Self.byteCount(slotCount: slotCount, memberByteCount: memberByteCount))
-    }
+    // Those would go stale, with nothing on the members to say so.
+    if assembly.keepsSums { throw .unsuitable(.keepsSumsOnMembers) }
+    let needs = Self.byteCount(slotCount: slotCount, memberByteCount: memberByteCount)
+    let short = Unsuitable.shortSumsFile(device.name, has: device.byteCount, needs: needs)
+    guard device.byteCount >= 4096 else { throw .unsuitable(short) }
     var buffer = AlignedBuffer(byteCount: 4096)
     var bytes = buffer.mutableBytes
     do throws(DeviceError) {
       try device.read(into: &bytes, range: 0..<4096, at: 0)
     } catch {
-      throw .member(name: device.name, error)
+      throw .sumsFile(name: device.name, error)
     }
     if isZero(bytes.bytes, range: 0..<4096) {
+      guard device.byteCount >= needs else { throw .unsuitable(short) }
       isTrusted = false
       return
     }
-    guard bytes.bytes.integer(at: 0, as: UInt64.self) == Self.magic,
-      bytes.bytes.integer(at: 8, as: UInt32.self) == 1,
-      bytes.bytes.integer(at: 12, as: UInt32.self) == crc32c(bytes.bytes.sub(16..<4096)),
-      Identifier(bytes: bytes.bytes, at: 16) == reference.arrayID,
+    let hasMagic = bytes.bytes.integer(at: 0, as: UInt64.self) == Self.magic
+    let isWhole =
+      bytes.bytes.integer(at: 12, as: UInt32.self) == crc32c(bytes.bytes.sub(16..<4096))
+    // Either shows what it is; what has just one of them was both.
+    if hasMagic != isWhole { throw .unsuitable(.damagedSumsFile(device.name)) }
+    guard hasMagic else { throw .unsuitable(.foreignSumsFile(device.name)) }
+    let version = bytes.bytes.integer(at: 8, as: UInt32.self)
+    guard version == 1 else {
+      throw .unsuitable(.unknownSumsFileVersion(device.name, version: version))
+    }
+    guard Identifier(bytes: bytes.bytes, at: 16) == reference.arrayID,
       bytes.bytes.integer(at: 32, as: UInt32.self) == UInt32(slotCount),
       bytes.bytes.integer(at: 40, as: UInt64.self) == UInt64(memberByteCount)
     else { throw .unsuitable(.foreignSumsFile(device.name)) }
+    guard device.byteCount >= needs else { throw .unsuitable(short) }
     isTrusted =
       bytes.bytes.integer(at: 36, as: UInt32.self) == 1
       && bytes.bytes.integer(at: 56, as: UInt64.self) == reference.events
@@ -85,14 +100,18 @@ package final class SumsFile: Sendable {
     let byteCount = BlockSums.regionByteCount(dataByteCount: memberByteCount)
     let start = Self.start + slot * byteCount
     return BlockSums(
-      device: device, region: start..<start + byteCount, dataByteCount: memberByteCount,
-      arrayID: arrayID, slot: UInt32(slot),
+      device: sumsDevice, region: start..<start + byteCount, dataByteCount: memberByteCount,
+      arrayID: arrayID, slot: UInt32(slot), isBeside: true,
       pageLimit: max(4, 2048 / max(1, slotCount)),
       isUsed: { block in shape?.uses(slot: slot, at: block * 4096) ?? true })
   }
 
   /// Says in the file for which state of the array its sums are right, or that they are not.
+  ///
+  /// - Throws: `sumsFile` when it can't, or when sums could not be written before: then the file goes on
+  ///   saying that they are not right.
   package func stamp(_ superblock: MDSuperblock, isComplete: Bool) throws(RaidError) {
+    if let problem = sumsDevice.endProblem { throw .sumsFile(name: device.name, problem) }
     var buffer = AlignedBuffer(byteCount: 4096)
     var bytes = buffer.mutableBytes
     bytes.zero()
@@ -112,7 +131,13 @@ package final class SumsFile: Sendable {
       try device.write(bytes.bytes, range: 0..<4096, at: 0)
       try device.flush()
     } catch {
-      throw .member(name: device.name, error)
+      sumsDevice.giveUp(error)
+      throw .sumsFile(name: device.name, error)
     }
   }
+}
+
+extension Assembly {
+  /// Whether members have room of their own for sums.
+  package var keepsSums: Bool { members.contains { $0.header?.range(of: .sums) != nil } }
 }

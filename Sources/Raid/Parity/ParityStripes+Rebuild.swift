@@ -77,10 +77,9 @@ extension ParityStripes {
     }
     let place = band.column(slot)
     do throws(DeviceError) {
-      try target.writeFresh(
+      try target.writeRebuilt(
         memory.buffer.bytes, range: place..<place + band.byteCount,
-        at: band.memberRange.lowerBound, sums: memory.sums)
-      try target.markLost(lost)
+        at: band.memberRange.lowerBound, lost: lost.sorted(), sums: memory.sums)
     } catch {
       try members.fail(target, error)
       throw .member(name: target.name, error)

@@ -10,16 +10,20 @@ struct ArrayFinder {
   let context: CommandContext
   /// Folders to look in.
   let folders: [String]
+  /// Whoever names several members has said which: others are not looked for.
+  private let takesOnlyNamed: Bool
 
   init(_ operand: ArrayOperand, context: CommandContext) {
     self.context = context
     folders = operand.scan
+    takesOnlyNamed = operand.array.count > 1 && folders.isEmpty
   }
 
   /// Looks in these folders.
   init(folders: [String], context: CommandContext) {
     self.context = context
     self.folders = folders
+    takesOnlyNamed = false
   }
 
   /// The paths of all members that can be found.
@@ -121,6 +125,9 @@ struct ArrayFinder {
       for path in try candidates(in: folder) {
         switch look(at: path) {
         case .member(let probe): if probe.superblock.arrayID == id { found.append(path) }
+        case .broken(.notStartable(.unreadableSuperblock(_, .cutShort(let other, _, _))))
+        where other == id:
+          found.append(path)
         case .broken:
           if let real = try? Files.realPath(path.path), known.contains(real) { found.append(path) }
         case .stranger: break
@@ -128,6 +135,49 @@ struct ArrayFinder {
       }
     }
     return found
+  }
+
+  /// Paths that led to members when the array was last used and tell nothing any more: what is wrong there.
+  ///
+  /// - Parameter found: the members that were found, of which at least one is of use.
+  func broken(
+    of id: Identifier, besides found: [MemberProbe]
+  ) -> [(path: String, why: Failure)] {
+    guard !takesOnlyNamed, let least = found.map(\.leastByteCount).min() else { return [] }
+    let known = ArrayRegistry(context).entries.first { $0.arrayID == id }?.paths ?? []
+    return known.compactMap { text in
+      guard let path = try? MemberPath(parsing: text), !path.isMissing else { return nil }
+      switch look(at: path) {
+      case .member: return nil
+      case .broken(let error): return (text, Failure(error))
+      case .stranger:
+        guard let size = cutShort(path, least: least) else { return nil }
+        return (text, Failure(cutShort: text, byteCount: size, least: least))
+      }
+    }
+  }
+
+  /// The size of what may be left of a member, in bytes; nil for what is none.
+  private func cutShort(_ path: MemberPath, least: Int) -> Int? {
+    guard let status = try? Files.status(of: path.path), status.kind == .regular,
+      status.byteCount < least
+    else { return nil }
+    return status.byteCount
+  }
+
+  /// Remembers where the members are: those that were used now, and those that are known from before and
+  /// are not known to hold something else now.
+  func remember(_ assembly: Assembly, name: String, paths: [String], isWhole: Bool) {
+    let id = assembly.reference.arrayID
+    let least = assembly.members.map(\.leastByteCount).min() ?? 0
+    ArrayRegistry(context).remember(id, name: name, paths: paths) { text in
+      guard let path = try? MemberPath(parsing: text), Files.exists(path.path) else { return true }
+      return switch look(at: path) {
+      case .member(let probe): probe.superblock.arrayID == id
+      case .broken: !isWhole
+      case .stranger: !isWhole && cutShort(path, least: least) != nil
+      }
+    }
   }
 
   /// What a path leads to.
@@ -179,5 +229,13 @@ struct ArrayFinder {
       let b = try? Files.identity(of: other.path)
     else { return false }
     return a == b
+  }
+}
+
+extension MemberProbe {
+  /// What the member has in front of its data's end, or less: no member of its array is smaller. In bytes.
+  fileprivate var leastByteCount: Int {
+    let (size, room) = (superblock.sizeSectors, superblock.dataSizeSectors)
+    return Int(superblock.dataOffsetSectors + (size > 0 ? min(size, room) : room)) * 512
   }
 }

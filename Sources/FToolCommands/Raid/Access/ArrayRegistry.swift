@@ -17,6 +17,8 @@ struct ArrayRegistry {
   }
 
   private let path: String?
+  /// As many paths from before as there are ever members: those that are gone for ever have to go some time.
+  private static let pathLimit = 512
 
   init(_ context: CommandContext) {
     if let state = context.environment("XDG_STATE_HOME"), state.hasPrefix("/") {
@@ -41,16 +43,27 @@ struct ArrayRegistry {
   }
 
   /// Remembers where an array's members are. A registry that can't be written is done without.
-  func remember(_ arrayID: Identifier, name: String, paths: [String]) {
+  ///
+  /// - Parameters:
+  ///   - paths: where they are now.
+  ///   - keeps: whether a path that is known from before, and is not among them, stays known.
+  func remember(
+    _ arrayID: Identifier, name: String, paths: [String], keeps: (String) -> Bool
+  ) {
     guard let path else { return }
     let absolute = paths.compactMap { try? Files.realPath($0) }.filter {
       !$0.contains("\t") && !$0.contains("\n")
     }
     guard !absolute.isEmpty else { return }
-    let entry = Entry(arrayID: arrayID, name: name, paths: absolute)
     var entries = self.entries
-    if entries.contains(entry) { return }
-    entries.removeAll { $0.arrayID == arrayID || $0.paths.contains { absolute.contains($0) } }
+    let before = entries.first { $0.arrayID == arrayID }
+    let kept = (before?.paths ?? []).filter { absolute.contains($0) || keeps($0) }
+      .suffix(Self.pathLimit)
+    let entry = Entry(
+      arrayID: arrayID, name: name, paths: kept + absolute.filter { !kept.contains($0) })
+    if entry == before { return }
+    for index in entries.indices { entries[index].paths.removeAll(where: absolute.contains) }
+    entries.removeAll { $0.arrayID == arrayID || $0.paths.isEmpty }
     entries.append(entry)
     let text = entries.suffix(1000).map { entry in
       ([entry.arrayID.description, entry.name] + entry.paths).joined(separator: "\t") + "\n"

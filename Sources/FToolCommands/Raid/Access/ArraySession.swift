@@ -47,10 +47,6 @@ struct ArraySession {
       let assembly = try Assembly(devices: members.devices)
       leftOut = assembly.leftOut
       sums = try Self.sumsFile(request, assembly)
-      if let sums, request.use == .write {
-        // Until the array is closed properly, nothing that the file says may be taken for right.
-        try sums.stamp(assembly.reference, isComplete: false)
-      }
       var options = RaidArray.Options()
       options.isWritable = request.use == .write
       options.allowsDegraded =
@@ -58,13 +54,18 @@ struct ArraySession {
       options.allowsDoubt = request.allowsDoubt
       options.readPolicy = request.readPolicy
       array = try RaidArray.open(assembly, options: options, sumsFile: sums)
+      if let sums, request.use == .write {
+        // Until the array is closed properly, nothing that the file says may be taken for right.
+        try sums.stamp(assembly.reference, isComplete: false)
+      }
     } catch {
       throw Self.failure(error, members, leftOut)
     }
-    ArrayRegistry(context).remember(
-      array.assembly.reference.arrayID, name: array.name,
-      paths: members.devices.map(\.name))
     warn()
+    if !array.degradedSlots.isEmpty { warnOfBroken(finder) }
+    finder.remember(
+      array.assembly, name: array.name, paths: members.devices.map(\.name),
+      isWhole: array.degradedSlots.isEmpty)
   }
 
   /// An array whose layout was said, for reading: the members are those named, in the order of their
@@ -87,6 +88,7 @@ struct ArraySession {
     _ request: Request, _ assembly: Assembly
   ) throws(RaidError) -> SumsFile? {
     guard let path = request.sumsFile else { return nil }
+    if assembly.keepsSums { throw .unsuitable(.keepsSumsOnMembers) }
     let file: FileDevice
     do throws(SystemCallError) {
       if !Files.exists(path), request.use == .write {
@@ -98,7 +100,7 @@ struct ArraySession {
       file = try FileDevice.open(
         path, access: request.use == .write ? .readWrite : .readOnly)
     } catch {
-      throw .member(name: path, .gone(error.errno))
+      throw .sumsFile(name: path, .gone(error.errno))
     }
     return try SumsFile(file, for: assembly)
   }
@@ -131,6 +133,14 @@ struct ArraySession {
     return failure
   }
 
+  /// Says what has become of members that were known, and that nothing but their path tells of now.
+  private func warnOfBroken(_ finder: ArrayFinder) {
+    let given = Set(members.devices.compactMap { try? Files.realPath($0.name) })
+    let known = finder.broken(
+      of: array.assembly.reference.arrayID, besides: array.assembly.members)
+    for (path, why) in known where !given.contains(path) { context.output.warn(why.message) }
+  }
+
   private func warn() {
     let output = context.output
     if let reason = array.assembly.disregardedJournal {
@@ -141,7 +151,7 @@ struct ArraySession {
       output.warn(
         "\(Failure(RaidError.notStartable(left.reason)).message): the array goes on without it")
     }
-    for (index, standing) in array.assembly.standings.enumerated() where !standing.isUsed {
+    for (index, standing) in array.assembly.standings.enumerated() where standing.isMissed {
       output.warn("\(array.assembly.members[index].name) is not used: \(standing.sentence)")
     }
     let missing = array.degradedSlots
@@ -166,14 +176,7 @@ struct ArraySession {
 
   /// Makes everything durable and the array clean.
   func close() throws(Failure) {
-    do throws(RaidError) {
-      try array.close()
-      if let sums, array.options.isWritable, let member = array.members.active.first {
-        try sums.stamp(member.superblock, isComplete: array.trustsAllSums)
-      }
-    } catch {
-      throw Failure(error)
-    }
+    do throws(RaidError) { try array.close() } catch { throw Failure(error) }
     for failure in array.failures {
       context.output.warn(
         "\(failure.name) was taken out of use: \(Failure(failure.cause, on: failure.name).message)")
@@ -182,6 +185,24 @@ struct ArraySession {
       context.output.warn(
         "\(array.blocksRestored) damaged or unreadable blocks were put together from other members"
           + (array.options.isWritable ? " and repaired" : ""))
+    }
+    try closeSums()
+  }
+
+  /// Says in the file of sums that they are right. What could not be kept there is the command's failure;
+  /// what could not be read there has only not been compared.
+  private func closeSums() throws(Failure) {
+    guard let sums else { return }
+    if let problem = sums.readProblem {
+      context.output.warn(
+        "\(Failure(problem, on: "the file of sums \(sums.name)").message): the data that it has sums for "
+          + "there was not compared with them")
+    }
+    guard array.options.isWritable, let member = array.members.active.first else { return }
+    do throws(RaidError) {
+      try sums.stamp(member.superblock, isComplete: array.trustsAllSums)
+    } catch {
+      throw Failure(error)
     }
   }
 
@@ -210,8 +231,42 @@ struct ArraySession {
         type: type, text,
         json: [
           "array": .string(array.name), "member": .string(member), "dry_run": .bool(dryRun),
+          "changed": .bool(!dryRun),
         ]))
     return .done
+  }
+
+  /// Ends a change of members that has been made before: who asks twice gets what was asked for.
+  func leaveUnchanged(
+    _ sentence: String, dryRun: Bool, type: String, member: String
+  ) throws(Failure) -> ExitStatus {
+    try close()
+    context.output.show(
+      SimpleReport(
+        type: type, "\(sentence); nothing was changed",
+        json: [
+          "array": .string(array.name), "member": .string(member), "dry_run": .bool(dryRun),
+          "changed": .bool(false),
+        ]))
+    return .done
+  }
+
+  /// Makes a member that has left for good a plain device. The array has made its change: what fails here
+  /// is only worth a warning.
+  func release(_ device: any BlockDevice) {
+    let reason: Failure
+    do throws(RaidError) {
+      let probe = try MemberProbe(device)
+      do throws(DeviceError) {
+        return try probe.eraseSuperblock()
+      } catch {
+        reason = Failure(error, on: device.name)
+      }
+    } catch {
+      reason = Failure(error)
+    }
+    context.output.warn(
+      "\(device.name) could not be told that it is no member any more: \(reason.message)")
   }
 
   /// What any change of the array writes: `the superblocks of a.img, b.img`.
@@ -254,6 +309,7 @@ extension Assembly.Standing {
     case .stale(let events, let newest): "it is out of date, at event \(events) of \(newest)"
     case .split: "it went its own way while the others went on without it"
     case .duplicate: "another member has its place"
+    case .former(let slot): "another member has taken its place in slot \(slot)"
     case .unusable(let reason): Failure(RaidError.notStartable(reason)).message
     }
   }

@@ -59,10 +59,7 @@ final class FileSink: ByteSink {
   init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
 
   func write(_ bytes: RawSpan, range: Range<Int>) throws(SystemCallError) {
-    let start = position.withLock { position in
-      position += range.count
-      return position - range.count
-    }
+    let start = position.withLock { $0 }
     // Runs of whole blocks that are not zeros are written in one piece.
     var pending = range.lowerBound
     var at = range.lowerBound
@@ -80,9 +77,10 @@ final class FileSink: ByteSink {
       try descriptor.write(
         bytes, range: pending..<range.upperBound, at: start + pending - range.lowerBound)
     }
+    position.withLock { $0 += range.count }
   }
 
-  /// Gives the file its size, and puts it on stable storage.
+  /// Gives the file its size, which is what was taken without an error, and puts it on stable storage.
   func finish() throws(SystemCallError) {
     try descriptor.truncate(to: position.withLock { $0 })
     try descriptor.synchronize()

@@ -9,6 +9,8 @@ extension ArrayStatus {
     enum State: String, Sendable {
       case inSync = "in-sync"
       case rebuilding, replacing, spare, journal, failed, stale, split, duplicate, missing
+      /// Another member has taken its place.
+      case replaced
       /// It was named, and is no member or can't be read.
       case unusable
     }
@@ -32,7 +34,7 @@ extension ArrayStatus {
     var isUsed: Bool {
       switch state {
       case .inSync, .rebuilding, .replacing, .spare, .journal: true
-      case .failed, .stale, .split, .duplicate, .missing, .unusable: false
+      case .failed, .stale, .split, .duplicate, .missing, .replaced, .unusable: false
       }
     }
   }
@@ -114,6 +116,8 @@ extension ArrayStatus.Row {
     case .split:
       (state, sentence) = (.split, "went its own way while the others went on without it")
     case .duplicate: (state, sentence) = (.duplicate, "another member has its place")
+    case .former(let slot):
+      (state, sentence) = (.replaced, "no member any more: another has its place in slot \(slot)")
     case .unusable(let reason):
       (state, sentence) = (
         .unusable, "not usable: \(Failure(RaidError.notStartable(reason)).message)"

@@ -92,25 +92,38 @@ extension ArrayStatus {
     var use = Use()
   }
 
-  /// Looks at the members at these paths: at least one of them must be one.
+  /// Looks at the members at these paths, which the finder found: at least one of them must be one.
   init(
-    members paths: [MemberPath], sumsFile: String? = nil, context: CommandContext
+    members paths: [MemberPath], _ finder: ArrayFinder, sumsFile: String? = nil,
+    context: CommandContext
   ) throws(Failure) {
     var triesLeft = 5
     while true {
-      let found = try Self.look(at: paths, context)
+      var found = try Self.look(at: paths, context)
       let assembly: Assembly
       do throws(RaidError) { assembly = try Assembly(found.probes) } catch { throw Failure(error) }
       // Who reads while another writes may meet members on both sides of an update.
-      let isBetween = assembly.standings.contains { !$0.isUsed } || !found.unusable.isEmpty
+      let isBetween = assembly.standings.contains { $0.isMissed } || !found.unusable.isEmpty
       triesLeft -= 1
       if found.use.isWritten, isBetween, triesLeft > 0 {
         Machine.sleep(seconds: 0.03)
         continue
       }
+      if !assembly.slotsNotInSync.isEmpty {
+        found.unusable += Self.broken(assembly, besides: paths, finder)
+      }
       self.init(assembly, found, sumsFile: sumsFile)
       return
     }
+  }
+
+  /// What has become of members that were known, and of which nothing but their path tells now.
+  private static func broken(
+    _ assembly: Assembly, besides paths: [MemberPath], _ finder: ArrayFinder
+  ) -> [(path: String, why: Failure)] {
+    let given = Set(paths.compactMap { try? Files.realPath($0.path) })
+    return finder.broken(of: assembly.reference.arrayID, besides: assembly.members)
+      .filter { !given.contains($0.path) }
   }
 
   /// What members that were found already say, without asking who uses them.
@@ -173,7 +186,7 @@ extension ArrayStatus {
     var array: RaidArray?
     var obstacle: Failure?
     do throws(RaidError) {
-      array = try RaidArray.open(assembly, sumsFile: file)
+      array = try RaidArray.open(assembly, sumsFile: try? file?.get())
     } catch {
       obstacle = Failure(error)
     }
@@ -205,7 +218,7 @@ extension ArrayStatus {
       } else {
         .healthy
       }
-    (sums, sumsRemark) = Self.sums(assembly, array, sumsFile: sumsFile, isTrusted: file?.isTrusted)
+    (sums, sumsRemark) = Self.sums(assembly, array, file)
   }
 
   private static func reason(_ obstacle: WriteObstacle) -> String? {
@@ -216,9 +229,18 @@ extension ArrayStatus {
     }
   }
 
-  private static func openSums(_ path: String, _ assembly: Assembly) -> SumsFile? {
-    guard let device = try? FileDevice.open(path, access: .readOnly) else { return nil }
-    return try? SumsFile(device, for: assembly)
+  private static func openSums(_ path: String, _ assembly: Assembly) -> Result<SumsFile, Failure> {
+    let device: FileDevice
+    do throws(SystemCallError) {
+      device = try FileDevice.open(path, access: .readOnly)
+    } catch {
+      return .failure(Failure(error))
+    }
+    do throws(RaidError) {
+      return .success(try SumsFile(device, for: assembly))
+    } catch {
+      return .failure(Failure(error))
+    }
   }
 
   /// The shape of an array that can't be started, where one superblock is enough to know it.
@@ -250,16 +272,17 @@ extension ArrayStatus {
   }
 
   private static func sums(
-    _ assembly: Assembly, _ array: RaidArray?, sumsFile: String?, isTrusted: Bool?
+    _ assembly: Assembly, _ array: RaidArray?, _ file: Result<SumsFile, Failure>?
   ) -> (Sums, String?) {
-    if let sumsFile {
-      guard let isTrusted else { return (.none, "\(sumsFile) holds none of this array") }
-      return (isTrusted ? .valid : .stale, "in \(sumsFile)")
+    switch file {
+    case .success(let file)?: return (file.isTrusted ? .valid : .stale, "in \(file.name)")
+    case .failure(let failure)?: return (.none, failure.message)
+    case nil: break
     }
     let inSlots = assembly.members.indices.filter { index in
       switch assembly.standings[index] {
       case .active, .rebuilding, .replacement: true
-      case .spare, .journal, .failed, .stale, .split, .duplicate, .unusable: false
+      case .spare, .journal, .failed, .stale, .split, .duplicate, .former, .unusable: false
       }
     }.map { assembly.members[$0] }
     let with = inSlots.filter { $0.header?.range(of: .sums) != nil }

@@ -168,7 +168,7 @@ struct StatusReport: Report {
     for row in status.rows {
       let state =
         switch row.state {
-        case .inSync, .spare, .journal: row.sentence
+        case .inSync, .spare, .journal, .replaced: row.sentence
         case .rebuilding, .replacing: style.warning(row.sentence)
         case .failed, .stale, .split, .duplicate, .missing, .unusable: style.bad(row.sentence)
         }

@@ -1,0 +1,510 @@
+import FToolTestSupport
+import Glibc
+import LinuxSystem
+import Testing
+
+/// Real programs that are saved, killed and brought back by the built program, as a script would do it.
+@Suite(.serialized) struct CheckpointTests {
+  /// Counts for two seconds and ends with status 5; with 7 when SIGTERM comes.
+  private static let counter = [
+    "-e",
+    """
+    open my $log, '>>', $ARGV[0]; $log->autoflush; $SIG{TERM} = sub { print $log "asked\\n"; exit 7 };
+    for my $n (1..100) { print $log "$n\\n"; select undef, undef, undef, 0.02 } exit 5
+    """,
+  ]
+
+  private static let numbers = (1...100).map { "\($0)\n" }.joined()
+
+  /// Holds so many MiB that no codec makes smaller, for two seconds, and looks at them at the end.
+  private static func holder(_ mebibytes: Int) -> [String] {
+    [
+      "-e",
+      """
+      open my $noise, '<', '/dev/urandom'; read $noise, my $held, \(mebibytes) << 20; close $noise;
+      my $sum = unpack '%32N*', $held; open my $ready, '>', $ARGV[0]; close $ready;
+      select undef, undef, undef, 0.05 for 1..40; exit((unpack '%32N*', $held) == $sum ? 5 : 6)
+      """,
+    ]
+  }
+
+  private func start(
+    _ bench: borrowing Workbench, _ arguments: [String] = counter
+  ) throws -> StartedProgram {
+    let program = try StartedProgram(
+      "perl", arguments + [bench.folder.path("log")], output: bench.folder.path("output"))
+    for _ in 0..<500 where !Files.exists(bench.folder.path("log")) { Machine.sleep(seconds: 0.02) }
+    Machine.sleep(seconds: 0.2)
+    return program
+  }
+
+  private func log(_ bench: borrowing Workbench) throws -> String {
+    String(decoding: try bench.contents("log"), as: UTF8.self)
+  }
+
+  /// Waits until a process that is no child has ended.
+  private func waitForEnd(of process: ProcessID, seconds: Double = 10) -> Bool {
+    for _ in 0..<Int(seconds * 100) {
+      guard process.exists, let status = try? ProcessStatus(of: process) else { return true }
+      if status.state == "Z" { return true }
+      Machine.sleep(seconds: 0.01)
+    }
+    return false
+  }
+
+  // MARK: check
+
+  @Test func `check says that a program can be saved, and it runs on`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    let text = try bench.ftool("checkpoint check \(program.id)")
+    #expect(text.output == "process \(program.id) can be saved\n", text.remark)
+    let json = try bench.ftool("checkpoint check \(program.id) --json").json
+    #expect(json["type"] == .string("checkpoint-check") && json["schema"] == .number(1))
+    #expect(json["can_be_saved"] == .bool(true) && json["obstacles"] == .array([]))
+    #expect(try program.wait() == 5)
+    #expect(try log(bench) == Self.numbers)
+  }
+
+  @Test func `check names what is in the way, and what to do`() throws {
+    let bench = try Workbench()
+    let program = try StartedProgram(
+      "bash", ["-c", "exec 5> >(exec sleep 30); while :; do sleep 0.1; done"],
+      output: bench.folder.path("output"))
+    defer { try? program.killTree() }
+    Machine.sleep(seconds: 0.3)
+    let text = try bench.ftool("checkpoint check --only \(program.id)", ends: 1)
+    #expect(
+      text.output.hasPrefix("process \(program.id) can't be saved: 1 obstacle\n"), text.remark)
+    #expect(text.output.contains("  process \(program.id): descriptor 5 (pipe:["), text.remark)
+    #expect(text.output.contains("]): its other end is held by"), text.remark)
+    #expect(text.output.contains("\n    to do: "), text.remark)
+    let json = try bench.ftool("checkpoint check --only \(program.id) --json", ends: 1).json
+    #expect(json["can_be_saved"] == .bool(false))
+    #expect(json["obstacles"][0]["pid"] == .number(Double(program.id.number)))
+    #expect(json["obstacles"][0]["place"].string?.hasPrefix("descriptor 5 (pipe:[") == true)
+    #expect(json["obstacles"][0]["remedy"].string?.isEmpty == false)
+    let save = try bench.ftool("checkpoint save --only \(program.id) -o a.ftc", ends: 1)
+    #expect(
+      save.error.contains("): its other end is held by") && save.error.contains("ftool: hint: "))
+    #expect(!Files.exists(bench.folder.path("a.ftc")))
+    try bench.ftool("checkpoint save -n \(program.id) -o a.ftc")
+    #expect(!Files.exists(bench.folder.path("a.ftc")))
+  }
+
+  @Test(.enabled(if: canHaveNamespace)) func `what is in other namespaces is refused`() throws {
+    let bench = try Workbench()
+    let program = try StartedProgram(
+      "unshare", ["--pid", "--fork", "sleep", "30"], output: bench.folder.path("output"))
+    defer { try? program.killTree() }
+    Machine.sleep(seconds: 0.5)
+    let run = try bench.ftool("checkpoint check \(program.id)", ends: 1)
+    #expect(
+      run.output.contains(": its pid namespace: it is another one than that of ftool"), run.remark)
+    #expect(run.output.contains("nsenter"), run.remark)
+  }
+
+  // MARK: save
+
+  @Test func `save lets the program run on`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    let run = try bench.ftool("checkpoint save \(program.id) -o a.ftc --json")
+    let json = try run.json
+    #expect(json["type"] == .string("checkpoint-save") && json["file"] == .string("a.ftc"))
+    #expect(json["processes"] == .number(1) && json["left"] == .string("running"), run.remark)
+    let file = try bench.contents("a.ftc")
+    #expect(json["file_bytes"] == .number(Double(file.count)))
+    #expect(try Files.status(of: bench.folder.path("a.ftc")).permissions & 0o777 == 0o600)
+    let names = try Files.list(bench.folder.path).filter { $0.contains("ftc") }
+    #expect(names == ["a.ftc"], "\(names)")
+    #expect(try program.wait() == 5)
+    #expect(try log(bench) == Self.numbers)
+  }
+
+  @Test func `save leaves it stopped or dead where that is wanted`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    try bench.ftool("checkpoint save \(program.id) -o a.ftc --leave stopped")
+    #expect(try ProcessStatus(of: program.id).state == "T")
+    let before = try log(bench)
+    Machine.sleep(seconds: 0.2)
+    #expect(try log(bench) == before)
+    try program.id.send(signal: SIGCONT)
+    Machine.sleep(seconds: 0.1)
+    let quiet = try bench.ftool(
+      "checkpoint save \(program.id) -f -o a.ftc --leave dead --compress none")
+    #expect(quiet.output.hasPrefix("saved process \(program.id) to a.ftc: "), quiet.remark)
+    #expect(try program.wait() == 128 + SIGKILL)
+    let restored = try bench.ftool("checkpoint restore a.ftc", ends: 5)
+    #expect(restored.output == "" && restored.error == "", restored.remark)
+    #expect(try log(bench) == Self.numbers)
+  }
+
+  /// Where numbers are free: in a namespace of their own, as on another machine.
+  private static let canHaveNamespace: Bool = {
+    let run = try? BuiltTool.run(program: "unshare", ["--pid", "--fork", "--mount-proc", "true"])
+    return run?.status == 0
+  }()
+
+  @Test(.enabled(if: canHaveNamespace))
+  func `save and restore work through a pipe, and nothing is left in between`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    let line = "$ftool checkpoint save --leave dead -o - \(program.id)"
+    var pipe = try ToolProcess(
+      program: "/bin/bash",
+      [
+        "-c",
+        "set -o pipefail; ftool=\"\(try BuiltTool.path)\"; \(line) | unshare --pid --fork --mount-proc $ftool checkpoint restore -",
+      ], environment: bench.environment, directory: bench.folder.path)
+    #expect(try program.wait() == 128 + SIGKILL)
+    let outcome = try pipe.finish()
+    #expect(outcome.status == 5, "\(outcome.errorText)")
+    #expect(outcome.errorText.contains("saved process \(program.id) to standard output"))
+    #expect(try log(bench) == Self.numbers)
+  }
+
+  @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
+  func `a save that is interrupted leaves no file, and the program runs on`(
+    signal: Int32, status: Int32
+  ) throws {
+    let bench = try Workbench()
+    let program = try start(bench, Self.holder(64))
+    var save = try bench.start(
+      "checkpoint save \(program.id) -o a.ftc --compress zlib:9 --threads 1")
+    for _ in 0..<500 where !(try Files.list(bench.folder.path).contains { $0.contains("a.ftc") }) {
+      Machine.sleep(seconds: 0.01)
+    }
+    Machine.sleep(seconds: 0.2)
+    save.signal(signal)
+    let outcome = try save.finish()
+    #expect(outcome.status == status, "\(outcome.errorText)")
+    #expect(outcome.errorText.contains("interrupted by signal \(signal)"))
+    #expect(outcome.errorText.contains("process \(program.id) runs on, and no file was kept"))
+    #expect(try Files.list(bench.folder.path).filter { $0.contains("ftc") } == [])
+    #expect(try program.wait() == 5)
+  }
+
+  @Test func `a full disk leaves no file, and the program runs on`() throws {
+    let bench = try Workbench()
+    let program = try start(bench, Self.holder(16))
+    let run = try bench.shell(
+      "ulimit -f 4096; ftool checkpoint save \(program.id) -o a.ftc --json; echo \" $?\"")
+    #expect(run.output.hasSuffix(" 74\n"), run.remark)
+    #expect(run.output.contains("\"code\":74"), run.remark)
+    #expect(try Files.list(bench.folder.path).filter { $0.contains("ftc") } == [])
+    #expect(try program.wait() == 5)
+  }
+
+  @Test func `progress of a large program is told`() throws {
+    let bench = try Workbench()
+    let program = try start(bench, Self.holder(40))
+    let run = try bench.ftool("checkpoint save \(program.id) -o a.ftc --progress json")
+    let objects = try run.error.split(separator: "\n").map { try ParsedJSON(String($0)) }
+    #expect(
+      objects.last?["type"] == .string("progress") && objects.last?["task"] == .string("save"))
+    #expect(objects.last?["done_bytes"] == objects.last?["total_bytes"])
+    #expect((objects.last?["total_bytes"].number ?? 0) > Double(40 << 20))
+    let bar = try bench.ftool("checkpoint verify a.ftc --progress bar")
+    #expect(bar.error.contains("[####") && bar.error.contains("verify"), bar.remark)
+    #expect(try bench.ftool("checkpoint verify a.ftc").error == "")
+    try program.kill()
+  }
+
+  // MARK: restore
+
+  @Test func `in front, signals are passed on and the program's end is the command's`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    try bench.ftool("checkpoint save \(program.id) -o a.ftc")
+    try program.kill()
+    for (signal, status) in [(SIGTERM, 7), (SIGHUP, 128 + SIGHUP)] {
+      var restore = try bench.start("checkpoint restore a.ftc --json")
+      for _ in 0..<500 where !program.id.exists { Machine.sleep(seconds: 0.01) }
+      Machine.sleep(seconds: 0.3)
+      restore.signal(signal)
+      let outcome = try restore.finish()
+      #expect(outcome.status == status, "\(outcome.errorText)")
+      let json = try ParsedJSON(String(outcome.errorText.split(separator: "\n").last ?? ""))
+      #expect(json["type"] == .string("checkpoint-restore"))
+      #expect(json["pid"] == .number(Double(program.id.number)))
+      #expect(json["exit_status"] == (status == 7 ? .number(7) : .null))
+      #expect(json["signal"] == (status == 7 ? .null : .number(Double(signal))))
+    }
+    #expect(try log(bench).contains("asked\n"))
+  }
+
+  @Test func `detached, with its number in a file, its output in another and its files elsewhere`()
+    throws
+  {
+    let bench = try Workbench()
+    let line =
+      "perl -e '$|=1; open my $f, \">>\", shift; for (1..100) { print \"$_\\n\"; print $f \"$_\\n\"; "
+      + "select undef, undef, undef, 0.02 } exit 5' \(bench.folder.path)/old/log"
+    let run = try bench.shell(
+      """
+      set -e
+      mkdir old
+      for n in $(ls /proc/self/fd); do [ $n -lt 3 ] || eval "exec $n>&-"; done
+      \(line) > >(cat > first) < /dev/null 2> /dev/null & pid=$!
+      sleep 0.5
+      ftool checkpoint save --leave dead -o a.ftc $pid
+      wait $pid || [ $? = 137 ]
+      mv old new
+      ftool checkpoint restore a.ftc --map old=new && exit 1 || [ $? = 64 ]
+      ftool checkpoint restore a.ftc --detach && exit 1 || [ $? = 66 ]
+      ftool checkpoint restore a.ftc --detach --pidfile no/where --map $PWD/old=$PWD/new && exit 1 || [ $? = 66 ]
+      kill -0 $pid 2> /dev/null && exit 1
+      ftool checkpoint restore a.ftc --detach --pidfile pid --stdio file:second --map $PWD/old=$PWD/new
+      [ $(cat pid) = $pid ]
+      while kill -0 $pid 2> /dev/null && ! grep -q Z /proc/$pid/wchan 2> /dev/null &&
+        [ "$(sed 's/.*) //; s/ .*//' /proc/$pid/stat)" != Z ]; do sleep 0.1; done
+      cat first second | sort -n | uniq | wc -l
+      wc -l < new/log
+      """)
+    #expect(run.status == 0 && run.output.hasSuffix("\n100\n100\n"), run.remark)
+  }
+
+  @Test func `stopped, it runs when it is told to`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    try bench.ftool("checkpoint save \(program.id) -o a.ftc")
+    try program.kill()
+    let json = try bench.ftool("checkpoint restore a.ftc --detach --stopped --json").json
+    #expect(json["stopped"] == .bool(true) && json["processes"] == .number(1))
+    #expect(try ProcessStatus(of: program.id).state == "T")
+    let before = try log(bench)
+    Machine.sleep(seconds: 0.2)
+    #expect(try log(bench) == before)
+    // A number that is taken is not given twice.
+    let taken = try bench.ftool("checkpoint restore a.ftc --detach", ends: 75, timeoutSeconds: 20)
+    #expect(
+      taken.error.contains("the number \(program.id) belongs to another process"), taken.remark)
+    try program.id.send(signal: SIGCONT)
+    #expect(waitForEnd(of: program.id))
+    #expect(try log(bench).hasSuffix("100\n"))
+  }
+
+  @Test func `a whole tree goes on`() throws {
+    let bench = try Workbench()
+    let program = try StartedProgram(
+      "bash",
+      [
+        "-c",
+        "(for i in {1..60}; do echo $i; sleep 0.02; done) | (s=0; while read n; do s=$((s+n)); done; [ $s = 1830 ]) || exit 3; exit 9",
+      ], output: bench.folder.path("output"))
+    Machine.sleep(seconds: 0.4)
+    let save = try bench.ftool("checkpoint save \(program.id) -o a.ftc --json").json
+    #expect((save["processes"].number ?? 0) >= 3)
+    try program.killTree()
+    try bench.ftool("checkpoint restore a.ftc", ends: 9)
+  }
+
+  private static let canMakeTerminals =
+    (try? BuiltTool.run(program: "script", ["--version"]))?.status == 0
+
+  @Test(.enabled(if: canMakeTerminals))
+  func `in front, a program with a group of its own has the terminal`() throws {
+    let bench = try Workbench()
+    let run = try bench.shell(
+      """
+      for n in $(ls /proc/self/fd); do [ $n -lt 3 ] || eval "exec $n>&-"; done
+      cat > asks.pl << 'END'
+      $| = 1; $SIG{INT} = sub { print "asked to end\\n"; exit 11 };
+      print "ready\\n"; while (my $line = <STDIN>) { print "got $line" }
+      END
+      cat > save.sh << END
+      set -m
+      perl asks.pl & pid=\\$!
+      sleep 0.7
+      "\(try BuiltTool.path)" checkpoint save --leave dead -o a.ftc \\$pid
+      END
+      sleep 3 | script -qec "bash save.sh" /dev/null
+      (sleep 1; echo hello; sleep 0.5; printf '\\003'; sleep 0.5) |
+        script -qec "\(try BuiltTool.path) checkpoint restore a.ftc" /dev/null
+      echo "ended with $?"
+      """)
+    #expect(run.output.contains("got hello"), run.remark)
+    #expect(run.output.contains("asked to end"), run.remark)
+    #expect(run.output.hasSuffix("ended with 11\n"), run.remark)
+  }
+
+  @Test func `of a damaged image nothing is left`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    try bench.ftool("checkpoint save \(program.id) -o a.ftc")
+    try program.kill()
+    let whole = try bench.contents("a.ftc")
+    var random = SeededGenerator(seed: 1)
+    for round in 0..<24 {
+      var bytes = whole
+      let place = Int.random(in: 0..<whole.count, using: &random)
+      if round % 2 == 0 {
+        bytes[place] ^= 1 << UInt8(round % 8)
+      } else {
+        bytes.removeLast(place + 1)
+      }
+      try bench.folder.file("b.ftc", bytes)
+      let verify = try bench.ftool("checkpoint verify b.ftc --json", ends: 65)
+      #expect(try verify.json["code"] == .number(65))
+      let restore = try bench.ftool("checkpoint restore b.ftc", ends: 65)
+      #expect(restore.error.hasPrefix("ftool: error: b.ftc "), restore.remark)
+      #expect(!program.id.exists)
+      try bench.ftool("checkpoint restore --detach -", ends: 65, input: bytes)
+      #expect(!program.id.exists)
+      if round < 2 { try bench.ftool("checkpoint restore --verify yes b.ftc", ends: 65) }
+    }
+    let only = try bench.ftool("checkpoint restore --verify only a.ftc --json").json
+    #expect(only["whole"] == .bool(true) && !program.id.exists)
+    try bench.ftool("checkpoint restore --verify yes a.ftc", ends: 5)
+    #expect(try log(bench) == Self.numbers)
+  }
+
+  // MARK: show, verify
+
+  @Test func `show and verify tell what is in a file`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    try bench.ftool("checkpoint save \(program.id) -o a.ftc")
+    let image = try bench.contents("a.ftc")
+    let text = try bench.ftool("checkpoint show a.ftc")
+    #expect(text.output.contains("PROGRAM") && text.output.contains("/perl"), text.remark)
+    for json in [
+      try bench.ftool("checkpoint show a.ftc --json").json,
+      try bench.ftool("checkpoint show - --json", input: image).json,
+    ] {
+      #expect(json["type"] == .string("checkpoint-show"))
+      #expect(json["processes"][0]["pid"] == .number(Double(program.id.number)))
+      #expect(json["processes"][0]["threads"].elements.count == 1)
+      let open = json["processes"][0]["descriptors"].elements
+      #expect(
+        open.map(\.["kind"]) == [.string("device")]
+          + [ParsedJSON](repeating: .string("file"), count: 3))
+      #expect(open.first?["what"] == .string("/dev/null"))
+      #expect(open.last?["what"] == .string(bench.folder.path("log")))
+    }
+    let json = try bench.ftool("checkpoint show a.ftc --json").json
+    #expect(json["file_bytes"] == .number(Double(image.count)))
+    let whole = try bench.ftool("checkpoint verify a.ftc")
+    #expect(whole.output.hasPrefix("a.ftc is whole: "), whole.remark)
+    let piped = try bench.ftool("checkpoint verify - --json", input: image).json
+    #expect(piped["whole"] == .bool(true) && piped["processes"] == .number(1))
+    try program.kill()
+  }
+
+  // MARK: Wrong input
+
+  @Test(arguments: ["check", "save", "restore", "show", "verify"])
+  func `every verb has help, and refuses what it does not know`(verb: String) throws {
+    let bench = try Workbench()
+    let help = try bench.ftool("checkpoint \(verb) --help")
+    #expect(help.output.contains("USAGE: ftool checkpoint \(verb)") && help.error == "")
+    for more in ["--no-such-thing", "--jso", ""] {
+      let wrong = try bench.ftool("checkpoint \(verb) \(more)", ends: 64)
+      #expect(wrong.output == "" && wrong.error.hasPrefix("ftool: error: "), wrong.remark)
+    }
+    let wrong = try bench.ftool("checkpoint \(verb) --no-such-thing --json", ends: 64)
+    let object = verb == "restore" ? try wrong.errorJSON : try wrong.json
+    #expect(object["type"] == .string("error") && object["code"] == .number(64), wrong.remark)
+  }
+
+  @Test(arguments: ["check", "save"]) func `processes that can't be saved`(verb: String) throws {
+    let bench = try Workbench()
+    let line = "checkpoint \(verb)"
+    for (operand, status, words) in [
+      ("999999999", 66, "there is no process 999999999"), ("0", 64, "a number from 1 on"),
+      ("-- -5", 64, "a number from 1 on"), ("many", 64, "many"), ("1", 64, "process 1 "),
+      ("\(getpid())", 64, "ftool itself runs below process \(getpid())"),
+      ("--tree --only 77", 64, "exclude each other"), ("--max-freeze 5 77", 64, "--max-freeze"),
+    ] as [(String, Int32, String)] {
+      let run = try bench.ftool("\(line) \(operand)", ends: status)
+      #expect(run.error.contains(words), run.remark)
+    }
+    let own = try bench.shell("exec \"\(try BuiltTool.path)\" \(line) $$")
+    #expect(own.status == 64 && own.error.contains("ftool cannot save itself"), own.remark)
+    let kernel = ProcessID(2)
+    if let status = try? ProcessStatus(of: kernel), status.isKernelThread {
+      let run = try bench.ftool("\(line) 2", ends: 64)
+      #expect(run.error.contains("process 2 is a thread of the kernel"), run.remark)
+    }
+    #expect(try Files.list(bench.folder.path) == [])
+  }
+
+  @Test func `files that can't be written or read`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    try Files.makeDirectory(bench.folder.path("folder"), permissions: 0o700)
+    try bench.folder.file("there", [1, 2, 3])
+    let save = "checkpoint save \(program.id)"
+    try bench.ftool("\(save) -o there", ends: 73)
+    #expect(try bench.contents("there") == [1, 2, 3])
+    for force in ["", " -f"] {
+      let run = try bench.ftool("\(save) -o folder\(force)", ends: 73)
+      #expect(run.error.contains("folder is there already, and not a file"), run.remark)
+      try bench.ftool("\(save) -o /dev/null\(force)", ends: 73)
+    }
+    try bench.ftool("\(save) -o no/where", ends: 66)
+    try bench.ftool("\(save) -o a.ftc --compress gzip", ends: 64)
+    try bench.ftool("\(save) -o a.ftc --compress zlib:10", ends: 64)
+    try bench.ftool("\(save) -o a.ftc --threads 0", ends: 64)
+    try bench.ftool("\(save) -o a.ftc --leave alone", ends: 64)
+    for verb in ["restore", "show", "verify"] {
+      for (name, status, words) in [
+        ("folder", 64, "folder is a directory"), ("missing.ftc", 66, "missing.ftc"),
+        ("there", 65, "there "),
+      ] as [(String, Int32, String)] {
+        let run = try bench.ftool("checkpoint \(verb) \(name)", ends: status)
+        #expect(run.error.contains(words), run.remark)
+      }
+    }
+    try bench.ftool("checkpoint restore there --stdio nowhere", ends: 64)
+    try bench.ftool("checkpoint restore there --map a=b", ends: 64)
+    try bench.ftool("checkpoint restore --verify yes -", ends: 64)
+    #expect(try program.wait() == 5)
+    #expect(try log(bench) == Self.numbers)
+  }
+
+  /// Whether programs can be run as another user, who finds the built one.
+  private static let canBeSomebodyElse: Bool = {
+    guard getuid() == 0, let tool = try? BuiltTool.path else { return false }
+    let run = try? BuiltTool.run(
+      program: "setpriv",
+      ["--reuid", "65534", "--regid", "65534", "--clear-groups", tool, "version"])
+    return run?.status == 0
+  }()
+
+  @Test(.enabled(if: canBeSomebodyElse)) func `without permission nothing is done`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    try bench.ftool("checkpoint save \(program.id) -o a.ftc")
+    let asNobody = "setpriv --reuid 65534 --regid 65534 --clear-groups \"\(try BuiltTool.path)\""
+    for verb in ["check", "save -o -"] {
+      let run = try bench.shell("\(asNobody) checkpoint \(verb) \(program.id)")
+      #expect(run.status == 77, run.remark)
+      #expect(run.error.contains("process \(program.id): "), run.remark)
+      #expect(run.error.contains("ftool: hint: "), run.remark)
+    }
+    #expect(try program.wait() == 5)
+    let restore = try bench.shell("\(asNobody) checkpoint restore --detach - < a.ftc")
+    #expect(restore.status == 77, restore.remark)
+    #expect(restore.error.contains("ftool: hint: "), restore.remark)
+    #expect(!program.id.exists)
+  }
+
+  @Test func `the doctor says what works`() throws {
+    let bench = try Workbench()
+    let run = try bench.shell("ftool doctor --json")
+    let json = try run.json
+    let works = json["can_restore"] == .bool(true)
+    #expect(run.status == (works ? 0 : 1), run.remark)
+    let names = json["findings"].elements.compactMap(\.["name"].string)
+    for name in ["ptrace", "set_tid", "PAGEMAP_SCAN", "yama", "zstd", "CAP_CHECKPOINT_RESTORE"] {
+      #expect(names.contains(name), run.remark)
+    }
+    for finding in json["findings"].elements where finding["works"] == .bool(false) {
+      #expect(finding["remedy"].string?.isEmpty == false, run.remark)
+    }
+    #expect(works == (try bench.shell("ftool doctor > text").status == 0))
+  }
+}
