@@ -170,6 +170,9 @@ final class ProcessBuilder {
     try call(.personality, "personality", UInt64(state.personality))
     try placeKernelPages()
     for area in state.areas where area.content != .kernel { try map(area) }
+    for area in state.neighboursApart {
+      try call(.madvise, "madvise", area.address, area.byteCount, area.otherDumpAdvice)
+    }
   }
 
   /// vvar and vdso where they were: the kernel maps them in one piece (arch/x86/entry/vdso/vma.c).
@@ -344,6 +347,9 @@ final class ProcessBuilder {
   }
 
   private func setMemoryOptions() throws(CheckpointError) {
+    for area in state.neighboursApart {
+      try call(.madvise, "madvise", area.address, area.byteCount, area.dumpAdvice)
+    }
     for area in state.areas where area.wasWritable && area.protection & 2 == 0 {
       try call(.mprotect, "mprotect", area.address, area.byteCount, UInt64(area.protection))
     }
@@ -569,6 +575,29 @@ extension AreaState {
   /// A private area that was writable once counts as memory of its own, also where it is read-only now; the
   /// kernel forgets that when it is protected before anything was written there.
   fileprivate var wasWritable: Bool { !isShared && flags.contains("ac") }
+}
+
+extension ProcessState {
+  /// Every second of areas that the kernel would make into one, though it had not: they were written before
+  /// they became alike. So they are told apart until they have been written again.
+  fileprivate var neighboursApart: [AreaState] {
+    var apart: [AreaState] = []
+    for (one, next) in zip(areas, areas.dropFirst())
+    where one.addresses.upperBound == next.address && one.content == .anonymous
+      && next.content == .anonymous && !one.isShared && !next.isShared && one.name == next.name
+      && one.protection == next.protection && one.flags == next.flags && !one.isDroppable
+      && apart.last?.address != one.address
+    {
+      apart.append(next)
+    }
+    return apart
+  }
+}
+
+extension AreaState {
+  /// MADV_DONTDUMP or MADV_DODUMP: what it has, and the other.
+  fileprivate var dumpAdvice: UInt64 { flags.contains("dd") ? 16 : 17 }
+  fileprivate var otherDumpAdvice: UInt64 { flags.contains("dd") ? 17 : 16 }
 }
 
 extension FixedWidthInteger {

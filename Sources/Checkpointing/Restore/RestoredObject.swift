@@ -85,7 +85,9 @@ final class RestoredObject: Sendable {
       case .systemV: preconditionFailure("made otherwise")
       }
     } catch {
-      throw .obstacles([Obstacle(ProcessID(0), path, reason(for: error), remedy: remedy(for: error))])
+      throw .obstacles([
+        Obstacle(ProcessID(0), path, reason(for: error), remedy: remedy(for: error))
+      ])
     }
   }
 
@@ -96,7 +98,8 @@ final class RestoredObject: Sendable {
   private static func reason(for error: SystemCallError) -> String {
     switch error.errno {
     case .resourceBusy: "is used by a process that is not of the tree"
-    case .fileExists: "was a file in memory or without a name, and now there is something else in its place"
+    case .fileExists:
+      "was a file in memory or without a name, and now there is something else in its place"
     default: "could not be made again: \(error)"
     }
   }
