@@ -110,6 +110,13 @@ final class TreeCapture {
   /// O_CLOEXEC belongs to the descriptor, not to the description.
   private static let closeOnExec: UInt32 = 0o2000000
 
+  /// All descriptors of the tree: which process has which description under which number.
+  var holders: [(process: ProcessID, number: Int32, description: Int)] {
+    zip(captures, descriptors).flatMap { capture, states in
+      states.map { (capture.process.id, $0.number, Int($0.description)) }
+    }
+  }
+
   /// The descriptions of a kind, with what was seen of each.
   func descriptions(
     of kind: any DescriptorKind.Type
@@ -139,7 +146,3 @@ final class TreeCapture {
   }
 }
 
-extension DescriptorKind {
-  /// Called when all descriptors of the tree are known.
-  static func settle(_ tree: TreeCapture) throws(CheckpointError) {}
-}

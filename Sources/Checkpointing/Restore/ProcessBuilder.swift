@@ -7,10 +7,12 @@ import SystemPackage
 final class ProcessBuilder {
   let state: ProcessState
   let leader: TracedThread
-  private let restoration: Restoration
-  private var injector: CallInjector!
+  let restoration: Restoration
+  var injector: CallInjector!
   private(set) var threads: [TracedThread] = []
   private let memory: ProcessMemory
+  /// Where descriptions are until the descriptors have their numbers.
+  var received: [UInt32: UInt64] = [:]
 
   var id: ProcessID { leader.process }
 
@@ -28,17 +30,17 @@ final class ProcessBuilder {
 
   // MARK: Calls
 
-  private func call(
+  func call(
     _ call: KernelCall, _ name: StaticString, _ arguments: UInt64...
   ) throws(CheckpointError) {
     try inside(id) { () throws(InjectionError) in _ = try injector.call(call, name, arguments) }
   }
 
-  private func put(_ bytes: [UInt8], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
+  func put(_ bytes: [UInt8], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
     try inside(id) { () throws(InjectionError) in try injector.put(bytes, at: offset) }
   }
 
-  private func put(words: [UInt64], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
+  func put(words: [UInt64], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
     let bytes: [UInt8] = words.flatMap(\.littleEndianBytes)
     return try put(bytes, at: offset)
   }
@@ -281,22 +283,6 @@ final class ProcessBuilder {
     }
     try call(.fchdir, "fchdir", try restoration.number(ofDirectory: state.workingDirectory))
     try call(.umask, "umask", UInt64(state.umask))
-  }
-
-  private func placeDescriptors() throws(CheckpointError) {
-    var next: UInt64 = 0
-    for descriptor in state.descriptors.sorted(by: { $0.number < $1.number }) {
-      guard descriptor.number >= 0, UInt64(descriptor.number) >= next else {
-        throw .malformed(.outOfRange(16))
-      }
-      let number = UInt64(descriptor.number)
-      if number > next { try call(.closeRange, "close_range", next, number - 1, 0) }
-      try call(
-        .dup3, "dup3", try restoration.number(ofDescription: descriptor.description), number,
-        descriptor.closesOnExec ? 0o2000000 : 0)
-      next = number + 1
-    }
-    try call(.closeRange, "close_range", next, UInt64(UInt32.max), 0)
   }
 
   private func makeThread(_ thread: ThreadState) throws(CheckpointError) {

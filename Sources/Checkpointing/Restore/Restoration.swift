@@ -32,12 +32,13 @@ final class Restoration {
   /// What could not be brought back as it was, though the tree can live without.
   private(set) var warnings: [Obstacle] = []
   private var pipes: [UInt64: Pipe] = [:]
-  private var opened: [OpenFile] = []
+  private var opened: [OpenFile?] = []
+  private var passage: DescriptorPassage?
   private var mapped: [MappedFile: OpenFile] = [:]
   private var directories: [String: OpenFile] = [:]
   private var objects: [OpenFile] = []
   /// Below here are the numbers that processes of the tree use.
-  private let lowestNumber: Int32
+  private(set) var lowestNumber: Int32
 
   private struct MappedFile: Hashable {
     var path: String
@@ -54,13 +55,14 @@ final class Restoration {
   init(_ state: CheckpointState, _ options: RestoreOptions) throws(CheckpointError) {
     self.state = state
     self.options = options
-    lowestNumber = 64 + (state.processes.flatMap(\.descriptors).map(\.number).max() ?? 0)
+    Machine.allowManyDescriptors()
+    lowestNumber = state.processes.flatMap(\.descriptors).map(\.number).max() ?? 0
     for description in state.descriptions {
-      guard let kind = DescriptorKinds.kind(named: description.kind) else {
-        throw .inconsistent(.unknownKind(description.kind))
-      }
-      opened.append(try keep(try kind.reopen(description, self)))
+      lowestNumber = max(
+        lowestNumber, try Self.kind(of: description).numberLimit(description.detail, self))
     }
+    guard lowestNumber < Self.numberLimit else { throw .malformed(.outOfRange(3)) }
+    lowestNumber += 64
     for object in state.objects {
       let memory = try about(nil) { () throws(SystemCallError) in
         try OwnedDescriptor.sharedMemory(name: object.name, byteCount: Int(object.byteCount))
@@ -68,6 +70,45 @@ final class Restoration {
       objects.append(try keep(memory))
     }
     for process in state.processes where process.life != .zombie { try openPaths(of: process) }
+    for description in state.descriptions {
+      let kind = try Self.kind(of: description)
+      if kind.needsProcesses {
+        opened.append(nil)
+        if passage == nil {
+          passage = try about(nil) { () throws(SystemCallError) in
+            try DescriptorPassage(lowestNumber: lowestNumber)
+          }
+        }
+      } else {
+        opened.append(try keep(try kind.reopen(description, self)))
+      }
+    }
+  }
+
+  private static let numberLimit: Int32 = 1 << 20
+
+  private static func kind(
+    of description: DescriptionState
+  ) throws(CheckpointError) -> any DescriptorKind.Type {
+    guard let kind = DescriptorKinds.kind(named: description.kind) else {
+      throw .inconsistent(.unknownKind(description.kind))
+    }
+    return kind
+  }
+
+  /// Opens what has to do with processes, when they are there.
+  func openWithProcesses() throws(CheckpointError) {
+    for (index, description) in state.descriptions.enumerated() where opened[index] == nil {
+      opened[index] = try keep(try Self.kind(of: description).reopen(description, self))
+    }
+  }
+
+  /// The last steps, when the processes have everything.
+  func finish() throws(CheckpointError) {
+    for (index, description) in state.descriptions.enumerated() {
+      guard let file = opened[index] else { continue }
+      try Self.kind(of: description).finish(description, file.descriptor, self)
+    }
   }
 
   private func keep(_ descriptor: consuming OwnedDescriptor) throws(CheckpointError) -> OpenFile {
@@ -126,9 +167,25 @@ final class Restoration {
 
   // MARK: For the processes
 
-  func number(ofDescription index: UInt32) throws(CheckpointError) -> UInt64 {
+  /// The number under which processes have inherited it; nil for what was opened after they were made.
+  func number(ofDescription index: UInt32) throws(CheckpointError) -> UInt64? {
     guard Int(index) < opened.count else { throw .inconsistent(.unknownDescription) }
-    return opened[Int(index)].number
+    if try Self.kind(of: state.descriptions[Int(index)]).needsProcesses { return nil }
+    return opened[Int(index)]?.number
+  }
+
+  /// Sends such a one to whoever receives next; returns the number of the socket to receive from.
+  func pass(description index: UInt32) throws(CheckpointError) -> UInt64 {
+    guard let passage, let file = opened[Int(index)] else {
+      throw .inconsistent(.unknownDescription)
+    }
+    try about(nil) { () throws(SystemCallError) in try passage.send(file.descriptor) }
+    return UInt64(passage.numberForChildren)
+  }
+
+  func kind(ofDescription index: UInt32) throws(CheckpointError) -> any DescriptorKind.Type {
+    guard Int(index) < opened.count else { throw .inconsistent(.unknownDescription) }
+    return try Self.kind(of: state.descriptions[Int(index)])
   }
 
   /// The file behind a mapping.

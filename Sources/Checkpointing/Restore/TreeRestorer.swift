@@ -18,6 +18,7 @@ package final class TreeRestorer {
     restoration = try Restoration(state, options)
     do throws(CheckpointError) {
       try makeRoot()
+      try restoration.openWithProcesses()
       for builder in builders { try builder.layOutMemory() }
     } catch {
       abandon()
@@ -150,6 +151,7 @@ package final class TreeRestorer {
       if ids.contains(group), builder.state.session != builder.state.id { try builder.joinGroup() }
     }
     for builder in builders { try builder.complete() }
+    try restoration.finish()
     for builder in builders { try builder.setRegisters() }
   }
 
