@@ -10,7 +10,9 @@ import Testing
 
   init() throws { scratch = try ScratchDirectory() }
 
-  static let programs = ["events", "pollset"]
+  static let programs = [
+    "events", "pollset", "removed", "pipes", "unixsockets", "internetsockets",
+  ]
 
   @Test(arguments: programs, [UInt64(1), 2])
   func `loses nothing in several rounds`(_ name: String, _ seed: UInt64) throws {

@@ -12,8 +12,15 @@ struct RoundTrip {
     var bytes: [UInt8]
   }
 
+  struct Content {
+    var object: Int
+    var offset: UInt64
+    var bytes: [UInt8]
+  }
+
   var state: CheckpointState
   var pieces: [Piece] = []
+  var contents: [Content] = []
 
   /// Stops a tree, takes it down and lets it run on.
   init(saving root: ProcessID) throws {
@@ -33,6 +40,16 @@ struct RoundTrip {
         pieces.append(Piece(process: index, areas: piece, bytes: bytes))
       }
     }
+    for (index, object) in state.objects.enumerated() {
+      var content = try ObjectContent(source: tree.objects.sources[index], object)
+      var bytes = [UInt8](repeating: 0, count: 64 << 10)
+      while true {
+        var span = bytes.mutableSpan
+        var raw = span.mutableBytes
+        guard let (offset, count) = try content.read(into: &raw) else { break }
+        contents.append(Content(object: index, offset: offset, bytes: Array(bytes.prefix(count))))
+      }
+    }
   }
 
   /// Makes the tree again; this process is its parent.
@@ -43,6 +60,10 @@ struct RoundTrip {
     do {
       for piece in pieces {
         try restorer.fill(process: piece.process, piece.bytes.span.bytes, areas: piece.areas)
+      }
+      for content in contents {
+        try restorer.fill(
+          object: content.object, content: content.bytes.span.bytes, at: content.offset)
       }
       try restorer.complete()
       try restorer.release()

@@ -33,13 +33,10 @@ enum AreaCapture {
       state.content = .anonymous
       return state
     }
-    if area.isShared && area.deletedPath != nil {
+    if area.deletedPath != nil {
       state.content = .object
       state.object = try objects.number(of: area, in: process)
       return state
-    }
-    if area.deletedPath != nil {
-      throw obstacle(process, area, "the file that it maps has no name any more")
     }
     state.content = .file
     let details = try about(process) { () throws(SystemCallError) in

@@ -47,5 +47,5 @@ struct PagePlan {
 
 extension AreaState {
   /// Whether pages of it may be the process's own.
-  var keepsPages: Bool { !isShared && (content == .anonymous || content == .file) }
+  var keepsPages: Bool { !isShared && content != .kernel }
 }

@@ -29,6 +29,7 @@ final class TreeCapture {
     for kind in DescriptorKinds.all {
       try noting { () throws(CheckpointError) in try kind.settle(self) }
     }
+    try noting { () throws(CheckpointError) in try DescriptorOwner.check(self) }
     for index in captures.indices {
       captures[index].set(areas: areas[index], descriptors: descriptors[index])
     }
@@ -78,6 +79,7 @@ final class TreeCapture {
         var state = DescriptorState()
         state.number = number
         state.closesOnExec = one.info.closesOnExec
+        state.locks = try FileLocks.seen(in: one).filter { $0.kind == .process }
         state.description = try description(of: one)
         states.append(state)
       }
@@ -102,6 +104,8 @@ final class TreeCapture {
     state.flags = one.info.flags & ~Self.closeOnExec
     state.position = one.info.position
     state.detail = try kind.detail(of: one, self)
+    state.locks = try FileLocks.seen(in: one).filter { $0.kind != .process }
+    if state.flags & OpenFlags.pathOnly == 0 { try DescriptorOwner.note(one, in: &state) }
     seen.append(one)
     descriptions.append(state)
     return UInt32(descriptions.count - 1)

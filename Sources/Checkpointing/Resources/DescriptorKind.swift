@@ -20,6 +20,8 @@ protocol DescriptorKind: Sendable {
   static func reopen(
     _ state: DescriptionState, _ restoration: Restoration
   ) throws(CheckpointError) -> OwnedDescriptor
+  /// Called once, when processes and all descriptions are there, and no process has its descriptors yet.
+  static func fill(_ restoration: Restoration) throws(CheckpointError)
   /// Called for each process that has it, before the process's descriptors get their numbers.
   static func prepare(_ state: DescriptionState, in builder: ProcessBuilder) throws(CheckpointError)
   /// Called at the end, when nothing is opened any more and everything is in its place.
@@ -32,6 +34,7 @@ protocol DescriptorKind: Sendable {
 extension DescriptorKind {
   static var needsProcesses: Bool { false }
   static func settle(_ tree: TreeCapture) throws(CheckpointError) {}
+  static func fill(_ restoration: Restoration) throws(CheckpointError) {}
   static func numberLimit(
     _ detail: [UInt8], _ restoration: Restoration
   ) throws(CheckpointError) -> Int32 { 0 }
@@ -46,8 +49,9 @@ extension DescriptorKind {
 /// All kinds.
 enum DescriptorKinds {
   static let all: [any DescriptorKind.Type] = [
-    ExternalFile.self, PipeEnd.self, DeviceFile.self, RegularFile.self, EventCounter.self,
-    TimerDescriptor.self, SignalDescriptor.self, EventPoll.self,
+    ExternalFile.self, PipeEnd.self, DeviceFile.self, ObjectFile.self, RegularFile.self,
+    EventCounter.self, TimerDescriptor.self, SignalDescriptor.self, EventPoll.self, UnixSocket.self, InternetSocket.self,
+    ProcessDescriptor.self, FileWatch.self,
   ]
 
   static func kind(named name: String) -> (any DescriptorKind.Type)? { all.first { $0.name == name } }

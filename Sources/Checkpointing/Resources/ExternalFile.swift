@@ -22,7 +22,7 @@ enum ExternalFile: DescriptorKind {
     guard (0...2).contains(seen.info.number) else { return false }
     switch seen.details.kind {
     case .character: return DeviceFile.recognises(seen) ? false : true
-    case .socket: return true
+    case .socket: return !UnixSocket.recognises(seen) && !InternetSocket.recognises(seen)
     default: return false
     }
   }

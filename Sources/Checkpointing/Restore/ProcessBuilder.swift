@@ -232,6 +232,8 @@ final class ProcessBuilder {
     try takeDirectories()
     try placeDescriptors()
     for thread in state.threads.dropFirst() { try makeThread(thread) }
+    try lockFiles()
+    try setOwners()
     try setSignalActions()
     try setTimers()
     try makeTimers()

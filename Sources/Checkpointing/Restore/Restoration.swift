@@ -33,10 +33,11 @@ final class Restoration {
   private(set) var warnings: [Obstacle] = []
   private var pipes: [UInt64: Pipe] = [:]
   private var opened: [OpenFile?] = []
+  let unixSockets = UnixSocketTable()
   private var passage: DescriptorPassage?
   private var mapped: [MappedFile: OpenFile] = [:]
   private var directories: [String: OpenFile] = [:]
-  private var objects: [OpenFile] = []
+  private var objects: [RestoredObject] = []
   /// Below here are the numbers that processes of the tree use.
   private(set) var lowestNumber: Int32
 
@@ -64,10 +65,11 @@ final class Restoration {
     guard lowestNumber < Self.numberLimit else { throw .malformed(.outOfRange(3)) }
     lowestNumber += 64
     for object in state.objects {
-      let memory = try about(nil) { () throws(SystemCallError) in
-        try OwnedDescriptor.sharedMemory(name: object.name, byteCount: Int(object.byteCount))
+      let file = try keep(try RestoredObject.make(object, at: place(of: object.name)))
+      let readable = try about(nil) { () throws(SystemCallError) in
+        try file.descriptor.reopen(flags: 0)
       }
-      objects.append(try keep(memory))
+      objects.append(RestoredObject(file, readable: try keep(readable)))
     }
     for process in state.processes where process.life != .zombie { try openPaths(of: process) }
     for description in state.descriptions {
@@ -80,9 +82,20 @@ final class Restoration {
           }
         }
       } else {
-        opened.append(try keep(try kind.reopen(description, self)))
+        try open(description, kind)
       }
     }
+  }
+
+  private func open(
+    _ description: DescriptionState, _ kind: any DescriptorKind.Type
+  ) throws(CheckpointError) {
+    var plain = description
+    // Only a process can ask for signals: one of those that it is about does so later.
+    plain.flags &= ~OpenFlags.signalling
+    let file = try keep(try kind.reopen(plain, self))
+    for lock in description.locks { try FileLocks.take(lock, file.descriptor) }
+    opened.append(file)
   }
 
   private static let numberLimit: Int32 = 1 << 20
@@ -101,6 +114,7 @@ final class Restoration {
     for (index, description) in state.descriptions.enumerated() where opened[index] == nil {
       opened[index] = try keep(try Self.kind(of: description).reopen(description, self))
     }
+    for kind in DescriptorKinds.all { try kind.fill(self) }
   }
 
   /// The last steps, when the processes have everything.
@@ -109,6 +123,7 @@ final class Restoration {
       guard let file = opened[index] else { continue }
       try Self.kind(of: description).finish(description, file.descriptor, self)
     }
+    for (object, state) in zip(objects, state.objects) { try object.finish(state) }
   }
 
   private func keep(_ descriptor: consuming OwnedDescriptor) throws(CheckpointError) -> OpenFile {
@@ -145,10 +160,13 @@ final class Restoration {
   }
 
   /// The pipe that has this number in the image.
-  func pipe(_ number: UInt64, capacity: UInt64) throws(CheckpointError) -> Pipe {
+  func pipe(
+    _ number: UInt64, capacity: UInt64, path: String
+  ) throws(CheckpointError) -> Pipe {
     if let pipe = pipes[number] { return pipe }
+    let size = Int(clamping: min(capacity, 1 << 20))
     let pipe = try about(nil) { () throws(SystemCallError) in
-      try Pipe(capacity: Int(clamping: min(capacity, 1 << 20)))
+      path.isEmpty ? try Pipe(capacity: size) : try Pipe(fifo: place(of: path), capacity: size)
     }
     pipes[number] = pipe
     return pipe
@@ -183,6 +201,15 @@ final class Restoration {
     return UInt64(passage.numberForChildren)
   }
 
+  func description(_ index: UInt32) -> DescriptionState? {
+    Int(index) < state.descriptions.count ? state.descriptions[Int(index)] : nil
+  }
+
+  /// The first process that has it.
+  func firstHolder(of index: UInt32) -> Int32? {
+    state.processes.first { $0.descriptors.contains { $0.description == index } }?.id
+  }
+
   func kind(ofDescription index: UInt32) throws(CheckpointError) -> any DescriptorKind.Type {
     guard Int(index) < opened.count else { throw .inconsistent(.unknownDescription) }
     return try Self.kind(of: state.descriptions[Int(index)])
@@ -193,7 +220,9 @@ final class Restoration {
     switch area.content {
     case .object:
       guard Int(area.object) < objects.count else { throw .inconsistent(.unknownObject) }
-      return objects[Int(area.object)].number
+      // Who may never write there does not keep the memory from being sealed.
+      let object = objects[Int(area.object)]
+      return area.needsWriting ? object.file.number : object.readable.number
     case .file:
       let key = MappedFile(path: area.name, isWritable: area.needsWriting)
       guard let file = mapped[key] else { throw .inconsistent(.unknownObject) }
@@ -204,7 +233,7 @@ final class Restoration {
 
   func object(_ index: Int) throws(CheckpointError) -> OpenFile {
     guard objects.indices.contains(index) else { throw .inconsistent(.unknownObject) }
-    return objects[index]
+    return objects[index].file
   }
 
   func number(ofDirectory path: String) throws(CheckpointError) -> UInt64 {

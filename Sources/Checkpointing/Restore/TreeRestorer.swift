@@ -143,6 +143,20 @@ package final class TreeRestorer {
     }
   }
 
+  /// Puts a piece of an object's content back.
+  package func fill(object index: Int, content: RawSpan, at offset: UInt64) throws(CheckpointError) {
+    let object = try restoration.object(index)
+    let (end, overflows) = offset.addingReportingOverflow(UInt64(content.byteCount))
+    guard !overflows, end <= restoration.state.objects[index].byteCount else {
+      throw .inconsistent(.pageOutsideAreas)
+    }
+    do throws(SystemCallError) {
+      try object.descriptor.write(content, range: 0..<content.byteCount, at: Int(offset))
+    } catch {
+      throw .system(error, process: nil)
+    }
+  }
+
   /// Everything but running: all that a process sets is set.
   package func complete() throws(CheckpointError) {
     let ids = Set(restoration.state.processes.map(\.id))

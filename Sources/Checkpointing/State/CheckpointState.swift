@@ -47,6 +47,13 @@ package struct DescriptionState: FieldCoded, Equatable, Sendable {
   package var position: UInt64 = 0
   /// What the kind keeps of it.
   package var detail: [UInt8] = []
+  /// Who gets a signal when something happens (F_SETOWN_EX): 0 a thread, 1 a process, 2 a group; and its
+  /// number. Empty for nobody.
+  package var owner: [UInt64] = []
+  /// Which signal; 0 for the usual one.
+  package var ownerSignal: UInt32 = 0
+  /// Locks of flock(2) and of the open file description.
+  package var locks: [LockState] = []
 
   package init() {}
 
@@ -55,19 +62,76 @@ package struct DescriptionState: FieldCoded, Equatable, Sendable {
     try coder.field(2, &flags)
     try coder.field(3, &position)
     try coder.field(4, &detail)
+    try coder.field(5, &owner)
+    try coder.field(6, &ownerSignal)
+    try coder.field(7, &locks)
   }
 }
 
-/// Memory that is shared between mappings, and has no file that would keep it.
-package struct ObjectState: FieldCoded, Equatable, Sendable {
+/// A lock on a file.
+package struct LockState: FieldCoded, Equatable, Sendable {
+  package enum Kind: UInt8, Sendable {
+    /// flock(2).
+    case whole = 0
+    /// fcntl(2), of the process or of the open file description.
+    case process = 1
+    case description = 2
+  }
+
+  package var kind = Kind.whole
+  package var isExclusive = false
+  /// First byte, and how many; 0 for all that follow.
+  package var start: UInt64 = 0
   package var byteCount: UInt64 = 0
-  /// What /proc shows of it, for people.
+
+  package init() {}
+
+  package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
+    try coder.field(1, &kind)
+    try coder.field(2, &isExclusive)
+    try coder.field(3, &start)
+    try coder.field(4, &byteCount)
+  }
+}
+
+/// Content that no path leads to: memory that is shared between mappings, or a file that was removed.
+package struct ObjectState: FieldCoded, Equatable, Sendable {
+  package enum Kind: UInt8, Sendable {
+    /// Shared anonymous memory.
+    case memory = 0
+    /// Memory of memfd_create(2).
+    case memoryFile = 1
+    /// A file that has lost its name.
+    case removedFile = 2
+    /// A file that never had one (O_TMPFILE), and may get one yet.
+    case namelessFile = 3
+  }
+
+  package var byteCount: UInt64 = 0
+  /// What /proc shows of it: for removed files the path that they had.
   package var name = ""
+  package var kind = Kind.memory
+  /// F_GET_SEALS of a memory file.
+  package var seals: UInt32 = 0
+  package var permissions: UInt32 = 0
+  package var user: UInt32 = 0
+  package var group: UInt32 = 0
+  /// Last modification of a file.
+  package var seconds: Int64 = 0
+  package var nanoseconds: UInt32 = 0
 
   package init() {}
 
   package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
     try coder.field(1, &byteCount)
     try coder.field(2, &name)
+    try coder.field(3, &kind)
+    try coder.field(4, &seals)
+    try coder.field(5, &permissions)
+    try coder.field(6, &user)
+    try coder.field(7, &group)
+    try coder.field(8, &seconds)
+    try coder.field(9, &nanoseconds)
+    guard byteCount < 1 << 62 else { throw .outOfRange(1) }
   }
 }

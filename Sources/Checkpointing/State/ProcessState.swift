@@ -144,6 +144,8 @@ package struct DescriptorState: FieldCoded, Equatable, Sendable {
   /// The open file description, by its number in the checkpoint.
   package var description: UInt32 = 0
   package var closesOnExec = false
+  /// The process's own locks on the file (fcntl(2)).
+  package var locks: [LockState] = []
 
   package init() {}
 
@@ -151,5 +153,6 @@ package struct DescriptorState: FieldCoded, Equatable, Sendable {
     try coder.field(1, &number)
     try coder.field(2, &description)
     try coder.field(3, &closesOnExec)
+    try coder.field(4, &locks)
   }
 }

@@ -13,6 +13,10 @@ package struct FileDetails: Equatable, Sendable {
   /// How many names it has.
   package let linkCount: UInt64
   package let byteCount: UInt64
+  /// The unit in which it is best read: the page size, for memory.
+  package let unitByteCount: UInt64
+  package let user: UInt32
+  package let group: UInt32
   /// Last modification.
   package let modified: (seconds: Int64, nanoseconds: UInt32)
 
@@ -41,6 +45,8 @@ package struct FileDetails: Equatable, Sendable {
     }
   }
 
+  package var permissions: UInt32 { mode & 0o7777 }
+
   /// Major and minor number of a device node.
   package var nodeNumbers: (major: UInt32, minor: UInt32) { (clinux_major(node), clinux_minor(node)) }
 
@@ -51,6 +57,8 @@ package struct FileDetails: Equatable, Sendable {
     node = UInt64(status.st_rdev)
     linkCount = UInt64(status.st_nlink)
     byteCount = UInt64(bitPattern: Int64(status.st_size))
+    unitByteCount = UInt64(bitPattern: Int64(status.st_blksize))
+    (user, group) = (status.st_uid, status.st_gid)
     modified = (Int64(status.st_mtim.tv_sec), UInt32(truncatingIfNeeded: status.st_mtim.tv_nsec))
   }
 }

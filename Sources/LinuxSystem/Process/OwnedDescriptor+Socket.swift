@@ -58,6 +58,17 @@ extension OwnedDescriptor {
     return bytes.prefix(4).reversed().reduce(0) { $0 << 8 | UInt32($1) }
   }
 
+  /// How many instructions the filter has that is attached (SO_GET_FILTER); 0 for none.
+  package borrowing func packetFilterLength() throws(SystemCallError) -> Int {
+    var length: [UInt32] = [0]
+    let (descriptor, name) = (descriptor, name)
+    try withAddress(of: &length) { (length) throws(SystemCallError) in
+      try kernelCall(
+        .getsockopt, "getsockopt(SO_GET_FILTER)", on: name, Int(descriptor), 1, 26, 0, length)
+    }
+    return Int(length[0])
+  }
+
   package borrowing func setOption(
     _ level: Int32, _ number: Int32, _ value: [UInt8]
   ) throws(SystemCallError) {
