@@ -41,6 +41,7 @@ bench: build ## measure, beside cp, cat and peers
 	@Tests/setup.sh bench
 	$(SWIFT) build -c release --static-swift-stdlib --product ftool-bench
 	$(SWIFT) build -c release --static-swift-stdlib --product ftool-bench-small-writes
+	$(SWIFT) build -c release --static-swift-stdlib --product ftool-bench-image
 	FTOOL="$$PWD/$(release)" Tests/Benchmarks/run.sh
 
 soak: ## the long, exhaustive runs: every fault at every operation, and fuzzers (a quarter of an hour)

@@ -99,12 +99,15 @@ let package = Package(
     // 3: processes
     .target(
       name: "Checkpointing",
-      dependencies: ["LinuxSystem", "BinaryCodec", systemPackage], swiftSettings: product),
+      dependencies: [
+        "CheckpointFormat", "Compression", "LinuxSystem", "BinaryCodec", systemPackage,
+      ],
+      swiftSettings: product),
     // 5: the command line
     .target(
       name: "FToolCommands",
       dependencies: [
-        "Raid", "Checkpointing", "BlockStorage", "LinuxSystem", "MDFormat", "RaidGeometry",
+        "Raid", "Checkpointing", "CheckpointFormat", "Compression", "BlockStorage", "LinuxSystem", "MDFormat", "RaidGeometry",
         "BinaryCodec", systemPackage, argumentParser,
       ],
       swiftSettings: product),

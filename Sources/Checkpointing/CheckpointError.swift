@@ -1,4 +1,5 @@
 import BinaryCodec
+import CheckpointFormat
 import LinuxSystem
 import SystemPackage
 
@@ -18,6 +19,8 @@ package enum CheckpointError: Error {
   case injected(InjectionError, process: ProcessID)
   /// The number that a process or thread had is somebody else's now.
   case numberTaken(ProcessID)
+  /// The image can't be written, or read.
+  case image(ImageError)
   /// What the image says can't be.
   case malformed(FieldError)
   case inconsistent(Inconsistency)
@@ -71,5 +74,16 @@ func inside<Value: ~Copyable>(
     return try body()
   } catch {
     throw .injected(error, process: process)
+  }
+}
+
+/// Names errors of the image.
+func imaging<Value: ~Copyable>(
+  _ body: () throws(ImageError) -> Value
+) throws(CheckpointError) -> Value {
+  do throws(ImageError) {
+    return try body()
+  } catch {
+    throw .image(error)
   }
 }

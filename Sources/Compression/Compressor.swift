@@ -1,26 +1,21 @@
 /// Compresses block after block with memory of its own, taken once. One thread at a time.
 package struct Compressor: ~Copyable, Sendable {
   package let setting: CodecSetting
-  private var context: Context
-
-  private enum Context: ~Copyable, Sendable {
-    case none
-    case zlib(ZlibCompressor)
-    case zstd(ZstdCompressor)
-    case lz4(LZ4Compressor)
-  }
+  // The one of these that the codec wants; none has none.
+  private var zlib: ZlibCompressor?
+  private var zstd: ZstdCompressor?
+  private var lz4: LZ4Compressor?
 
   /// The codec has to be built in.
   package init(_ setting: CodecSetting) {
     precondition(setting.codec.isBuiltIn, "a codec that is not built in")
     self.setting = setting
-    context =
-      switch setting.codec {
-      case .none: .none
-      case .zlib: .zlib(ZlibCompressor(level: setting.level))
-      case .zstd: .zstd(ZstdCompressor(level: setting.level))
-      case .lz4: .lz4(LZ4Compressor())
-      }
+    switch setting.codec {
+    case .none: break
+    case .zlib: zlib = ZlibCompressor(level: setting.level)
+    case .zstd: zstd = ZstdCompressor(level: setting.level)
+    case .lz4: lz4 = LZ4Compressor()
+    }
   }
 
   /// How many bytes of `target` now stand for all of `source`; nil where they are too few for it, or the
@@ -28,11 +23,11 @@ package struct Compressor: ~Copyable, Sendable {
   package mutating func compress(
     _ source: RawSpan, into target: inout MutableRawSpan
   ) -> Int? {
-    switch context {
+    switch setting.codec {
     case .none: nil
-    case .zlib(let zlib): zlib.compress(source, into: &target)
-    case .zstd(let zstd): zstd.compress(source, into: &target)
-    case .lz4(let lz4): lz4.compress(source, into: &target)
+    case .zlib: zlib!.compress(source, into: &target)
+    case .zstd: zstd!.compress(source, into: &target)
+    case .lz4: lz4!.compress(source, into: &target)
     }
   }
 }

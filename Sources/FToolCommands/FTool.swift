@@ -11,7 +11,7 @@ package struct FTool: ParsableCommand {
     abstract: "RAID in user space, on the formats of Linux md.",
     discussion: "See ftool(1), and a page for each command, such as ftool-raid-create(1).",
     version: version,
-    subcommands: [RaidGroup.self, Completion.self, Version.self])
+    subcommands: [RaidGroup.self, CheckpointGroup.self, Completion.self, Version.self])
 
   package init() {}
 

@@ -145,6 +145,17 @@ if [ -x "$small" ]; then
 else
   echo "skipped: small writes: no $small" >&2
 fi
+# Writing and reading an image, beside its codec alone on all processors.
+images=${IMAGES:-$release/ftool-bench-image}
+if [ -x "$images" ]; then
+  for ((round = 1; round <= rounds; round++)); do
+    read -r written verified < <("$images" "$work" $((size / 2)))
+    note "writing an image, of its codec's rate" "$written"
+    note "reading an image, of its codec's rate" "$verified"
+  done
+else
+  echo "skipped: images: no $images" >&2
+fi
 
 # ---- peers ------------------------------------------------------------------------------------------
 # Ours over theirs in bytes of data per second: above 1 we are ahead.
@@ -258,5 +269,7 @@ judge 'read, two lost of 4+2, of the healthy read' at-least 0.6
 judge 'rebuild of one lost of 4+1, of cp' at-least 0.4
 judge 'scrub with sums, 4+1, of cat of all members' at-least 0.7
 judge 'CPU of a 4 KiB write to 4+1, of its bare I/O' at-most 1.15
+judge "writing an image, of its codec's rate" at-least 0.85
+judge "reading an image, of its codec's rate" at-least 0.85
 for what in "${order[@]}"; do case $what in ahead*) judge "$what" at-least 1 ;; esac; done
 [ $missed = 0 ]

@@ -58,8 +58,9 @@ struct RoundTrip {
     #expect(decoded == state)
     let restorer = try TreeRestorer(decoded, options)
     do {
+      let memory = try restorer.memory()
       for piece in pieces {
-        try restorer.fill(process: piece.process, piece.bytes.span.bytes, areas: piece.areas)
+        try memory.fill(space: piece.process, piece.bytes.span.bytes, areas: piece.areas)
       }
       for content in contents {
         try restorer.fill(

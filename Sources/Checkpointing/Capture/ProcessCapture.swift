@@ -45,7 +45,6 @@ struct ProcessCapture {
     state.umask = UInt32(status.line("Umask"), radix: 8) ?? 0o22
     state.personality = UInt32(text(of: "personality"), radix: 16) ?? 0
     state.oomScoreAdjustment = Int64(text(of: "oom_score_adj")) ?? 0
-    state.timerSlackNanoseconds = UInt64(text(of: "timerslack_ns")) ?? 50_000
     state.limits = try id.limits()
     state.pendingSignals = try process.leader.pendingSignals(ofProcess: true)
     state.timers = try timers()
@@ -83,9 +82,17 @@ struct ProcessCapture {
         Obstacle(id, "its vdso", "has no system call instruction, so nothing can be asked of it")
       ])
     }
+    let pin = ProcessorPin(like: id)
+    defer { pin.release() }
     let leader = threads[0]
+    let path = try about(id) { () throws(SystemCallError) in
+      try ReturnPath.find(
+        in: areas, memory, stackPointer: leader.registersToResume.stackPointer)
+    }
     let injector = try inside(id) { () throws(InjectionError) in
-      try CallInjector(in: leader.thread, ownInstruction: instruction)
+      try CallInjector(
+        in: leader.thread, registers: leader.registersToResume, ownInstruction: instruction,
+        returnPath: path)
     }
     var failure: CheckpointError?
     do throws(CheckpointError) {

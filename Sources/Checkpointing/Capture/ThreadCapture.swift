@@ -18,6 +18,9 @@ struct ThreadCapture {
     state.robustList = try thread.id.robustList()
     state.scheduling = try thread.id.scheduling()
     state.affinity = try thread.id.affinity()
+    let slack = try Files.contents(of: "\(thread.id.folder)/timerslack_ns")
+    state.timerSlackNanoseconds =
+      UInt64(String(decoding: slack.prefix { $0 != 10 }, as: UTF8.self)) ?? 50_000
     var registers = try thread.registers()
     if let sequences = try thread.restartableSequences() {
       state.restartableSequences = [

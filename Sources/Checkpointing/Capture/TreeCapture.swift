@@ -69,9 +69,12 @@ final class TreeCapture {
   ) throws(CheckpointError) -> [DescriptorState] {
     let handle = try about(process) { () throws(SystemCallError) in try process.openDescriptor() }
     var states: [DescriptorState] = []
-    for number in try about(process, { () throws(SystemCallError) in
-      try DescriptorInfo.numbers(of: process)
-    }) {
+    for number in try about(
+      process,
+      { () throws(SystemCallError) in
+        try DescriptorInfo.numbers(of: process)
+      })
+    {
       try noting { () throws(CheckpointError) in
         let one = try about(process) { () throws(SystemCallError) in
           try SeenDescriptor(number, of: process, handle)

@@ -9,7 +9,8 @@ protocol DescriptorKind: Sendable {
   /// Whether this kind knows what was seen. The first kind that does has it.
   static func recognises(_ seen: SeenDescriptor) -> Bool
   /// What `reopen` will need besides flags and position. Throws `obstacles` for what can't be saved.
-  static func detail(of seen: SeenDescriptor, _ tree: TreeCapture) throws(CheckpointError) -> [UInt8]
+  static func detail(of seen: SeenDescriptor, _ tree: TreeCapture) throws(CheckpointError)
+    -> [UInt8]
   /// Called when all descriptors of the tree are known.
   static func settle(_ tree: TreeCapture) throws(CheckpointError)
   /// Whether it can be opened only when the processes of the tree are there.
@@ -54,7 +55,9 @@ enum DescriptorKinds {
     ProcessDescriptor.self, FileWatch.self,
   ]
 
-  static func kind(named name: String) -> (any DescriptorKind.Type)? { all.first { $0.name == name } }
+  static func kind(named name: String) -> (any DescriptorKind.Type)? {
+    all.first { $0.name == name }
+  }
 }
 
 /// A descriptor of a frozen process, and a copy of it in our hands.

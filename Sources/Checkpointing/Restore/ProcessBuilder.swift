@@ -88,15 +88,19 @@ final class ProcessBuilder {
     else { throw .inconsistent(.overlappingAreas) }
     let registers = try about(id) { () throws(SystemCallError) in try leader.registers() }
     injector = try inside(id) { () throws(InjectionError) in
-      try CallInjector(in: leader, ownInstruction: instruction, at: hole)
+      try CallInjector(
+        in: leader, registers: registers, ownInstruction: instruction, at: hole)
     }
     try inside(id) { () throws(InjectionError) in
       try injector.enter(leader, registers: registers)
     }
     // Registered memory is about to go, and the kernel writes there at every return to the process.
-    if let sequences = try about(id, { () throws(SystemCallError) in
-      try leader.restartableSequences()
-    }) {
+    if let sequences = try about(
+      id,
+      { () throws(SystemCallError) in
+        try leader.restartableSequences()
+      })
+    {
       try call(
         .rseq, "rseq", sequences.address, UInt64(sequences.byteCount), 1,
         UInt64(sequences.signature))
@@ -297,9 +301,15 @@ final class ProcessBuilder {
   }
 
   private func setSignalActions() throws(CheckpointError) {
-    // Children that were made only to end have sent a signal that never was: to ignore it forgets it.
+    // To ignore signals forgets those that wait: of children that were made only to end.
     let ignored = try put(words: [1, 0, 0, 0])
     try call(.rtSigaction, "rt_sigaction", 17, ignored, 0, 8)
+    // What this process ignores, its stub ignores too.
+    let chosen = Set(state.signalActions.map(\.signal))
+    let usual = try put(words: [0, 0, 0, 0])
+    for signal in Int32(1)...64 where !chosen.contains(signal) && signal != 9 && signal != 19 {
+      try call(.rtSigaction, "rt_sigaction", UInt64(signal), usual, 0, 8)
+    }
     for action in state.signalActions {
       let place = try put(words: [action.handler, action.flags, action.restorer, action.mask])
       try call(
@@ -366,10 +376,6 @@ final class ProcessBuilder {
 
   private func setOwnOptions() throws(CheckpointError) {
     if state.isSubreaper { try call(.prctl, "prctl(PR_SET_CHILD_SUBREAPER)", 36, 1) }
-    if state.parentDeathSignal != 0 {
-      try call(
-        .prctl, "prctl(PR_SET_PDEATHSIG)", 1, UInt64(UInt32(bitPattern: state.parentDeathSignal)))
-    }
   }
 
   private func setLimits() throws(CheckpointError) {
@@ -393,7 +399,9 @@ final class ProcessBuilder {
     let thread = state.threads[index]
     if thread.alternateStack.count == 3, thread.alternateStack[1] & 2 == 0 {  // not SS_DISABLE
       // The flag that says that it is in use (SS_ONSTACK) is the kernel's to find out.
-      let stack = [thread.alternateStack[0], thread.alternateStack[1] & ~1, thread.alternateStack[2]]
+      let stack = [
+        thread.alternateStack[0], thread.alternateStack[1] & ~1, thread.alternateStack[2],
+      ]
       try call(.sigaltstack, "sigaltstack", try put(words: stack), 0)
     }
     try call(.setTidAddress, "set_tid_address", thread.clearTIDAddress)
@@ -401,6 +409,7 @@ final class ProcessBuilder {
       try call(
         .setRobustList, "set_robust_list", thread.robustList[0], thread.robustList[1])
     }
+    try call(.prctl, "prctl(PR_SET_TIMERSLACK)", 29, max(1, thread.timerSlackNanoseconds))
     try call(.prctl, "prctl(PR_SET_NAME)", 15, try put(Array(thread.name.prefix(15)) + [0]))
     if thread.restartableSequences.count == 3 {
       try call(
@@ -412,57 +421,6 @@ final class ProcessBuilder {
         .rtTgsigqueueinfo, "rt_tgsigqueueinfo", UInt64(UInt32(bitPattern: state.id)),
         UInt64(UInt32(bitPattern: thread.id)), Self.number(of: signal), try put(signal))
     }
-  }
-
-  private func setCredentials() throws(CheckpointError) {
-    let wanted = state.credentials
-    let id = id
-    let status = try about(id) { () throws(SystemCallError) in try ProcessStatus(of: id) }
-    let present = Credentials(of: status)
-    guard wanted.users.count == 4, wanted.groups.count == 4, wanted.capabilities.count == 5 else {
-      throw .malformed(.outOfRange(20))
-    }
-    if wanted.supplementaryGroups != present.supplementaryGroups {
-      let groups = wanted.supplementaryGroups
-      let bytes = groups.flatMap { UInt32(truncatingIfNeeded: $0).littleEndianBytes }
-      try call(.setgroups, "setgroups", UInt64(groups.count), try put(bytes))
-    }
-    if wanted.groups != present.groups {
-      try call(.setresgid, "setresgid", wanted.groups[0], wanted.groups[1], wanted.groups[2])
-    }
-    if wanted.users != present.users {
-      try call(.prctl, "prctl(PR_SET_KEEPCAPS)", 8, 1)
-      try call(.setresuid, "setresuid", wanted.users[0], wanted.users[1], wanted.users[2])
-      try call(.prctl, "prctl(PR_SET_KEEPCAPS)", 8, 0)
-    }
-    for capability in UInt64(0)..<64
-    where present.capabilities[3] >> capability & 1 == 1
-      && wanted.capabilities[3] >> capability & 1 == 0 && present.capabilities[2] >> 8 & 1 == 1
-    {
-      try call(.prctl, "prctl(PR_CAPBSET_DROP)", 24, capability)
-    }
-    if wanted.capabilities.prefix(3) != present.capabilities.prefix(3)
-      || wanted.users != present.users
-    {
-      let header: UInt64 = try put(words: [UInt64(0x2008_0522)])  // _LINUX_CAPABILITY_VERSION_3, this thread
-      let (inheritable, permitted, effective) = (
-        wanted.capabilities[0], wanted.capabilities[1], wanted.capabilities[2]
-      )
-      let low = [effective, permitted, inheritable].flatMap {
-        UInt32(truncatingIfNeeded: $0).littleEndianBytes
-      }
-      let high = [effective, permitted, inheritable].flatMap {
-        UInt32(truncatingIfNeeded: $0 >> 32).littleEndianBytes
-      }
-      try call(.capset, "capset", header, try put(low + high, at: 64))
-    }
-    if wanted.secureBits != 0 {
-      try call(.prctl, "prctl(PR_SET_SECUREBITS)", 28, UInt64(wanted.secureBits))
-    }
-    if wanted.hasNoNewPrivileges {
-      try call(.prctl, "prctl(PR_SET_NO_NEW_PRIVS)", 38, 1, 0, 0, 0)
-    }
-    if state.isDumpable == 1 { try call(.prctl, "prctl(PR_SET_DUMPABLE)", 4, 1) }
   }
 
   /// Gives every thread its registers: from here on they go on where they were.
@@ -489,22 +447,6 @@ final class ProcessBuilder {
         try id.send(signal: state.life == .stopped ? state.status : 19)
       }
       for thread in threads { try thread.detach() }
-    }
-  }
-
-  /// Puts pages where they were.
-  func fill(_ pages: RawSpan, areas: [Range<UInt64>]) throws(CheckpointError) {
-    try about(id) { () throws(SystemCallError) in
-      do throws(SystemCallError) {
-        try memory.writeQuickly(pages, range: 0..<pages.byteCount, areas: areas)
-      } catch {
-        guard error.errno == .badAddress || error.errno == .notPermitted else { throw error }
-        var done = 0
-        for area in areas {
-          try memory.write(pages, range: done..<done + area.count, at: area.lowerBound)
-          done += area.count
-        }
-      }
     }
   }
 }

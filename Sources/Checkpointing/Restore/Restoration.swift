@@ -50,6 +50,13 @@ final class Restoration {
   final class OpenFile {
     let descriptor: OwnedDescriptor
     init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
+    func copy() throws(CheckpointError) -> OwnedDescriptor {
+      do throws(SystemCallError) {
+        return try descriptor.duplicate(from: 3)
+      } catch {
+        throw .system(error, process: nil)
+      }
+    }
     var number: UInt64 { UInt64(UInt32(bitPattern: descriptor.numberForChildren())) }
   }
 

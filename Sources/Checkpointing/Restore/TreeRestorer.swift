@@ -35,7 +35,9 @@ package final class TreeRestorer {
       guard process.id > 0, known.insert(process.id).inserted else {
         throw .inconsistent(.unknownParent)
       }
-      guard index == 0 || known.contains(process.parent) else { throw .inconsistent(.unknownParent) }
+      guard index == 0 || known.contains(process.parent) else {
+        throw .inconsistent(.unknownParent)
+      }
       if process.life == .zombie { continue }
       guard process.threads.first?.id == process.id else { throw .inconsistent(.noThread) }
       let areas = process.areas.sorted { $0.address < $1.address }
@@ -72,7 +74,7 @@ package final class TreeRestorer {
       } catch {
         guard error.errno == .fileExists else { throw .system(error, process: id) }
         let status = try? ProcessStatus(of: id)
-        if attempt == 200 || (status != nil && status?.state != "Z") { throw .numberTaken(id) }
+        if attempt == 500 || (status != nil && status?.state != "Z") { throw .numberTaken(id) }
         Machine.sleep(seconds: 0.01)
       }
     }
@@ -107,40 +109,26 @@ package final class TreeRestorer {
     }
   }
 
-  /// Puts pages of a process back. `areas` are as many bytes as `pages`.
-  package func fill(
-    process index: Int, _ pages: RawSpan, areas: [Range<UInt64>]
-  ) throws(CheckpointError) {
-    guard restoration.state.processes.indices.contains(index),
-      let builder = builders.first(where: { $0.state.id == restoration.state.processes[index].id })
-    else { throw .inconsistent(.pageOutsideAreas) }
-    for area in areas {
-      // Only what the tree itself had: nothing that an image says can reach other memory.
-      guard builder.state.areas.contains(where: { $0.isShared == false && $0.holds(area) }) else {
-        throw .inconsistent(.pageOutsideAreas)
+  /// Where the pages go: to be filled between `init` and `complete`, by any thread.
+  package func memory() throws(CheckpointError) -> TreeMemory {
+    let state = restoration.state
+    var spaces: [SpaceMemory?] = []
+    for process in state.processes {
+      guard let builder = builders.first(where: { $0.state.id == process.id }) else {
+        spaces.append(nil)
+        continue
       }
+      spaces.append(
+        try about(builder.id) { () throws(SystemCallError) in
+          try SpaceMemory(of: builder.id, process.areas)
+        })
     }
-    try builder.fill(pages, areas: areas)
-  }
-
-  /// Puts pages of shared memory back.
-  package func fill(
-    object index: Int, _ pages: RawSpan, areas: [Range<UInt64>]
-  ) throws(CheckpointError) {
-    let object = try restoration.object(index)
-    var done = 0
-    for area in areas {
-      guard area.upperBound <= restoration.state.objects[index].byteCount else {
-        throw .inconsistent(.pageOutsideAreas)
-      }
-      do throws(SystemCallError) {
-        try object.descriptor.write(
-          pages, range: done..<done + area.count, at: Int(area.lowerBound))
-      } catch {
-        throw .system(error, process: nil)
-      }
-      done += area.count
+    var objects: [ObjectMemory] = []
+    for (index, object) in state.objects.enumerated() {
+      let descriptor = try restoration.object(index).copy()
+      objects.append(ObjectMemory(descriptor, byteCount: object.byteCount))
     }
+    return TreeMemory(processes: spaces, objects: objects)
   }
 
   /// Puts a piece of an object's content back.
@@ -183,11 +171,5 @@ package final class TreeRestorer {
       for thread in builder.threads { _ = try? thread.wait() }
     }
     builders = []
-  }
-}
-
-extension AreaState {
-  func holds(_ range: Range<UInt64>) -> Bool {
-    range.lowerBound >= address && range.upperBound <= address + byteCount && !range.isEmpty
   }
 }

@@ -41,7 +41,6 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
   /// Soft and hard limit of each resource, in the order of getrlimit(2)'s numbers.
   package var limits: [UInt64] = []
   package var oomScoreAdjustment: Int64 = 0
-  package var timerSlackNanoseconds: UInt64 = 0
   /// prctl(2): what is kept for the process, by PR_SET_ number.
   package var isDumpable: UInt8 = 1
   package var parentDeathSignal: Int32 = 0
@@ -72,7 +71,6 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
     try coder.field(20, &credentials)
     try coder.field(21, &limits)
     try coder.field(22, &oomScoreAdjustment, isOptional: true)
-    try coder.field(23, &timerSlackNanoseconds, isOptional: true)
     try coder.field(24, &isDumpable)
     try coder.field(25, &parentDeathSignal)
     try coder.field(26, &isSubreaper)

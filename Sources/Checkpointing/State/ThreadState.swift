@@ -27,6 +27,9 @@ package struct ThreadState: FieldCoded, Equatable, Sendable {
   /// Allowed processors, as sched_setaffinity(2) takes them.
   package var affinity: [UInt8] = []
 
+  /// By how much its timers may be late.
+  package var timerSlackNanoseconds: UInt64 = 0
+
   package init() {}
 
   package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
@@ -42,5 +45,6 @@ package struct ThreadState: FieldCoded, Equatable, Sendable {
     try coder.field(10, &restartableSequences)
     try coder.field(11, &scheduling)
     try coder.field(12, &affinity, isOptional: true)
+    try coder.field(13, &timerSlackNanoseconds, isOptional: true)
   }
 }

@@ -44,7 +44,9 @@ package struct TimerState: FieldCoded, Equatable, Sendable {
         timers[timers.count - 1].id = id
         continue
       }
-      guard !timers.isEmpty, timers[timers.count - 1].take(line[..<colon], value) else { return nil }
+      guard !timers.isEmpty, timers[timers.count - 1].take(line[..<colon], value) else {
+        return nil
+      }
     }
     return timers
   }

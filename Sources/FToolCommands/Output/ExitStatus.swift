@@ -38,6 +38,8 @@ package enum ExitStatus: Equatable, Hashable, Sendable {
   case fenced
   /// A signal asked for an end; the same command goes on from there.
   case interrupted(signal: Int32)
+  /// The restored program's own end.
+  case program(status: Int32)
 
   /// The number the process exits with.
   package var code: Int32 {
@@ -60,6 +62,7 @@ package enum ExitStatus: Equatable, Hashable, Sendable {
     case .configuration: 78
     case .fenced: 79
     case .interrupted(let signal): 128 + signal
+    case .program(let status): status
     }
   }
 }

@@ -1,3 +1,5 @@
+import LinuxSystem
+
 /// A moment, as it stands on the members: seconds since 1970 and microseconds, and its text.
 package struct UTCTime: Equatable, Sendable {
   /// Seconds since 1970-01-01T00:00:00Z.
@@ -26,6 +28,17 @@ package struct UTCTime: Equatable, Sendable {
   ///
   /// Years are counted from 1 March, so that the leap day is the last of its year, and days in eras
   /// of 400 years, which are all 146,097 days long.
+  /// Now.
+  static var now: UTCTime {
+    let now = Machine.now()
+    return UTCTime(secondsSinceEpoch: Int64(now.seconds), microseconds: now.microseconds)
+  }
+
+  /// Without what file names do not like: `20260102T030405Z`.
+  var compact: String {
+    String(rfc3339.prefix(19).filter { $0 != "-" && $0 != ":" }) + "Z"
+  }
+
   private static func date(daysSinceEpoch: Int64) -> (year: Int64, month: Int64, day: Int64) {
     let (era, dayOfEra) = floorDivide(daysSinceEpoch + 719_468, by: 146_097)
     let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365

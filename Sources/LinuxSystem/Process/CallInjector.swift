@@ -3,12 +3,17 @@
 
   /// Makes system calls in the name of a stopped process: what only it can find out or change of itself.
   ///
-  /// No code of ours is written over the process's own. The first call is made at the `syscall` instruction
-  /// that lies in the process's vdso; it maps one scratch area, and from then on calls run from a page in
-  /// there. That page continues in rt_sigreturn(2) on a frame which holds the thread's own registers, extended
-  /// state and signal mask: if the tracer dies at any moment after `enter`, the thread takes its own state up
-  /// again by itself and goes on. What remains are the moments of the mapping call itself and of the unmapping
-  /// one at the end, during which a dying tracer takes the process with it.
+  /// No code of ours is written over the process's own. The first call maps one scratch area, and from then
+  /// on calls run from a page in there. That page continues in rt_sigreturn(2) on a frame which holds the
+  /// thread's own registers, extended state and signal mask: if the tracer dies at any moment after `enter`,
+  /// the thread takes its own state up again by itself and goes on.
+  ///
+  /// The same holds for the mapping call, and for the unmapping one at the end, where the process has a
+  /// `ReturnPath`: the thread is led to its own rt_sigreturn, and stopped as it enters that call; there the
+  /// number of the call is exchanged, and the place where the thread goes on is set to before the call. So
+  /// it makes our call and then, if nobody stops it, its own. Without a return path those two calls are made
+  /// at the `syscall` instruction in the process's vdso, and a tracer that dies during them takes the process
+  /// with it.
   package final class CallInjector {
     /// Bytes for arguments and results that lie in memory, behind code and frame.
     package static let argumentByteCount = 128 << 10
@@ -16,6 +21,7 @@
     private let memory: ProcessMemory
     /// A `syscall` instruction of the process's own, at which the scratch area is mapped and unmapped.
     package var ownInstruction: UInt64
+    private let returnPath: ReturnPath?
     /// Where the scratch area lies.
     package let scratch: Range<UInt64>
     private var inside: Inside?
@@ -40,34 +46,24 @@
     /// Where arguments begin in the process.
     package var argumentAddress: UInt64 { scratch.lowerBound + Layout.arguments }
 
-    /// Maps the scratch area, in a stopped thread. `at`: where, if it matters; it must be free.
+    /// Maps the scratch area, in a stopped thread that goes on with these registers. `at`: where, if it
+    /// matters; it must be free.
     package init(
-      in thread: TracedThread, ownInstruction: UInt64, at address: UInt64? = nil
+      in thread: TracedThread, registers: Registers, ownInstruction: UInt64,
+      returnPath: ReturnPath? = nil, at address: UInt64? = nil
     ) throws(InjectionError) {
       self.ownInstruction = ownInstruction
+      self.returnPath = returnPath
       do throws(SystemCallError) {
         memory = try ProcessMemory(of: thread.process)
       } catch {
         throw .tracing(error)
       }
-      let original = try tracing { () throws(SystemCallError) in try thread.registers() }
-      let mask = try tracing { () throws(SystemCallError) in try thread.signalMask() }
-      try tracing { () throws(SystemCallError) in try thread.set(signalMask: .max) }
       // MAP_PRIVATE | MAP_ANONYMOUS, and MAP_FIXED_NOREPLACE where the place is given
       let flags: UInt64 = 0x22 | (address == nil ? 0 : 0x10_0000)
-      var failure: InjectionError?
-      var mapped = 0
-      do {
-        var working = original
-        mapped = try Self.call(
-          .mmap, [address ?? 0, Layout.byteCount, 7, flags, .max, 0], in: thread, &working,
-          at: ownInstruction)
-      } catch {
-        failure = error
-      }
-      try tracing { () throws(SystemCallError) in try thread.set(original) }
-      try tracing { () throws(SystemCallError) in try thread.set(signalMask: mask) }
-      if let failure { throw failure }
+      let mapped = try Self.callAlone(
+        .mmap, [address ?? 0, Layout.byteCount, 7, flags, .max, 0], in: thread, registers, memory,
+        ownInstruction, returnPath)
       if mapped < 0 && mapped > -4096 {
         throw .refused(call: "mmap", errno: Errno(rawValue: CInt(-mapped)))
       }
@@ -76,6 +72,82 @@
       try tracing { () throws(SystemCallError) in
         try memory.write(Self.code(frame: start + Layout.frame), at: start + Layout.code)
       }
+    }
+
+    /// Makes a call without the scratch area, and gives the thread its state back.
+    private static func callAlone(
+      _ call: KernelCall, _ arguments: [UInt64], in thread: TracedThread, _ registers: Registers,
+      _ memory: borrowing ProcessMemory, _ ownInstruction: UInt64, _ path: ReturnPath?
+    ) throws(InjectionError) -> Int {
+      let mask = try tracing { () throws(SystemCallError) in try thread.signalMask() }
+      var saved: [UInt8] = []
+      var working = registers
+      if let path {
+        let room = path.room.lowerBound
+        let count = path.room.count
+        saved = try tracing { () throws(SystemCallError) in
+          try memory.bytes(at: room, count: count)
+        }
+        working = try prepareReturn(thread, registers, mask, memory, path)
+      }
+      let prepared = working
+      try tracing { () throws(SystemCallError) in
+        try thread.set(prepared)
+        try thread.set(signalMask: .max)
+      }
+      var result = 0
+      var failure: InjectionError?
+      do {
+        if path != nil {
+          result = try callOnTheWayBack(call, arguments, in: thread, working)
+        } else {
+          result = try Self.call(call, arguments, in: thread, &working, at: ownInstruction)
+        }
+      } catch {
+        failure = error
+      }
+      if thread.isStopped {
+        try tracing { () throws(SystemCallError) in
+          try thread.set(signalMask: mask)
+          try thread.set(registers)
+          if let path { try memory.write(saved, at: path.room.lowerBound) }
+        }
+      }
+      if let failure { throw failure }
+      return result
+    }
+
+    /// Writes the frame, and returns the registers that lead there.
+    private static func prepareReturn(
+      _ thread: TracedThread, _ registers: Registers, _ mask: UInt64,
+      _ memory: borrowing ProcessMemory, _ path: ReturnPath
+    ) throws(InjectionError) -> Registers {
+      let state = try tracing { () throws(SystemCallError) in try thread.extendedState() }
+      let frame = SignalFrame.bytes(
+        registers: registers, signalMask: mask, extendedState: state, at: path.room.lowerBound)
+      precondition(frame.count <= path.room.count)
+      try tracing { () throws(SystemCallError) in
+        try memory.write(frame, at: path.room.lowerBound)
+      }
+      var working = registers
+      working.currentCall = nil
+      working.instructionPointer = path.instructions
+      working.stackPointer = path.room.lowerBound + SignalFrame.contextOffset
+      return working
+    }
+
+    /// From the way into rt_sigreturn: another call first.
+    private static func callOnTheWayBack(
+      _ call: KernelCall, _ arguments: [UInt64], in thread: TracedThread, _ working: Registers
+    ) throws(InjectionError) -> Int {
+      try runToSystemCallStop(thread)  // about to enter rt_sigreturn
+      var exchanged = working
+      exchanged.prepare(call, arguments, at: working.instructionPointer)
+      exchanged.currentCall = call
+      let prepared = exchanged
+      try tracing { () throws(SystemCallError) in try thread.set(prepared) }
+      try runToSystemCallStop(thread)  // has left the other one
+      return try tracing { () throws(SystemCallError) in try thread.registers() }.callResult
     }
 
     /// Borrows a stopped thread for calls. Nothing of it is lost until `leave`, whatever happens to us.
@@ -89,7 +161,8 @@
       precondition(UInt64(frame.count) <= Layout.arguments - Layout.frame)
       var working = registers
       working.currentCall = nil
-      working.instructionPointer = scratch.lowerBound + Layout.code + Registers.callInstructionByteCount
+      working.instructionPointer =
+        scratch.lowerBound + Layout.code + Registers.callInstructionByteCount
       working.stackPointer = scratch.lowerBound + Layout.frame
       let memory = scratch.lowerBound + Layout.frame
       try tracing { () throws(SystemCallError) in
@@ -153,18 +226,12 @@
       }
     }
 
-    /// Takes the scratch area away, with a call at the process's own instruction.
+    /// Takes the scratch area away. The thread goes on with these registers.
     package func remove(in thread: TracedThread, registers: Registers) throws(InjectionError) {
       precondition(inside == nil)
-      let mask = try tracing { () throws(SystemCallError) in try thread.signalMask() }
-      try tracing { () throws(SystemCallError) in try thread.set(signalMask: .max) }
-      var working = registers
-      let result = try Self.call(
-        .munmap, [scratch.lowerBound, Layout.byteCount], in: thread, &working, at: ownInstruction)
-      try tracing { () throws(SystemCallError) in
-        try thread.set(registers)
-        try thread.set(signalMask: mask)
-      }
+      let result = try Self.callAlone(
+        .munmap, [scratch.lowerBound, Layout.byteCount], in: thread, registers, memory,
+        ownInstruction, returnPath)
       if result < 0 {
         throw .refused(call: "munmap", errno: Errno(rawValue: CInt(-result)))
       }
@@ -200,7 +267,9 @@
     private static func code(frame: UInt64) -> [UInt8] {
       var code: [UInt8] = [0x0f, 0x05]  // syscall
       code += [0x48, 0xbc]  // movabs $frame, %rsp
-      code += (0..<8).map { UInt8(truncatingIfNeeded: (frame + SignalFrame.contextOffset) >> (8 * $0)) }
+      code += (0..<8).map {
+        UInt8(truncatingIfNeeded: (frame + SignalFrame.contextOffset) >> (8 * $0))
+      }
       code += [0xb8, 15, 0, 0, 0]  // mov $15, %eax: rt_sigreturn
       code += [0x0f, 0x05]  // syscall
       return code

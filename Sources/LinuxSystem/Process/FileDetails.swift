@@ -48,7 +48,9 @@ package struct FileDetails: Equatable, Sendable {
   package var permissions: UInt32 { mode & 0o7777 }
 
   /// Major and minor number of a device node.
-  package var nodeNumbers: (major: UInt32, minor: UInt32) { (clinux_major(node), clinux_minor(node)) }
+  package var nodeNumbers: (major: UInt32, minor: UInt32) {
+    (clinux_major(node), clinux_minor(node))
+  }
 
   init(_ status: stat) {
     mode = status.st_mode
@@ -92,7 +94,9 @@ extension OwnedDescriptor {
 
   /// fcntl(2) with a number.
   @discardableResult
-  package borrowing func control(_ command: Int32, _ argument: Int = 0) throws(SystemCallError) -> Int {
+  package borrowing func control(_ command: Int32, _ argument: Int = 0) throws(SystemCallError)
+    -> Int
+  {
     try kernelCall(.fcntl, "fcntl", on: name, Int(descriptor), Int(command), argument)
   }
 

@@ -49,6 +49,8 @@ package struct KernelCall: RawRepresentable, Hashable, Sendable {
     package static let setgroups = KernelCall(rawValue: 116)
     package static let setresuid = KernelCall(rawValue: 117)
     package static let setresgid = KernelCall(rawValue: 119)
+    package static let setfsuid = KernelCall(rawValue: 122)
+    package static let setfsgid = KernelCall(rawValue: 123)
     package static let capset = KernelCall(rawValue: 126)
     package static let rtSigtimedwait = KernelCall(rawValue: 128)
     package static let rtSigqueueinfo = KernelCall(rawValue: 129)

@@ -99,9 +99,12 @@ extension MemoryArea {
     for line in text.split(separator: "\n") {
       if line.hasPrefix("VmFlags:") {
         if !areas.isEmpty {
-          areas[areas.count - 1].flags = Set(line.dropFirst(8).split(separator: " ").map(String.init))
+          areas[areas.count - 1].flags = Set(
+            line.dropFirst(8).split(separator: " ").map(String.init))
         }
-      } else if line.first?.isHexDigit == true, line.contains("-"), let area = MemoryArea(line: line) {
+      } else if line.first?.isHexDigit == true, line.contains("-"),
+        let area = MemoryArea(line: line)
+      {
         areas.append(area)
       }
     }

@@ -56,7 +56,8 @@ extension ProcessID {
     let byteCount = mask.count * 8
     let used = try withAddress(of: &mask) { (address) throws(SystemCallError) in
       try kernelCall(
-        .schedGetaffinity, "sched_getaffinity", on: "process \(self)", Int(number), byteCount, address)
+        .schedGetaffinity, "sched_getaffinity", on: "process \(self)", Int(number), byteCount,
+        address)
     }
     return mask.prefix(used / 8).flatMap { word in
       (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
@@ -68,7 +69,8 @@ extension ProcessID {
     let byteCount = mask.count
     try withAddress(of: &mask) { (address) throws(SystemCallError) in
       try kernelCall(
-        .schedSetaffinity, "sched_setaffinity", on: "process \(self)", Int(number), byteCount, address)
+        .schedSetaffinity, "sched_setaffinity", on: "process \(self)", Int(number), byteCount,
+        address)
     }
   }
 
@@ -125,7 +127,8 @@ extension ProcessID {
 extension OwnedDescriptor {
   /// A descriptor of another process, as one of ours: the same open file description. `self` stands for the
   /// process.
-  package borrowing func takeDescriptor(_ number: Int32) throws(SystemCallError) -> OwnedDescriptor {
+  package borrowing func takeDescriptor(_ number: Int32) throws(SystemCallError) -> OwnedDescriptor
+  {
     let taken = try kernelCall(
       .pidfdGetfd, "pidfd_getfd", on: "descriptor \(number) of \(name)", Int(descriptor),
       Int(number), 0)

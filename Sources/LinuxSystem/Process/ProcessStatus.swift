@@ -73,7 +73,8 @@ extension ProcessID {
     for thread in try threads() {
       let text = String(
         decoding: try Files.contents(of: "\(folder)/task/\(thread)/children"), as: UTF8.self)
-      children += text.split { $0 == " " || $0 == "\n" }.compactMap { Int32($0) }.map(ProcessID.init)
+      children += text.split { $0 == " " || $0 == "\n" }.compactMap { Int32($0) }.map(
+        ProcessID.init)
     }
     return children.sorted()
   }

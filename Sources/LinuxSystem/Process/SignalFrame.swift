@@ -25,7 +25,9 @@
       precondition(address % 64 == 0)
       var frame = [UInt8](repeating: 0, count: Offset.extended)
       func store(_ value: UInt64, at offset: Int, count: Int = 8) {
-        for byte in 0..<count { frame[offset + byte] = UInt8(truncatingIfNeeded: value >> (8 * byte)) }
+        for byte in 0..<count {
+          frame[offset + byte] = UInt8(truncatingIfNeeded: value >> (8 * byte))
+        }
       }
       // UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS
       store(7, at: Offset.flags)
@@ -33,7 +35,9 @@
       store(0x7fff_ffff, at: Offset.stackFlags, count: 4)
       let words = registers.words
       // r8 r9 … r15, rdi rsi rbp rbx rdx rax rcx rsp rip eflags, by their places in user_regs_struct
-      for (place, word) in [9, 8, 7, 6, 3, 2, 1, 0, 14, 13, 4, 5, 12, 10, 11, 19, 16, 18].enumerated() {
+      for (place, word) in [9, 8, 7, 6, 3, 2, 1, 0, 14, 13, 4, 5, 12, 10, 11, 19, 16, 18]
+        .enumerated()
+      {
         store(words[word], at: Offset.registers + place * 8)
       }
       for (place, word) in [17, 26, 25, 20].enumerated() {  // cs gs fs ss
@@ -56,7 +60,9 @@
       // ptrace leaves the mask of possible features (XCR0) in these software bytes.
       let features = Array(state[464..<472])
       func store(_ value: UInt64, at offset: Int, count: Int) {
-        for byte in 0..<count { state[offset + byte] = UInt8(truncatingIfNeeded: value >> (8 * byte)) }
+        for byte in 0..<count {
+          state[offset + byte] = UInt8(truncatingIfNeeded: value >> (8 * byte))
+        }
       }
       for offset in 464..<512 { state[offset] = 0 }
       store(0x4650_5853, at: 464, count: 4)

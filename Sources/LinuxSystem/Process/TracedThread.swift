@@ -126,7 +126,9 @@ package final class TracedThread {
 
   package func set(_ registers: Registers) throws(SystemCallError) {
     try setRegisterSet(
-      1, registers.words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } })
+      1,
+      registers.words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
+      })
   }
 
   /// x87, SSE, AVX and whatever else the processor keeps, as XSAVE stores it.

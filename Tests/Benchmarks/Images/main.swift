@@ -14,7 +14,8 @@ import LinuxSystem
 
 let arguments = CommandLine.arguments
 guard arguments.count >= 2,
-  let setting = CodecSetting(arguments.count > 3 ? arguments[3] : "\(CodecSetting.standard)")
+  let setting = CodecSetting(arguments.count > 3 ? arguments[3] : "\(CodecSetting.standard)"),
+  setting.codec.isBuiltIn
 else {
   print("usage: ftool-bench-image FOLDER [MIB] [CODEC]")
   exit(64)
@@ -25,9 +26,8 @@ let blockCount = (arguments.count > 2 ? Int(arguments[2]) ?? 512 : 512) * 4
 let roundCount = 5
 
 /// Something like a heap: small numbers, pointers of near places, text, and here and there a page of noise.
-func makeMemory() -> AlignedBuffer {
-  var memory = AlignedBuffer(byteCount: blockCount * blockByteCount)
-  var words = memory.mutableWords
+func makeMemory() -> [UInt8] {
+  var words = [UInt64](repeating: 0, count: blockCount * blockByteCount / 8)
   var state: UInt64 = 1
   func next() -> UInt64 {
     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -49,13 +49,7 @@ func makeMemory() -> AlignedBuffer {
     }
     index += 512
   }
-  return memory
-}
-
-/// The buffer, where threads can share it.
-final class Memory: Sendable {
-  let buffer: AlignedBuffer
-  init(_ buffer: consuming AlignedBuffer) { self.buffer = buffer }
+  return words.withUnsafeBytes { [UInt8]($0) }
 }
 
 /// What the codec made of each block; empty where it was no use.
@@ -64,7 +58,7 @@ final class Packed: Sendable {
   init() { blocks = Monitor([[UInt8]](repeating: [], count: blockCount)) }
 }
 
-let memory = Memory(makeMemory())
+let memory = makeMemory()
 let packed = Packed()
 
 func seconds(_ body: () throws -> Void) rethrows -> Double {
@@ -95,15 +89,16 @@ func onAllCores(
 }
 
 func compress(keeping: Bool) {
+  let memory = memory
   onAllCores { block, buffer, compressor, _ in
-    let source = memory.buffer.bytes.sub(block * blockByteCount..<(block + 1) * blockByteCount)
+    let source = block * blockByteCount..<(block + 1) * blockByteCount
     var target = buffer.mutableBytes
     if setting.codec == .none {
-      target.copy(source, at: 0)
+      target.copy(memory.rawBytes.sub(source), at: 0)
       return
     }
     var room = target._mutatingExtracting(0..<blockByteCount - blockByteCount / 16)
-    let count = compressor.compress(source, into: &room)
+    let count = compressor.compress(memory.rawBytes.sub(source), into: &room)
     if keeping, let count {
       let bytes = room.bytes.array(0..<count)
       packed.blocks.withLock { $0[block] = bytes }
@@ -113,13 +108,15 @@ func compress(keeping: Bool) {
 
 func decompress() {
   let blocks = packed.blocks.withLock { $0 }
+  let memory = memory
   onAllCores { block, buffer, _, decompressor in
+    let source = block * blockByteCount..<(block + 1) * blockByteCount
     var target = buffer.mutableBytes
-    if blocks[block].isEmpty {
-      let start = block * blockByteCount
-      target.copy(memory.buffer.bytes.sub(start..<start + blockByteCount), at: 0)
+    let stored = blocks[block]
+    if stored.isEmpty {
+      target.copy(memory.rawBytes.sub(source), at: 0)
     } else {
-      try! decompressor.decompress(blocks[block].rawBytes, of: setting.codec, into: &target)
+      try! decompressor.decompress(stored.rawBytes, of: setting.codec, into: &target)
     }
   }
 }
@@ -133,8 +130,9 @@ func write() throws -> Int {
     _ = buffer.append(
       address: UInt64(block * blockByteCount), pageCount: blockByteCount / Machine.pageSize)
     var bytes = buffer.bytes
+    let memory = memory
     let start = block * blockByteCount
-    bytes.copy(memory.buffer.bytes.sub(start..<start + blockByteCount), at: 0)
+    bytes.copy(memory.rawBytes.sub(start..<start + blockByteCount), at: 0)
     try writer.write(buffer, space: 1)
   }
   return try writer.finish().storedByteCount
@@ -150,22 +148,24 @@ do {
   compress(keeping: true)
   let storedByteCount = try write()  // its pages are there from now on
   try read()
-  var ratios: [(write: Double, read: Double)] = []
+  var writeRatios: [Double] = []
+  var readRatios: [Double] = []
   var best = (compress: 1e9, write: 1e9, decompress: 1e9, read: 1e9)
   for _ in 0..<roundCount {
     let compressing = seconds { compress(keeping: false) }
     let writing = try seconds { _ = try write() }
     let decompressing = seconds { decompress() }
     let reading = try seconds { try read() }
-    ratios.append((compressing / writing, decompressing / reading))
+    writeRatios.append(compressing / writing)
+    readRatios.append(decompressing / reading)
     best.compress = min(best.compress, compressing)
     best.write = min(best.write, writing)
     best.decompress = min(best.decompress, decompressing)
     best.read = min(best.read, reading)
   }
   try Files.unlink(path)
-  let writing = ratios.map(\.write).sorted()[roundCount / 2]
-  let reading = ratios.map(\.read).sorted()[roundCount / 2]
+  let writing = writeRatios.sorted()[roundCount / 2]
+  let reading = readRatios.sorted()[roundCount / 2]
   print(writing, reading)
   if Machine.environment("FTOOL_BENCH") == "-v" {
     let megabytes = Double(blockCount * blockByteCount) / 1e6

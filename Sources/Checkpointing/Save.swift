@@ -1,0 +1,110 @@
+import BinaryCodec
+import CheckpointFormat
+import Compression
+import LinuxSystem
+
+/// How a tree is saved.
+package struct SaveOptions: Sendable {
+  /// What becomes of the tree when its image is complete.
+  package enum Afterwards: Sendable {
+    case running, stopped, dead
+  }
+
+  package var afterwards = Afterwards.running
+  package var withDescendants = true
+  package var codec = CodecSetting.standard
+  package var workers = Machine.cores
+  /// How long the tree may stand still while it is stopped; then it runs on, unsaved.
+  package var freezeLimit = Duration.seconds(10)
+
+  package init() {}
+}
+
+/// What a save did.
+package struct SaveReport: Sendable {
+  package var state: CheckpointState
+  package var image: ImageSummary
+  /// How long the tree stood still.
+  package var frozen: Duration
+}
+
+/// Saving.
+package enum Checkpoint {
+  /// Everything that keeps a tree from being saved; nothing is changed, though it is stopped for a moment.
+  package static func obstacles(
+    of root: ProcessID, _ options: SaveOptions
+  ) throws(CheckpointError) -> [Obstacle] {
+    let freezer = ProcessFreezer(
+      root: root, withDescendants: options.withDescendants, limit: options.freezeLimit)
+    try freezer.freeze()
+    defer { freezer.release() }
+    do throws(CheckpointError) {
+      _ = try TreeCapture(freezer.processes)
+      return []
+    } catch {
+      guard case .obstacles(let obstacles) = error else { throw error }
+      return obstacles
+    }
+  }
+
+  /// Saves a tree as an image into the file or pipe. Whatever goes wrong, the tree runs on. With
+  /// `afterwards` other than running, what is to become of it happens when `commit` has returned: only then
+  /// is the image where it belongs.
+  package static func save(
+    _ root: ProcessID, to descriptor: consuming OwnedDescriptor, _ options: SaveOptions,
+    isDurable: Bool, commit: () throws -> Void
+  ) throws -> SaveReport {
+    let freezer = ProcessFreezer(
+      root: root, withDescendants: options.withDescendants, limit: options.freezeLimit)
+    let start = ContinuousClock.now
+    try freezer.freeze()
+    defer { freezer.release() }
+    let tree = try TreeCapture(freezer.processes)
+    let state = tree.state()
+    let codec = options.codec
+    let workers = options.workers
+    let file = OwnedDescriptor?.some(descriptor)
+    let summary = try write(state, tree, file, codec, workers, isDurable)
+    try commit()
+    let frozen = ContinuousClock.now - start
+    switch options.afterwards {
+    case .running: break
+    case .stopped: for process in freezer.processes { try? process.id.send(signal: 19) }
+    case .dead: for process in freezer.processes { try? process.id.send(signal: 9) }
+    }
+    return SaveReport(state: state, image: summary, frozen: frozen)
+  }
+
+  private static func write(
+    _ state: CheckpointState, _ tree: TreeCapture, _ file: consuming OwnedDescriptor?,
+    _ codec: CodecSetting, _ workers: Int, _ isDurable: Bool
+  ) throws(CheckpointError) -> ImageSummary {
+    var file = file
+    let descriptor = file.take()!
+    let writer = try writer(descriptor, codec, workers)
+    try imaging { () throws(ImageError) in try writer.writeState(state.encoded()) }
+    var store = PageStore(writer)
+    for (index, process) in state.processes.enumerated() where process.life != .zombie {
+      let id = ProcessID(process.id)
+      let source = try about(id) { () throws(SystemCallError) in try StoppedMemory(of: id) }
+      let plan = try about(id) { () throws(SystemCallError) in
+        try PagePlan(of: id, process.areas)
+      }
+      for piece in plan.pieces {
+        try store.store(piece, of: source, space: state.space(ofProcess: index))
+      }
+    }
+    try store.finish()
+    return try imaging { () throws(ImageError) in try writer.finish(isDurable: isDurable) }
+  }
+
+  private static func writer(
+    _ descriptor: consuming OwnedDescriptor, _ codec: CodecSetting, _ workers: Int
+  ) throws(CheckpointError) -> ImageWriter {
+    do throws(ImageError) {
+      return try ImageWriter(descriptor, codec: codec, workers: workers)
+    } catch {
+      throw .image(error)
+    }
+  }
+}

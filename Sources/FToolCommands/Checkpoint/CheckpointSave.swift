@@ -1,0 +1,159 @@
+import ArgumentParser
+import CheckpointFormat
+import Checkpointing
+import Compression
+import LinuxSystem
+
+/// `ftool checkpoint save`: keeps a running tree in a file.
+package struct CheckpointSave: Verb {
+  package static let configuration = CommandConfiguration(
+    commandName: "save", abstract: "Keep a running program and its descendants in one file.",
+    discussion: """
+      The program is stopped, saved and runs on, unless --leave says otherwise. Whatever goes wrong, it \
+      runs on and no file is left.
+      """)
+
+  /// What becomes of the program.
+  enum Leave: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case running, stopped, dead
+  }
+
+  @OptionGroup package var operand: ProcessOperand
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp(
+      "The file, or - for standard output. (default: PID-TIME.ftc)", valueName: "file"),
+    completion: .file())
+  package var output: String?
+
+  @Option(
+    name: .long,
+    help: "What becomes of the program when the file is safe: running, stopped or dead.")
+  var leave = Leave.running
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "How memory is compressed: zstd[:N], lz4, zlib[:N] or none. (default: zstd:1 where it is built in, else zlib:1)",
+      valueName: "codec"))
+  package var compress: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "How many threads compress. (default: one per processor)", valueName: "count"))
+  package var threads: Int?
+
+  @OptionGroup package var write: WriteOptions
+  @OptionGroup package var global: GlobalOptions
+
+  package init() {}
+
+  package var writesDataToStandardOutput: Bool { output == "-" }
+
+  package func validate() throws {
+    if let threads, !(1...64).contains(threads) {
+      throw ValidationError("--threads is a number from 1 to 64")
+    }
+  }
+
+  package func perform(_ context: CommandContext) throws -> ExitStatus {
+    let root = try operand.root()
+    var options = operand.options
+    options.afterwards =
+      switch leave {
+      case .running: .running
+      case .stopped: .stopped
+      case .dead: .dead
+      }
+    if let compress { options.codec = try codec(compress) }
+    if let threads { options.workers = threads }
+    let path = output ?? "\(root)-\(UTCTime.now.compact).ftc"
+    if write.dryRun { return try rehearse(root, options, path, context) }
+    do {
+      let report = try save(root, options, path)
+      show(report, path, context)
+      return .done
+    } catch let error as CheckpointError {
+      throw Failure(error)
+    }
+  }
+
+  private func codec(_ text: String) throws(Failure) -> CodecSetting {
+    guard let setting = CodecSetting(text) else {
+      throw Failure(
+        .usage, "--compress: '\(text)' is none of zstd[:N], lz4, zlib[:N] and none")
+    }
+    guard setting.codec.isBuiltIn else {
+      throw Failure(
+        .usage, "this ftool was built without \(setting.codec.name)",
+        hint: "install its development package and build ftool again, or choose another codec")
+    }
+    return setting
+  }
+
+  /// Says what stands in the way, and writes nothing.
+  private func rehearse(
+    _ root: ProcessID, _ options: SaveOptions, _ path: String, _ context: CommandContext
+  ) throws -> ExitStatus {
+    do throws(CheckpointError) {
+      let obstacles = try Checkpoint.obstacles(of: root, options)
+      if !obstacles.isEmpty { throw .obstacles(obstacles) }
+    } catch {
+      throw Failure(error)
+    }
+    context.output.show(
+      SimpleReport(
+        type: "checkpoint-save", "process \(root) would be saved to \(path)",
+        json: ["pid": .number(root.number), "file": .string(path), "dry_run": .bool(true)]))
+    return .done
+  }
+
+  private func save(
+    _ root: ProcessID, _ options: SaveOptions, _ path: String
+  ) throws -> SaveReport {
+    if path == "-" {
+      let output = try OwnedDescriptor.standard(1)
+      return try Checkpoint.save(root, to: output, options, isDurable: false) {}
+    }
+    if Files.exists(path) && !write.force {
+      throw Failure(
+        .wouldOverwrite, "\(path) is there already", hint: "choose another name, or pass --force")
+    }
+    let temporary = Files.temporaryName(beside: path)
+    let file = try OwnedDescriptor.open(
+      temporary, access: .readWrite, options: [.create, .exclusive], permissions: 0o600)
+    do {
+      return try Checkpoint.save(root, to: file, options, isDurable: true) {
+        try Files.rename(temporary, to: path)
+        try Files.synchronizeDirectory(Files.directory(of: path))
+      }
+    } catch {
+      try? Files.unlink(temporary)  // the first error is the one to tell
+      throw error
+    }
+  }
+
+  private func show(_ report: SaveReport, _ path: String, _ context: CommandContext) {
+    let memory = report.image.totals.memoryByteCount
+    let milliseconds = report.frozen / .milliseconds(1)
+    let count = report.state.processes.count
+    context.output.show(
+      SimpleReport(
+        type: "checkpoint-save",
+        "saved process \(operand.process)"
+          + (count > 1 ? " and \(count - 1) of its descendants" : "")
+          + " to \(path): \(ByteSize(memory)) of memory in \(ByteSize(report.image.storedByteCount)), "
+          + "stopped for \(Int(milliseconds.rounded(.up)))ms",
+        json: [
+          "pid": .number(operand.process), "file": .string(path),
+          "processes": .number(count),
+          "threads": .number(report.state.processes.reduce(0) { $0 + $1.threads.count }),
+          "memory_bytes": .number(memory),
+          "file_bytes": .number(report.image.storedByteCount),
+          "frozen_seconds": .fraction(report.frozen / .seconds(1)),
+          "left": .string(leave.rawValue),
+        ]))
+  }
+}
