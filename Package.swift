@@ -107,7 +107,8 @@ let package = Package(
     .target(
       name: "FToolCommands",
       dependencies: [
-        "Raid", "Checkpointing", "CheckpointFormat", "Compression", "BlockStorage", "LinuxSystem", "MDFormat", "RaidGeometry",
+        "Raid", "Checkpointing", "CheckpointFormat", "Compression", "BlockStorage", "LinuxSystem",
+        "MDFormat", "RaidGeometry",
         "BinaryCodec", systemPackage, argumentParser,
       ],
       swiftSettings: product),
@@ -161,7 +162,8 @@ let package = Package(
     .testTarget(
       name: "CheckpointingTests",
       dependencies: [
-        "Checkpointing", "LinuxSystem", "BinaryCodec", "FToolTestSupport", systemPackage,
+        "Checkpointing", "CheckpointFormat", "LinuxSystem", "BinaryCodec", "FToolTestSupport",
+        systemPackage,
       ],
       exclude: ["Programs"], swiftSettings: strict),
     .testTarget(

@@ -70,6 +70,8 @@ extension TreeMemory {
             areas: [place..<place + UInt64(pageByteCount)])
         }
       }
+    case .content:
+      try fill(object: Int(frame.space), content: frame.bytes, at: frame.offset)
     default: break
     }
   }

@@ -94,8 +94,37 @@ package enum Checkpoint {
         try store.store(piece, of: source, space: state.space(ofProcess: index))
       }
     }
+    for (index, object) in state.objects.enumerated() {
+      try write(object, number: UInt32(index), from: tree.objects.sources[index], to: writer)
+    }
     try store.finish()
     return try imaging { () throws(ImageError) in try writer.finish(isDurable: isDurable) }
+  }
+
+  /// Writes what is in an object, but for its holes.
+  private static func write(
+    _ object: ObjectState, number: UInt32, from source: String, to writer: ImageWriter
+  ) throws(CheckpointError) {
+    var content = try about(nil) { () throws(SystemCallError) in
+      try ObjectContent(source: source, object)
+    }
+    while true {
+      var block = try imaging { () throws(ImageError) in try writer.borrow() }
+      var piece: (offset: UInt64, byteCount: Int)?
+      do throws(SystemCallError) {
+        var bytes = block.bytes
+        piece = try content.read(into: &bytes)
+      } catch {
+        throw .system(error, process: nil)
+      }
+      guard let piece else { return }
+      do throws(ImageError) {
+        try writer.writeContent(
+          block, byteCount: piece.byteCount, object: number, offset: piece.offset)
+      } catch {
+        throw .image(error)
+      }
+    }
   }
 
   private static func writer(

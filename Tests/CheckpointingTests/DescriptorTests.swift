@@ -1,3 +1,4 @@
+import CheckpointFormat
 import FToolTestSupport
 import LinuxSystem
 import Testing
@@ -11,7 +12,8 @@ import Testing
   init() throws { scratch = try ScratchDirectory() }
 
   static let programs = [
-    "events", "pollset", "removed", "pipes", "unixsockets", "internetsockets",
+    "events", "pollset", "removed", "pipes", "unixsockets", "internetsockets", "watches",
+    "terminals",
   ]
 
   @Test(arguments: programs, [UInt64(1), 2])
@@ -25,7 +27,8 @@ import Testing
       try child.killTree()
       try trip.restore()
     }
-    #expect(try child.wait() == 0)
+    let status = try child.wait()
+    #expect(status == 0)
   }
 
   @Test(arguments: programs) func `cannot tell that it was looked at`(_ name: String) throws {
@@ -35,6 +38,23 @@ import Testing
       Machine.sleep(seconds: 0.02)
       _ = try RoundTrip(saving: child.id)
     }
-    #expect(try child.wait() == 0)
+    let status = try child.wait()
+    #expect(status == 0)
+  }
+
+  @Test func `content without a name goes through an image`() throws {
+    let program = try CompiledProgram("removed", in: scratch)
+    let child = try program.start([scratch.path("work")], output: scratch.path("std"))
+    Machine.sleep(seconds: 0.3)
+    let image = scratch.path("image")
+    let file = try OwnedDescriptor.open(image, access: .readWrite, options: [.create])
+    var options = SaveOptions()
+    options.afterwards = .dead
+    _ = try Checkpoint.save(child.id, to: file, options, isDurable: false) {}
+    _ = try child.wait()
+    let reader = try ImageReader(try OwnedDescriptor.open(image, access: .readOnly))
+    _ = try Checkpoint.restore(reader, RestoreOptions())
+    let status = try child.wait()
+    #expect(status == 0)
   }
 }

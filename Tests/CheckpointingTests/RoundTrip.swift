@@ -63,7 +63,7 @@ struct RoundTrip {
         try memory.fill(space: piece.process, piece.bytes.span.bytes, areas: piece.areas)
       }
       for content in contents {
-        try restorer.fill(
+        try memory.fill(
           object: content.object, content: content.bytes.span.bytes, at: content.offset)
       }
       try restorer.complete()

@@ -40,7 +40,9 @@ final class SharedObjects {
     var state = ObjectState()
     state.name = name
     state.byteCount = details.byteCount
-    (state.permissions, state.user, state.group) = (details.permissions, details.user, details.group)
+    (state.permissions, state.user, state.group) = (
+      details.permissions, details.user, details.group
+    )
     if name.hasPrefix("/memfd:") {
       state.kind = .memoryFile
       state.seals = UInt32(truncatingIfNeeded: try file.control(Self.getSeals))

@@ -48,6 +48,9 @@ final class TreeCapture {
       state.processes[index].parent = 0
     }
     state.descriptions = descriptions
+    for index in state.processes.indices {
+      PseudoTerminal.note(captures[index].process.status, in: &state.processes[index], self)
+    }
     state.objects = objects.states
     return state
   }
@@ -152,4 +155,3 @@ final class TreeCapture {
     return states
   }
 }
-

@@ -16,7 +16,8 @@ protocol DescriptorKind: Sendable {
   /// Whether it can be opened only when the processes of the tree are there.
   static var needsProcesses: Bool { get }
   /// Descriptors below this number are asked for, besides those that processes have.
-  static func numberLimit(_ detail: [UInt8], _ restoration: Restoration) throws(CheckpointError) -> Int32
+  static func numberLimit(_ detail: [UInt8], _ restoration: Restoration) throws(CheckpointError)
+    -> Int32
   /// Opens it again, in this process.
   static func reopen(
     _ state: DescriptionState, _ restoration: Restoration
@@ -51,8 +52,9 @@ extension DescriptorKind {
 enum DescriptorKinds {
   static let all: [any DescriptorKind.Type] = [
     ExternalFile.self, PipeEnd.self, DeviceFile.self, ObjectFile.self, RegularFile.self,
-    EventCounter.self, TimerDescriptor.self, SignalDescriptor.self, EventPoll.self, UnixSocket.self, InternetSocket.self,
-    ProcessDescriptor.self, FileWatch.self,
+    EventCounter.self, TimerDescriptor.self, SignalDescriptor.self, EventPoll.self, UnixSocket.self,
+    InternetSocket.self,
+    ProcessDescriptor.self, FileWatch.self, PseudoTerminal.self,
   ]
 
   static func kind(named name: String) -> (any DescriptorKind.Type)? {

@@ -6,7 +6,9 @@ enum DescriptorOwner {
     _ seen: SeenDescriptor, in state: inout DescriptionState
   ) throws(CheckpointError) {
     let owner = try about(seen.process) { () throws(SystemCallError) in try seen.copy.owner() }
-    if owner.number != 0 { state.owner = [UInt64(owner.kind), UInt64(UInt32(bitPattern: owner.number))] }
+    if owner.number != 0 {
+      state.owner = [UInt64(owner.kind), UInt64(UInt32(bitPattern: owner.number))]
+    }
     state.ownerSignal = try about(seen.process) { () throws(SystemCallError) in
       UInt32(truncatingIfNeeded: try seen.copy.control(getSignal))
     }

@@ -15,7 +15,9 @@ enum EventCounter: DescriptorKind {
     }
   }
 
-  static func recognises(_ seen: SeenDescriptor) -> Bool { seen.info.link == "anon_inode:[eventfd]" }
+  static func recognises(_ seen: SeenDescriptor) -> Bool {
+    seen.info.link == "anon_inode:[eventfd]"
+  }
 
   static func detail(
     of seen: SeenDescriptor, _ tree: TreeCapture
@@ -23,7 +25,8 @@ enum EventCounter: DescriptorKind {
     guard let count = seen.info.number("eventfd-count", radix: 16),
       let semaphore = seen.info.number("eventfd-semaphore")
     else {
-      throw seen.obstacle("this kernel does not tell how it counts", remedy: "use Linux 6.5 or later")
+      throw seen.obstacle(
+        "this kernel does not tell how it counts", remedy: "use Linux 6.5 or later")
     }
     var detail = Detail()
     detail.count = count

@@ -21,7 +21,7 @@ enum ExternalFile: DescriptorKind {
   static func recognises(_ seen: SeenDescriptor) -> Bool {
     guard (0...2).contains(seen.info.number) else { return false }
     switch seen.details.kind {
-    case .character: return DeviceFile.recognises(seen) ? false : true
+    case .character: return !DeviceFile.recognises(seen) && !PseudoTerminal.recognises(seen)
     case .socket: return !UnixSocket.recognises(seen) && !InternetSocket.recognises(seen)
     default: return false
     }

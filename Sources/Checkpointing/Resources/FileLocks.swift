@@ -67,13 +67,15 @@ extension ProcessBuilder {
       for lock in descriptor.locks {
         let result = try inside(id) { () throws(InjectionError) in
           try injector.put(lock.words.flatMap(\.littleEndianBytes))
+          // F_SETLK
           return try injector.callForResult(
             .fcntl,
-            [UInt64(UInt32(bitPattern: descriptor.number)), 6, injector.argumentAddress])  // F_SETLK
+            [UInt64(UInt32(bitPattern: descriptor.number)), 6, injector.argumentAddress])
         }
         if result == 0 { continue }
         throw .obstacles([
-          Obstacle(id, "descriptor \(descriptor.number)", "somebody else has locked its file meanwhile")
+          Obstacle(
+            id, "descriptor \(descriptor.number)", "somebody else has locked its file meanwhile")
         ])
       }
     }

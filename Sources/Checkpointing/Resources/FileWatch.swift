@@ -113,7 +113,8 @@ enum FileWatch: DescriptorKind {
   }
 
   private static func leads(_ path: String, to inode: UInt64) -> Bool {
-    (try? OwnedDescriptor.open(path, flags: OpenFlags.pathOnly | noFollow).details())?.inode == inode
+    (try? OwnedDescriptor.open(path, flags: OpenFlags.pathOnly | noFollow).details())?.inode
+      == inode
   }
 
   /// O_NOFOLLOW
@@ -135,7 +136,9 @@ enum FileWatch: DescriptorKind {
     let detail = try restoration.decode(Detail.self, state.detail)
     var next: Int32 = 1
     for watch in detail.watches.sorted(by: { $0.number < $1.number }) {
-      guard watch.number >= next, watch.number < numberLimit else { throw .malformed(.outOfRange(1)) }
+      guard watch.number >= next, watch.number < numberLimit else {
+        throw .malformed(.outOfRange(1))
+      }
       let path = restoration.place(of: watch.path)
       try about(nil) { () throws(SystemCallError) in
         while true {

@@ -59,7 +59,8 @@ enum InternetSocket: DescriptorKind {
 
   /// Options by their levels: those of sockets, IP (0), IPv6 (41), TCP (6), UDP (17). The numbers are those
   /// of linux/in.h, in6.h, tcp.h and udp.h.
-  private static func options(_ family: Int32, _ type: Int32) -> [(level: Int32, numbers: [Int32])] {
+  private static func options(_ family: Int32, _ type: Int32) -> [(level: Int32, numbers: [Int32])]
+  {
     var known: [(level: Int32, numbers: [Int32])] = [
       (1, SocketOptions.general + [42, 45, 47, 49, 73]),
       // TOS, TTL, PKTINFO, MTU_DISCOVER, RECVERR, RECVTTL, RECVTOS, FREEBIND, TRANSPARENT, RECVORIGDSTADDR,
@@ -124,9 +125,11 @@ enum InternetSocket: DescriptorKind {
           "connections wait to be accepted", remedy: "try again when the program has accepted them")
       }
     } else if information[0] != closed || !detail.peerAddress.isEmpty {
-      throw seen.obstacle("is an established TCP connection", remedy: "let the program close it first")
+      throw seen.obstacle(
+        "is an established TCP connection", remedy: "let the program close it first")
     }
-    let layer = try about(seen.process) { () throws(SystemCallError) in try seen.copy.option(6, 31) }
+    let layer = try about(seen.process) { () throws(SystemCallError) in try seen.copy.option(6, 31)
+    }
     if let layer, !layer.isEmpty { throw seen.obstacle("has an upper layer protocol such as TLS") }
   }
 

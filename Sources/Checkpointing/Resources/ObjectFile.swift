@@ -24,7 +24,9 @@ enum ObjectFile: DescriptorKind {
     if seen.info.link.hasPrefix("/memfd:") && seen.details.unitByteCount > 4096 {
       throw seen.obstacle("is memory of huge pages")
     }
-    if seen.info.link.hasPrefix("/secretmem") { throw seen.obstacle("is memory that nobody may read") }
+    if seen.info.link.hasPrefix("/secretmem") {
+      throw seen.obstacle("is memory that nobody may read")
+    }
     var detail = Detail()
     detail.object = try tree.objects.number(of: seen)
     return detail.encoded()

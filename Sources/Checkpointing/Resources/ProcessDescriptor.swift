@@ -44,7 +44,9 @@ enum ProcessDescriptor: DescriptorKind {
     _ state: DescriptionState, _ restoration: Restoration
   ) throws(CheckpointError) -> OwnedDescriptor {
     let detail = try restoration.decode(Detail.self, state.detail)
-    guard detail.process == 0 || restoration.state.processes.contains(where: { $0.id == detail.process })
+    guard
+      detail.process == 0
+        || restoration.state.processes.contains(where: { $0.id == detail.process })
     else { throw .inconsistent(.noProcess) }
     return try about(nil) { () throws(SystemCallError) in
       let flags = Int(state.flags & OpenFlags.nonBlocking)

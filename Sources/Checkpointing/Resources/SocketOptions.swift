@@ -38,10 +38,14 @@ struct SocketOptions: FieldCoded, Equatable {
   init() {}
 
   /// Those of a socket. Throws `obstacles` for what can be set and not be had back.
-  init(of seen: SeenDescriptor, _ known: [(level: Int32, numbers: [Int32])]) throws(CheckpointError) {
-    if let reason = try about(seen.process, { () throws(SystemCallError) in
-      try Self.whatCannotBeHad(seen)
-    }) {
+  init(of seen: SeenDescriptor, _ known: [(level: Int32, numbers: [Int32])]) throws(CheckpointError)
+  {
+    if let reason = try about(
+      seen.process,
+      { () throws(SystemCallError) in
+        try Self.whatCannotBeHad(seen)
+      })
+    {
       throw seen.obstacle(reason)
     }
     try about(seen.process) { () throws(SystemCallError) in
@@ -109,6 +113,7 @@ struct SocketOptions: FieldCoded, Equatable {
   /// LOCK_FILTER, BUSY_POLL, ZEROCOPY, TXTIME, TIMESTAMP_NEW, TIMESTAMPNS_NEW, TIMESTAMPING_NEW,
   /// PREFER_BUSY_POLL, TXREHASH.
   static let general: [Int32] = [
-    5, 6, 9, 10, 12, 13, 18, 20, 21, 25, 29, 34, 35, 36, 37, 40, 43, 44, 46, 60, 61, 63, 64, 65, 69, 74,
+    5, 6, 9, 10, 12, 13, 18, 20, 21, 25, 29, 34, 35, 36, 37, 40, 43, 44, 46, 60, 61, 63, 64, 65, 69,
+    74,
   ]
 }

@@ -29,7 +29,9 @@ enum TimerDescriptor: DescriptorKind {
     }
   }
 
-  static func recognises(_ seen: SeenDescriptor) -> Bool { seen.info.link == "anon_inode:[timerfd]" }
+  static func recognises(_ seen: SeenDescriptor) -> Bool {
+    seen.info.link == "anon_inode:[timerfd]"
+  }
 
   static func detail(
     of seen: SeenDescriptor, _ tree: TreeCapture
@@ -46,7 +48,8 @@ enum TimerDescriptor: DescriptorKind {
     detail.remaining = pair(info.line("it_value"))
     if detail.remaining == [0, 0] && detail.interval != [0, 0] {
       // It has run out, and stands until somebody reads it; only the timer itself knows its phase.
-      let words = try about(seen.process) { () throws(SystemCallError) in try seen.copy.timerValue() }
+      let words = try about(seen.process) { () throws(SystemCallError) in try seen.copy.timerValue()
+      }
       detail.remaining = Array(words[2...])
       let again = try about(seen.process) { () throws(SystemCallError) in
         try DescriptorInfo(info.number, of: seen.process)

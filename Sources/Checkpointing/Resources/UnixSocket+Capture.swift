@@ -69,7 +69,9 @@ extension UnixSocket {
         while let next = try seen.copy.peekMessage(limit: 1 << 20) {
           // The end of a stream, or of what may be received.
           if next.byteCount == 0 && (detail.type != datagrams || detail.shutdown & 1 != 0) { break }
-          if !next.takeDescriptors().isEmpty { reason = "a message in its queue carries descriptors" }
+          if !next.takeDescriptors().isEmpty {
+            reason = "a message in its queue carries descriptors"
+          }
           if next.byteCount > next.bytes.count { reason = "a message in its queue is too large" }
           if reason != nil { break }
           var message = Message()

@@ -56,7 +56,9 @@ extension UnixSocket {
     let socket = try single(detail, restoration)
     table.made[detail.own] = socket
     try about(nil) { () throws(SystemCallError) in
-      if detail.isListening { try socket.descriptor.listen(backlog: Int32(clamping: detail.backlog)) }
+      if detail.isListening {
+        try socket.descriptor.listen(backlog: Int32(clamping: detail.backlog))
+      }
     }
     guard detail.peerAddress.count > 2 else { return }
     do throws(SystemCallError) {
@@ -246,7 +248,9 @@ extension UnixSocket {
         // What the other side did not do, this one did.
         if detail.shutdown & 1 != 0, !detail.isOrphan { try box.descriptor.shutDown(0) }
         if detail.shutdown & 2 != 0, !detail.isOrphan { try box.descriptor.shutDown(1) }
-        if detail.peekOffset != .max { try box.descriptor.setOption(peekOffset, to: detail.peekOffset) }
+        if detail.peekOffset != .max {
+          try box.descriptor.setOption(peekOffset, to: detail.peekOffset)
+        }
       }
     }
     table.made = [:]

@@ -34,6 +34,7 @@ final class Restoration {
   private var pipes: [UInt64: Pipe] = [:]
   private var opened: [OpenFile?] = []
   let unixSockets = UnixSocketTable()
+  private var terminals: [UInt32: RestoredTerminal] = [:]
   private var passage: DescriptorPassage?
   private var mapped: [MappedFile: OpenFile] = [:]
   private var directories: [String: OpenFile] = [:]
@@ -165,6 +166,16 @@ final class Restoration {
     }
     return path
   }
+
+  /// The terminal that one side of it describes.
+  func terminal(_ detail: PseudoTerminal.Detail) throws(CheckpointError) -> RestoredTerminal {
+    if let terminal = terminals[detail.index] { return terminal }
+    let terminal = try RestoredTerminal(detail, self)
+    terminals[detail.index] = terminal
+    return terminal
+  }
+
+  func terminal(numbered index: UInt32) -> RestoredTerminal? { terminals[index] }
 
   /// The pipe that has this number in the image.
   func pipe(

@@ -28,6 +28,17 @@ package final class TreeMemory: Sendable {
     }
   }
 
+  /// Puts a piece of an object's content back.
+  package func fill(
+    object: Int, content: RawSpan, at offset: UInt64
+  ) throws(CheckpointError) {
+    let (end, overflow) = offset.addingReportingOverflow(UInt64(content.byteCount))
+    guard objects.indices.contains(object), !overflow else {
+      throw .inconsistent(.pageOutsideAreas)
+    }
+    try objects[object].fill(content, [offset..<end])
+  }
+
   /// Reads back what was put there.
   package func read(
     space: Int, at address: UInt64, into buffer: inout MutableRawSpan

@@ -103,6 +103,7 @@ package final class TreeRestorer {
     let sessions = Set(restoration.state.processes.map(\.id))
     if leads || (isRoot && restoration.options.isDetached && !sessions.contains(state.session)) {
       try builder.startSession()
+      try builder.takeTerminal()
     }
     for child in children where !(leads && child.session != state.id && child.session != child.id) {
       try makeTree(child, try builder.makeChild(child))
@@ -131,20 +132,6 @@ package final class TreeRestorer {
     return TreeMemory(processes: spaces, objects: objects)
   }
 
-  /// Puts a piece of an object's content back.
-  package func fill(object index: Int, content: RawSpan, at offset: UInt64) throws(CheckpointError) {
-    let object = try restoration.object(index)
-    let (end, overflows) = offset.addingReportingOverflow(UInt64(content.byteCount))
-    guard !overflows, end <= restoration.state.objects[index].byteCount else {
-      throw .inconsistent(.pageOutsideAreas)
-    }
-    do throws(SystemCallError) {
-      try object.descriptor.write(content, range: 0..<content.byteCount, at: Int(offset))
-    } catch {
-      throw .system(error, process: nil)
-    }
-  }
-
   /// Everything but running: all that a process sets is set.
   package func complete() throws(CheckpointError) {
     let ids = Set(restoration.state.processes.map(\.id))
@@ -152,6 +139,7 @@ package final class TreeRestorer {
       let group = builder.state.processGroup
       if ids.contains(group), builder.state.session != builder.state.id { try builder.joinGroup() }
     }
+    for builder in builders { try builder.setForegroundGroup() }
     for builder in builders { try builder.complete() }
     try restoration.finish()
     for builder in builders { try builder.setRegisters() }

@@ -45,6 +45,10 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
   package var isDumpable: UInt8 = 1
   package var parentDeathSignal: Int32 = 0
   package var isSubreaper = false
+  /// The number of the pseudoterminal of the tree that its session has, where the process leads the session.
+  package var terminal: UInt32?
+  /// The group that is in the foreground there.
+  package var foregroundGroup: Int32 = 0
 
   package init() {}
 
@@ -74,6 +78,8 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
     try coder.field(24, &isDumpable)
     try coder.field(25, &parentDeathSignal)
     try coder.field(26, &isSubreaper)
+    try coder.field(40, &terminal)
+    try coder.field(41, &foregroundGroup)
     try coder.field(27, &timers)
   }
 }

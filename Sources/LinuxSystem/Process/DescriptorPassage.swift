@@ -8,7 +8,8 @@ package final class DescriptorPassage: Sendable {
 
   /// The far end's number is not below `lowest`.
   package init(lowestNumber lowest: Int32) throws(SystemCallError) {
-    let ends = try OwnedDescriptor.socketPair(family: AF_UNIX, type: 5, protocol: 0)  // SOCK_SEQPACKET
+    // SOCK_SEQPACKET
+    let ends = try OwnedDescriptor.socketPair(family: AF_UNIX, type: 5, protocol: 0)
     let first = OwnedDescriptor(owning: ends.0, name: "a passage")
     let second = OwnedDescriptor(owning: ends.1, name: "a passage")
     near = try first.duplicate(from: lowest)

@@ -106,7 +106,9 @@ extension ProcessID {
   package func holds(
     _ mine: Int32, asEntry number: Int32, occurrence: Int32, ofSet set: Int32, in other: ProcessID
   ) throws(SystemCallError) -> Bool {
-    var slot = [UInt32(bitPattern: set), UInt32(bitPattern: number), UInt32(bitPattern: occurrence)]
+    var slot = [
+      UInt32(bitPattern: set), UInt32(bitPattern: number), UInt32(bitPattern: occurrence),
+    ]
     let process = self
     return try withAddress(of: &slot) { (address) throws(SystemCallError) in
       try kernelCall(

@@ -55,14 +55,16 @@ extension OwnedDescriptor {
 
 extension Files {
   /// Gives what a path leads to a user and a group.
-  package static func setOwner(_ path: String, user: UInt32, group: UInt32) throws(SystemCallError) {
+  package static func setOwner(_ path: String, user: UInt32, group: UInt32) throws(SystemCallError)
+  {
     try withCPath(path, for: "chown") { pointer throws(SystemCallError) in
       try systemCall("chown", on: path) { unsafe chown(pointer, user, group) }
     }
   }
 
   /// Sets the permission bits of what a path leads to.
-  package static func setPermissions(_ path: String, _ permissions: UInt32) throws(SystemCallError) {
+  package static func setPermissions(_ path: String, _ permissions: UInt32) throws(SystemCallError)
+  {
     try withCPath(path, for: "chmod") { pointer throws(SystemCallError) in
       try systemCall("chmod", on: path) { unsafe chmod(pointer, mode_t(permissions)) }
     }

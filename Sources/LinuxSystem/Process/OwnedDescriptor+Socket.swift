@@ -77,7 +77,8 @@ extension OwnedDescriptor {
     let (descriptor, name) = (descriptor, name)
     try withAddress(of: &value) { (value) throws(SystemCallError) in
       try kernelCall(
-        .setsockopt, "setsockopt", on: "option \(number) of \(name)", Int(descriptor), Int(level), Int(number),
+        .setsockopt, "setsockopt", on: "option \(number) of \(name)", Int(descriptor), Int(level),
+        Int(number),
         value, count)
     }
   }

@@ -67,8 +67,8 @@ package final class Pipe: Sendable {
     of other: borrowing OwnedDescriptor, limit: Int
   ) throws(SystemCallError) -> Int {
     try kernelCall(
-        .tee, "tee", on: other.name, Int(other.descriptor), Int(writing.descriptor), limit,
-        Int(SPLICE_F_NONBLOCK))
+      .tee, "tee", on: other.name, Int(other.descriptor), Int(writing.descriptor), limit,
+      Int(SPLICE_F_NONBLOCK))
   }
 }
 

@@ -20,7 +20,8 @@ package struct UnixSocketDiagnosis: Sendable {
     // struct nlmsghdr: length, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST; struct unix_diag_req: family, states,
     // inode, what to show, cookie (any)
     let words: [UInt32] = [40, 20 | 1 << 16, 1, 0, 1, .max, inode, 0x3f, .max, .max]
-    try diagnosis.send(words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } })
+    try diagnosis.send(
+      words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } })
     guard let reply = try diagnosis.peekMessage(limit: 32 << 10)?.bytes, reply.count >= 32,
       Self.integer(reply, 4, 2) == 20
     else { return nil }
