@@ -25,9 +25,8 @@ struct RoundTrip {
   /// Stops a tree, takes it down and lets it run on.
   init(saving root: ProcessID) throws {
     let freezer = ProcessFreezer(root: root, withDescendants: true, limit: .seconds(10))
-    try freezer.freeze()
     defer { freezer.release() }
-    let tree = try TreeCapture(freezer.processes)
+    let tree = try Checkpoint.capture(freezer).tree
     state = tree.state()
     for (index, process) in state.processes.enumerated() where process.life != .zombie {
       let id = ProcessID(process.id)

@@ -13,7 +13,7 @@ final class SharedObjects {
     return try about(process) { () throws(SystemCallError) in
       let file = try OwnedDescriptor.open(path, flags: 0)
       return try number(
-        of: file, name: area.deletedPath ?? area.name, source: path, isNameless: false)
+        of: file, name: area.deletedPath ?? area.name, source: path)
     }
   }
 
@@ -23,20 +23,16 @@ final class SharedObjects {
     return try about(seen.process) { () throws(SystemCallError) in
       let file = try OwnedDescriptor.open(path, flags: 0)
       return try number(
-        of: file, name: seen.info.pathBeforeRemoval, source: path,
-        isNameless: seen.info.flags & ObjectFile.temporary == ObjectFile.temporary)
+        of: file, name: seen.info.pathBeforeRemoval, source: path)
     }
   }
 
   private func number(
-    of file: borrowing OwnedDescriptor, name: String, source: String, isNameless: Bool
+    of file: borrowing OwnedDescriptor, name: String, source: String
   ) throws(SystemCallError) -> UInt32 {
     let details = try file.details()
     let key = [details.device, details.inode]
-    if let number = known[key] {
-      if isNameless { states[Int(number)].kind = .namelessFile }
-      return number
-    }
+    if let number = known[key] { return number }
     var state = ObjectState()
     state.name = name
     state.byteCount = details.byteCount
@@ -49,7 +45,8 @@ final class SharedObjects {
     } else if name.hasPrefix("/dev/zero") || name.hasPrefix("/SYSV") {
       state.byteCount = (details.byteCount + 4095) & ~4095
     } else {
-      state.kind = isNameless ? .namelessFile : .removedFile
+      // So the kernel calls what never had a name.
+      state.kind = name.hasSuffix("/#\(details.inode)") ? .namelessFile : .removedFile
       (state.seconds, state.nanoseconds) = details.modified
     }
     known[key] = UInt32(states.count)

@@ -85,4 +85,12 @@ final class SeenDescriptor {
   func obstacle(_ reason: String, remedy: String = "") -> CheckpointError {
     .obstacles([Obstacle(process, place, reason, remedy: remedy)])
   }
+
+  /// Something that only has to be taken by the program.
+  func passingObstacle(_ reason: String) -> CheckpointError {
+    var obstacle = Obstacle(
+      process, place, reason, remedy: "try again when the program has taken it")
+    obstacle.isPassing = true
+    return .obstacles([obstacle])
+  }
 }

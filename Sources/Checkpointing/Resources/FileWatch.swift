@@ -37,7 +37,7 @@ enum FileWatch: DescriptorKind {
       try seen.copy.readyEvents(1) & 1 != 0
     }
     if waiting {
-      throw seen.obstacle("has events that nobody has read", remedy: "try again in a moment")
+      throw seen.passingObstacle("has events that nobody has read")
     }
     var detail = Detail()
     for line in seen.info.lines where line.key == "inotify wd" {

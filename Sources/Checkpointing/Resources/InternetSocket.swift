@@ -121,8 +121,7 @@ enum InternetSocket: DescriptorKind {
       }
       detail.backlog = counts[1]
       if counts[0] > 0 {
-        throw seen.obstacle(
-          "connections wait to be accepted", remedy: "try again when the program has accepted them")
+        throw seen.passingObstacle("connections wait to be accepted")
       }
     } else if information[0] != closed || !detail.peerAddress.isEmpty {
       throw seen.obstacle(

@@ -132,9 +132,8 @@ enum PseudoTerminal: DescriptorKind {
       )
     }
     if waiting > 0 {
-      throw seen.obstacle(
-        detail.isMaster ? "shows what nobody has read" : "has input that nobody has read",
-        remedy: "try again in a moment")
+      throw seen.passingObstacle(
+        detail.isMaster ? "shows what nobody has read" : "has input that nobody has read")
     }
     let sessions = Set(tree.captures.map { UInt32(bitPattern: $0.process.status.session.number) })
     if session != 0, !sessions.contains(session) {

@@ -28,8 +28,7 @@ extension UnixSocket {
       if !detail.isListening { detail.peerAddress = try seen.copy.peerAddress() ?? [] }
     }
     if detail.isListening && diagnosis.waitingConnections > 0 {
-      throw seen.obstacle(
-        "connections wait to be accepted", remedy: "try again when the program has accepted them")
+      throw seen.passingObstacle("connections wait to be accepted")
     }
     detail.file = try file(of: detail.address, seen)
     if !detail.isListening { try takeQueue(of: seen, &detail) }
@@ -96,7 +95,7 @@ extension UnixSocket {
         throw failure
       }
     }
-    if let reason { throw seen.obstacle(reason, remedy: "try again when it has been received") }
+    if let reason { throw seen.passingObstacle(reason) }
     detail.queue = queue
   }
 

@@ -141,12 +141,23 @@ final class ProcessBuilder {
     // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
     // set_tid, set_tid_size, cgroup
     let arguments = try put(words: [flags, 0, 0, 0, exitSignal, 0, 0, 0, numbers, 1, 0])
-    do throws(InjectionError) {
-      return ProcessID(Int32(try injector.call(.clone3, "clone3", [arguments, 88])))
-    } catch {
-      if case .refused(_, .fileExists) = error { throw .numberTaken(ProcessID(wanted)) }
-      throw .injected(error, process: id)
+    for attempt in 0... {
+      let made = try inside(id) { () throws(InjectionError) in
+        try injector.callForResult(.clone3, [arguments, 88])
+      }
+      if made >= 0 { return ProcessID(Int32(made)) }
+      let errno = Errno(rawValue: CInt(-made))
+      guard errno == .fileExists else {
+        throw .injected(.refused(call: "clone3", errno: errno), process: id)
+      }
+      // The one that had the number may have ended, and wait to be waited for.
+      let status = try? ProcessStatus(of: ProcessID(wanted))
+      if attempt == 500 || (status != nil && status?.state != "Z") {
+        throw .numberTaken(ProcessID(wanted))
+      }
+      Machine.sleep(seconds: 0.01)
     }
+    preconditionFailure("the loop ends by returning or throwing")
   }
 
   private func waitForBirth(of thread: TracedThread) throws(CheckpointError) {
