@@ -144,18 +144,27 @@ enum PseudoTerminal: DescriptorKind {
   /// Which terminal a session has, where its master is in the tree.
   static func note(_ status: ProcessStatus, in state: inout ProcessState, _ tree: TreeCapture) {
     guard state.session == state.id, state.life != .zombie, status.terminal != 0 else { return }
-    // As /proc has it: the minor number's low byte, the major number, the rest of the minor number.
-    let number = UInt32(truncatingIfNeeded: status.terminal)
-    guard
-      let terminal = index(
-        major: number >> 8 & 0xfff, minor: number & 0xff | number >> 12 & 0xfff00),
-      tree.descriptions(of: PseudoTerminal.self).contains(where: {
-        let detail = try? Detail(decoding: $0.state.detail[...])
-        return detail?.isMaster == true && detail?.index == terminal
-      })
-    else { return }
+    guard let terminal = index(of: status), hasMaster(of: terminal, tree) else { return }
     state.terminal = terminal
     state.foregroundGroup = Int32(truncatingIfNeeded: status.number(8))
+  }
+
+  /// Whether a process's controlling terminal is one of the tree.
+  static func isInside(_ status: ProcessStatus, _ tree: TreeCapture) -> Bool {
+    index(of: status).map { hasMaster(of: $0, tree) } ?? false
+  }
+
+  private static func index(of status: ProcessStatus) -> UInt32? {
+    // As /proc has it: the minor number's low byte, the major number, the rest of the minor number.
+    let number = UInt32(truncatingIfNeeded: status.terminal)
+    return index(major: number >> 8 & 0xfff, minor: number & 0xff | number >> 12 & 0xfff00)
+  }
+
+  private static func hasMaster(of terminal: UInt32, _ tree: TreeCapture) -> Bool {
+    tree.descriptions(of: PseudoTerminal.self).contains {
+      let detail = try? Detail(decoding: $0.state.detail[...])
+      return detail?.isMaster == true && detail?.index == terminal
+    }
   }
 
   // MARK: Back
