@@ -14,6 +14,7 @@ final class TreeCapture {
 
   /// Throws `obstacles` with all that there are.
   init(_ processes: [FrozenProcess]) throws(CheckpointError) {
+    if let root = processes.first, root.isZombie { throw .vanished(root.id) }
     for process in processes {
       captures.append(try ProcessCapture(process))
     }
