@@ -8,9 +8,11 @@ final class ProcessBuilder {
   let state: ProcessState
   let leader: TracedThread
   let restoration: Restoration
-  private var injector: CallInjector!
+  var injector: CallInjector!
   private(set) var threads: [TracedThread] = []
   private let memory: ProcessMemory
+  /// Where descriptions are until the descriptors have their numbers.
+  var received: [UInt32: UInt64] = [:]
 
   var id: ProcessID { leader.process }
 
@@ -302,6 +304,8 @@ final class ProcessBuilder {
     try takeDirectories()
     try placeDescriptors()
     for thread in state.threads.dropFirst() { try makeThread(thread) }
+    try lockFiles()
+    try setOwners()
     try setSignalActions()
     try setTimers()
     try makeTimers()
@@ -357,19 +361,19 @@ final class ProcessBuilder {
       // MLOCK_ONFAULT
       try want(
         .mlock2, [area.address, area.byteCount, area.flags.contains("lf") ? 1 : 0],
-        "memory at \(String(area.address, radix: 16))", "could not be locked")
+        "memory at \(String(area.address, radix: 16))", "it could not be locked")
     }
     let memory = state.memory
     if memory.lockedInFuture != 0 {
       try want(
-        .mlockall, [UInt64(memory.lockedInFuture)], "memory to come", "could not be locked")
+        .mlockall, [UInt64(memory.lockedInFuture)], "memory to come", "it could not be locked")
     }
     // PR_SET_THP_DISABLE: the lowest bit says whether, the others how.
     let huge = UInt64(memory.avoidsHugePages)
     try want(
-      .prctl, [41, huge & 1, huge & ~1, 0, 0], "PR_SET_THP_DISABLE", "could not be set")
+      .prctl, [41, huge & 1, huge & ~1, 0, 0], "PR_SET_THP_DISABLE", "it could not be set")
     if memory.mergesPages {
-      try want(.prctl, [67, 1, 0, 0, 0], "PR_SET_MEMORY_MERGE", "could not be set")
+      try want(.prctl, [67, 1, 0, 0, 0], "PR_SET_MEMORY_MERGE", "it could not be set")
     }
     for area in state.areas where area.flags.contains("sl") && area.content != .kernel {
       try call(.mseal, "mseal", area.address, area.byteCount, 0)
@@ -393,22 +397,6 @@ final class ProcessBuilder {
     }
     try call(.fchdir, "fchdir", try restoration.number(ofDirectory: state.workingDirectory))
     try call(.umask, "umask", UInt64(state.umask))
-  }
-
-  private func placeDescriptors() throws(CheckpointError) {
-    var next: UInt64 = 0
-    for descriptor in state.descriptors.sorted(by: { $0.number < $1.number }) {
-      guard descriptor.number >= 0, UInt64(descriptor.number) >= next else {
-        throw .malformed(.outOfRange(16))
-      }
-      let number = UInt64(descriptor.number)
-      if number > next { try call(.closeRange, "close_range", next, number - 1, 0) }
-      try call(
-        .dup3, "dup3", try restoration.number(ofDescription: descriptor.description), number,
-        descriptor.closesOnExec ? 0o2000000 : 0)
-      next = number + 1
-    }
-    try call(.closeRange, "close_range", next, UInt64(UInt32.max), 0)
   }
 
   private func makeThread(_ thread: ThreadState) throws(CheckpointError) {
