@@ -36,7 +36,7 @@ final class FrozenTree {
     // Copies become children of the nearest subreaper, and a process of the tree would notice.
     if let reaper = state.processes.first(where: \.isSubreaper) {
       throw .obstacles([
-        Obstacle(ProcessID(reaper.id), "its copy", "would become a child of this subreaper")
+        Obstacle(ProcessID(reaper.id), "its copy", "it would become a child of this subreaper")
       ])
     }
     for (index, process) in state.processes.enumerated() where process.life != .zombie {
@@ -45,7 +45,7 @@ final class FrozenTree {
       guard capture.process.status.numbers("Seccomp").first ?? 0 == 0 else {
         throw .obstacles([
           Obstacle(
-            ProcessID(process.id), "its copy", "can't be made by a process with seccomp filters")
+            ProcessID(process.id), "its copy", "it can't be made by a process with seccomp filters")
         ])
       }
       let number = state.space(ofProcess: index)

@@ -16,7 +16,7 @@ struct ProcessCapture {
     } catch {
       // What TracedThread says of one whose registers are others.
       if error.errno == .execFormatError {
-        throw .obstacles([Obstacle(process.id, "its program", "is a 32-bit one")])
+        throw .obstacles([Obstacle(process.id, "its program", "it is a 32-bit one")])
       }
       try about(process.id) { () throws(SystemCallError) in throw error }
     }
@@ -117,7 +117,7 @@ struct ProcessCapture {
     }
     guard let instruction = found else {
       throw .obstacles([
-        Obstacle(id, "its vdso", "has no system call instruction, so nothing can be asked of it")
+        Obstacle(id, "its vdso", "it has no system call instruction, so nothing can be asked of it")
       ])
     }
     return try makeInjector(memory, instruction)
@@ -145,7 +145,7 @@ struct ProcessCapture {
       throw .obstacles([
         Obstacle(
           id, "its memory",
-          "may not be written and executed (PR_SET_MDWE, or a security policy), so nothing can be asked of it"
+          "it may not be written and executed (PR_SET_MDWE, or a security policy), so nothing can be asked of it"
         )
       ])
     }

@@ -61,7 +61,7 @@ final class SharedObjects {
     (state.seconds, state.nanoseconds) = details.modified
     let isKernels = details.device == kernelDevice
     guard details.kind == .regular, state.kind != .deletedFile || !isKernels else {
-      throw .obstacles([Obstacle(process, link, "is memory of a driver")])
+      throw .obstacles([Obstacle(process, link, "it is memory of a driver")])
     }
     switch state.kind {
     case .memoryFile: state.seals = (try? file.seals()) ?? 0
@@ -90,7 +90,7 @@ final class SharedObjects {
     guard state.kind == .anonymous || state.kind == .memoryFile || state.kind == .systemV else {
       throw .obstacles([
         Obstacle(
-          process, area.name, "is mapped, and may not be opened to save its content",
+          process, area.name, "it is mapped, and may not be opened to save its content",
           remedy: "run with CAP_CHECKPOINT_RESTORE or as root")
       ])
     }
@@ -124,7 +124,7 @@ final class SharedObjects {
       state.kind = .systemV
       state.id = Int32(truncatingIfNeeded: inode)
     } else if !name.hasPrefix("/") || name.hasPrefix("/[aio]") {
-      throw .obstacles([Obstacle(process, link, "is memory that the kernel itself works with")])
+      throw .obstacles([Obstacle(process, link, "it is memory that the kernel itself works with")])
     } else {
       state.kind = link.hasSuffix(suffix) ? .deletedFile : .namedFile
       state.name = name
@@ -141,7 +141,8 @@ final class SharedObjects {
     guard theirs == ours else {
       throw .obstacles([
         Obstacle(
-          process, "System V shared memory \(state.id)", "is in another IPC namespace than this one"
+          process, "System V shared memory \(state.id)",
+          "it is in another IPC namespace than this one"
         )
       ])
     }
@@ -180,7 +181,7 @@ final class SharedObjects {
           Obstacle(
             mapping.process,
             "memory at \(String(mapping.area.addresses.lowerBound, radix: 16)) (\(mapping.area.name))",
-            "is shared with process \(other), which is outside of the tree",
+            "it is shared with process \(other), which is outside of the tree",
             remedy: "save a process that is an ancestor of both"))
       }
     }

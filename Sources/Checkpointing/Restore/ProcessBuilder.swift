@@ -357,19 +357,19 @@ final class ProcessBuilder {
       // MLOCK_ONFAULT
       try want(
         .mlock2, [area.address, area.byteCount, area.flags.contains("lf") ? 1 : 0],
-        "memory at \(String(area.address, radix: 16))", "could not be locked")
+        "memory at \(String(area.address, radix: 16))", "it could not be locked")
     }
     let memory = state.memory
     if memory.lockedInFuture != 0 {
       try want(
-        .mlockall, [UInt64(memory.lockedInFuture)], "memory to come", "could not be locked")
+        .mlockall, [UInt64(memory.lockedInFuture)], "memory to come", "it could not be locked")
     }
     // PR_SET_THP_DISABLE: the lowest bit says whether, the others how.
     let huge = UInt64(memory.avoidsHugePages)
     try want(
-      .prctl, [41, huge & 1, huge & ~1, 0, 0], "PR_SET_THP_DISABLE", "could not be set")
+      .prctl, [41, huge & 1, huge & ~1, 0, 0], "PR_SET_THP_DISABLE", "it could not be set")
     if memory.mergesPages {
-      try want(.prctl, [67, 1, 0, 0, 0], "PR_SET_MEMORY_MERGE", "could not be set")
+      try want(.prctl, [67, 1, 0, 0, 0], "PR_SET_MEMORY_MERGE", "it could not be set")
     }
     for area in state.areas where area.flags.contains("sl") && area.content != .kernel {
       try call(.mseal, "mseal", area.address, area.byteCount, 0)

@@ -211,7 +211,7 @@ final class Restoration {
     if area.isShared {
       // What is mapped shared is the file's own and may go on changing.
       warn(
-        process.id, area.name, "has changed since, and the process that maps it finds it so")
+        process.id, area.name, "it has changed since, and the process that maps it finds it so")
       return
     }
     throw .obstacles([

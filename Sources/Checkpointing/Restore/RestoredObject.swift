@@ -97,10 +97,10 @@ final class RestoredObject: Sendable {
 
   private static func reason(for error: SystemCallError) -> String {
     switch error.errno {
-    case .resourceBusy: "is used by a process that is not of the tree"
+    case .resourceBusy: "it is used by a process that is not of the tree"
     case .fileExists:
-      "was a file in memory or without a name, and now there is something else in its place"
-    default: "could not be made again: \(error)"
+      "it was a file in memory or without a name, and now there is something else in its place"
+    default: "it could not be made again: \(error)"
     }
   }
 
@@ -159,8 +159,8 @@ final class RestoredObject: Sendable {
         Obstacle(
           ProcessID(0), place,
           isTaken
-            ? "can't come back, as its number or key is another segment's"
-            : "could not be made again: \(error)",
+            ? "it can't come back, as its number or key is another segment's"
+            : "it could not be made again: \(error)",
           remedy: isTaken ? "see ipcs(1), and remove that one with ipcrm(1)" : "")
       ])
     }
