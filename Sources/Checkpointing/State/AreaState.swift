@@ -50,6 +50,7 @@ package struct AreaState: FieldCoded, Equatable, Sendable {
     try coder.field(9, &file)
     try coder.field(10, &flags)
     try coder.field(11, &guards)
+    if !coder.isReading { return }
     // What a hostile image could wrap around.
     guard byteCount > 0, byteCount % 4096 == 0, address % 4096 == 0,
       address.addingReportingOverflow(byteCount).partialValue <= Self.end,

@@ -57,6 +57,6 @@ package struct ObjectState: FieldCoded, Equatable, Sendable {
     try coder.field(11, &id)
     try coder.field(12, &isRemoved)
     try coder.field(13, &isLocked)
-    guard byteCount <= 1 << 56 else { throw .outOfRange(1) }
+    guard !coder.isReading || byteCount <= 1 << 56 else { throw .outOfRange(1) }
   }
 }

@@ -81,7 +81,7 @@ int main(void) {
   before = strdup(list());  // the first copy may have needed an area
   char *mark = mmap(NULL, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   munmap(mark, page);
-  for (int round = 0; round < 120; round++) {
+  for (int round = 0; round < 250; round++) {
     if (strcmp(before, list()) != 0) {
       fprintf(stderr, "BEFORE\n%s\nNOW\n%s\n", before, list());
       return 10;
