@@ -162,7 +162,8 @@ let package = Package(
     .testTarget(
       name: "CheckpointingTests",
       dependencies: [
-        "Checkpointing", "LinuxSystem", "BinaryCodec", "FToolTestSupport", systemPackage,
+        "Checkpointing", "CheckpointFormat", "LinuxSystem", "BinaryCodec", "FToolTestSupport",
+        systemPackage,
       ],
       exclude: ["Programs"], swiftSettings: strict),
     .testTarget(

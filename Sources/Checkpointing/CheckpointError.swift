@@ -46,6 +46,8 @@ package struct Obstacle: Equatable, Sendable {
   package var reason: String
   /// What to do, such as `save the process that holds both ends`; may be empty.
   package var remedy: String
+  /// It goes away by itself when the processes run on for a moment.
+  package var isPassing = false
 
   package init(_ process: ProcessID, _ place: String, _ reason: String, remedy: String = "") {
     self.process = process

@@ -57,10 +57,8 @@ package enum Checkpoint {
   ) throws -> SaveReport {
     let freezer = ProcessFreezer(
       root: root, withDescendants: options.withDescendants, limit: options.freezeLimit)
-    let start = ContinuousClock.now
-    try freezer.freeze()
     defer { freezer.release() }
-    let tree = try TreeCapture(freezer.processes)
+    let (tree, start) = try capture(freezer)
     let state = tree.state()
     let file = OwnedDescriptor?.some(descriptor)
     // What runs on need not wait until it is written.
@@ -78,6 +76,26 @@ package enum Checkpoint {
     case .dead: for process in freezer.processes { try? process.id.send(signal: 9) }
     }
     return SaveReport(state: state, image: summary, frozen: frozen)
+  }
+
+  /// Stops a tree and takes it down. What only waits to be taken by a program is given some moments.
+  static func capture(
+    _ freezer: ProcessFreezer
+  ) throws(CheckpointError) -> (tree: TreeCapture, start: ContinuousClock.Instant) {
+    let patience = ContinuousClock.now + .seconds(2)
+    while true {
+      let start = ContinuousClock.now
+      try freezer.freeze()
+      do throws(CheckpointError) {
+        return (try TreeCapture(freezer.processes), start)
+      } catch {
+        guard case .obstacles(let obstacles) = error, obstacles.allSatisfy(\.isPassing),
+          ContinuousClock.now < patience
+        else { throw error }
+      }
+      freezer.release()
+      Machine.sleep(seconds: 0.003)
+    }
   }
 
   private static func write(

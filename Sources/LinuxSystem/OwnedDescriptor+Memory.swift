@@ -35,10 +35,7 @@ extension OwnedDescriptor {
 
   private static let setLease: Int32 = 1024
 
-  package borrowing func set(permissions: UInt32) throws(SystemCallError) {
-    try kernelCall(.fchmod, "fchmod", on: name, Int(descriptor), Int(permissions & 0o7777))
-  }
-
+  /// Gives it to a user and a group.
   package borrowing func set(user: UInt32, group: UInt32) throws(SystemCallError) {
     try kernelCall(.fchown, "fchown", on: name, Int(descriptor), Int(user), Int(group))
   }

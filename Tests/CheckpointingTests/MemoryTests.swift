@@ -1,3 +1,4 @@
+import BinaryCodec
 import FToolTestSupport
 import LinuxSystem
 import Testing
@@ -16,7 +17,18 @@ import Testing
     let child = try program.start([scratch.path("argument")], output: scratch.path("std"))
     for _ in 0..<3 {
       Machine.sleep(seconds: delay)
-      let trip = try RoundTrip(saving: child.id)
+      if try ProcessStatus(of: child.id).state == "Z" {
+        Issue.record("ended with \(try child.wait()): \(try scratch.text("std"))")
+        return
+      }
+      let trip: RoundTrip
+      do {
+        trip = try RoundTrip(saving: child.id)
+      } catch {
+        let status = try child.wait()
+        Issue.record("\(error); ended with \(status): \(try scratch.text("std"))")
+        return
+      }
       Machine.sleep(seconds: 0.02)
       try child.killTree()
       try trip.restore()
@@ -85,8 +97,45 @@ import Testing
   /// What shows of an area but for what it is by chance.
   private static func looks(_ area: MemoryArea) -> String {
     let flags = area.flags.subtracting(["sd", "??"]).sorted().joined(separator: " ")
-    return "\(String(area.addresses.lowerBound, radix: 16))-\(String(area.addresses.upperBound, radix: 16)) "
+    return
+      "\(String(area.addresses.lowerBound, radix: 16))-\(String(area.addresses.upperBound, radix: 16)) "
       + "\(area.protection.rawValue) \(area.isShared) \(area.fileOffset) \(area.name) \(flags)"
+  }
+
+  static let hostile: [@Sendable (inout ProcessState) -> Void] = [
+    { $0.areas[1].address = $0.areas[0].address },
+    { $0.areas[0].address = 0x7fff_ffff_f000 },
+    { $0.areas[0].address = 1 << 50 },
+    { $0.areas[0].byteCount = 1 << 55 },
+    { $0.areas[0].byteCount = UInt64.max - 4095 },
+    { $0.areas[0].guards = [$0.areas[0].address, $0.areas[0].address + (1 << 40)] },
+    { $0.areas[0].guards = [4096] },
+    {
+      $0.areas[0].content = .object
+      $0.areas[0].object = 7
+    },
+    { $0.areas[0].name = "/nowhere/at/all" },
+    { $0.areas[0].offset = UInt64.max - 4095 },
+    { $0.areas[0].offset = 1 },
+    { $0.memory.auxiliaryVector = [UInt8](repeating: 1, count: 1 << 20) },
+    { $0.memory.places = [1] },
+  ]
+
+  @Test func `areas that can't be are refused`() throws {
+    let program = try CompiledProgram("counter", in: scratch)
+    let child = try program.start([scratch.path("out")], output: scratch.path("std"))
+    Machine.sleep(seconds: 0.1)
+    let trip = try RoundTrip(saving: child.id)
+    try child.kill()
+    for change in Self.hostile {
+      var bad = trip
+      change(&bad.state.processes[0])
+      let error = #expect(throws: (any Error).self) { try bad.restore() }
+      #expect(error is CheckpointError || error is FieldError, "\(String(describing: error))")
+      #expect(!child.id.exists)
+    }
+    try trip.restore()
+    #expect(try child.wait() == 0)
   }
 
   /// Memory of small and of huge pages, filled from several threads; and how long that took.
@@ -98,7 +147,8 @@ import Testing
     try child.killTree()
     let start = ContinuousClock.now
     try trip.restore()
-    print("\(kind == "h" ? "huge" : "small") pages: 256 MiB restored in \(ContinuousClock.now - start)")
+    print(
+      "\(kind == "h" ? "huge" : "small") pages: 256 MiB restored in \(ContinuousClock.now - start)")
     let text = String(
       decoding: try Files.contents(of: "\(child.id.folder)/smaps_rollup"), as: UTF8.self)
     let huge = text.split(separator: "\n").first { $0.hasPrefix("AnonHugePages:") }

@@ -23,9 +23,8 @@ struct RoundTrip {
   /// - Parameter isCopied: its memory is read from a frozen copy, while it runs on.
   init(saving root: ProcessID, isCopied: Bool = false) throws {
     let freezer = ProcessFreezer(root: root, withDescendants: true, limit: .seconds(10))
-    try freezer.freeze()
     defer { freezer.release() }
-    let tree = try TreeCapture(freezer.processes)
+    let tree = try Checkpoint.capture(freezer).tree
     state = tree.state()
     areas = tree.captures.map(\.areas)
     let copy = isCopied ? try FrozenTree(of: tree, state) : nil

@@ -19,6 +19,8 @@ left_paths() { local m; for m in $(left_members "$1"); do echo "$shared/$1/$m"; 
 # Of the arrays whose members change: those it begins with, the last of them the spare; the one that comes.
 first_paths() { if [ "${kind[$1]}" = moved ] || [ "$1" = grown-members ]; then paths "$1" | sed '$d'; else paths "$1"; fi; }
 newest() { paths "$1" | tail -1; }
+# The members that an array has whose rebuild or replacement ftool has ended.
+left_when_ended() { case $1 in raid5-3-rebuilding | raid5-3-replacing) echo m0 m2 m3 ;; raid5-3-failed) echo m0 m1 m2 ;; *) echo m0 m1 ;; esac; }
 redundant() { case ${level[$1]} in linear | 0) return 1 ;; esac; }
 of_kind() { local name; for name in ${names[@]+"${names[@]}"}; do [ "${kind[$name]}" = "$1" ] && alive "$name" && echo "$name"; done; }
 hash_of() { sha256sum | cut -d' ' -f1; }

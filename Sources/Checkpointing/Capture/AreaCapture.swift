@@ -10,10 +10,10 @@ enum AreaCapture {
 
   /// What keeps an area from being saved, by its flag.
   private static let refusedFlags = [
-    "io": "is a device's memory", "pf": "is a device's memory",
-    "ht": "has huge pages of hugetlbfs", "ss": "is a shadow stack",
-    "um": "is watched with userfaultfd", "uw": "is watched with userfaultfd",
-    "ui": "is watched with userfaultfd",
+    "io": "it is a device's memory", "pf": "it is a device's memory",
+    "ht": "it has huge pages of hugetlbfs", "ss": "it is a shadow stack",
+    "um": "it is watched with userfaultfd", "uw": "it is watched with userfaultfd",
+    "ui": "it is watched with userfaultfd",
   ]
 
   /// nil for what every process has without asking.
@@ -51,7 +51,7 @@ enum AreaCapture {
       try OwnedDescriptor.open(process.mappedFile(area.addresses), flags: pathOnly).details()
     }
     guard details.kind == .regular else {
-      throw obstacle(process, area, "it is of something that is no file")
+      throw obstacle(process, area, "it is a mapping of something that is no file")
     }
     state.file = FileFingerprint(details)
     return state

@@ -5,7 +5,8 @@ final class FrozenProcess {
   let id: ProcessID
   /// The process's first thread is the first one; none in a zombie.
   var threads: [TracedThread] = []
-  let status: ProcessStatus
+  /// What /proc says since it stands still.
+  var status: ProcessStatus
   /// It was stopped before we came, by this signal.
   var stopSignal: Int32?
 

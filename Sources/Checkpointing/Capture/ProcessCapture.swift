@@ -117,7 +117,7 @@ struct ProcessCapture {
     }
     guard let instruction = found else {
       throw .obstacles([
-        Obstacle(id, "its vdso", "it has no system call instruction, so nothing can be asked")
+        Obstacle(id, "its vdso", "it has no system call instruction, so nothing can be asked of it")
       ])
     }
     return try makeInjector(memory, instruction)

@@ -22,6 +22,10 @@ final class ProcessFreezer {
   func freeze() throws(CheckpointError) {
     do throws(CheckpointError) {
       while try stopNewcomers() {}
+      for process in processes where !process.isZombie {
+        let id = process.id
+        process.status = try about(id) { () throws(SystemCallError) in try ProcessStatus(of: id) }
+      }
     } catch {
       release()
       throw error

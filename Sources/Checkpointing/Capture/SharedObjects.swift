@@ -60,11 +60,15 @@ final class SharedObjects {
     state.permissions = details.mode & 0o7777
     (state.seconds, state.nanoseconds) = details.modified
     let isKernels = details.device == kernelDevice
-    guard details.kind == .regular, state.kind != .deletedFile || !isKernels else {
+    guard details.kind == .regular, !state.hasNoName || !isKernels else {
       throw .obstacles([Obstacle(process, link, "it is memory of a driver")])
     }
     switch state.kind {
-    case .memoryFile: state.seals = (try? file.seals()) ?? 0
+    case .memoryFile:
+      guard (try? file.isInMemory()) == true else {
+        throw .obstacles([Obstacle(process, link, "it is memory of huge pages")])
+      }
+      state.seals = (try? file.seals()) ?? 0
     case .systemV: try describe(&state, process)
     default: break
     }
@@ -125,6 +129,12 @@ final class SharedObjects {
       state.id = Int32(truncatingIfNeeded: inode)
     } else if !name.hasPrefix("/") || name.hasPrefix("/[aio]") {
       throw .obstacles([Obstacle(process, link, "it is memory that the kernel itself works with")])
+    } else if name == "/secretmem" {
+      throw .obstacles([Obstacle(process, link, "it is memory that nobody else may read")])
+    } else if name.hasSuffix("/#\(inode)") {
+      // So the kernel calls what never had a name.
+      state.kind = .namelessFile
+      state.name = name
     } else {
       state.kind = link.hasSuffix(suffix) ? .deletedFile : .namedFile
       state.name = name
@@ -141,8 +151,7 @@ final class SharedObjects {
     guard theirs == ours else {
       throw .obstacles([
         Obstacle(
-          process, "System V shared memory \(state.id)",
-          "it is in another IPC namespace than this one")
+          process, "System V shared memory \(state.id)", "it is in another IPC namespace than this one")
       ])
     }
     let id = state.id
@@ -180,7 +189,7 @@ final class SharedObjects {
           Obstacle(
             mapping.process,
             "memory at \(String(mapping.area.addresses.lowerBound, radix: 16)) (\(mapping.area.name))",
-            "is shared with process \(other), which is outside of the tree",
+            "it is shared with process \(other), which is outside of the tree",
             remedy: "save a process that is an ancestor of both"))
       }
     }

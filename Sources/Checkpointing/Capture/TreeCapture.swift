@@ -34,6 +34,7 @@ final class TreeCapture {
     for kind in DescriptorKinds.all {
       try noting { () throws(CheckpointError) in try kind.settle(self) }
     }
+    try noting { () throws(CheckpointError) in try DescriptorOwner.check(self) }
     for index in captures.indices {
       captures[index].set(areas: areas[index], descriptors: descriptors[index])
     }
@@ -52,6 +53,9 @@ final class TreeCapture {
       state.processes[index].parent = 0
     }
     state.descriptions = descriptions
+    for index in state.processes.indices {
+      PseudoTerminal.note(captures[index].process.status, in: &state.processes[index], self)
+    }
     state.objects = objects.states
     return state
   }
@@ -86,6 +90,7 @@ final class TreeCapture {
         var state = DescriptorState()
         state.number = number
         state.closesOnExec = one.info.closesOnExec
+        state.locks = try FileLocks.seen(in: one).filter { $0.kind == .process }
         state.description = try description(of: one)
         states.append(state)
       }
@@ -110,6 +115,8 @@ final class TreeCapture {
     state.flags = one.info.flags & ~Self.closeOnExec
     state.position = one.info.position
     state.detail = try kind.detail(of: one, self)
+    state.locks = try FileLocks.seen(in: one).filter { $0.kind != .process }
+    if state.flags & OpenFlags.pathOnly == 0 { try DescriptorOwner.note(one, in: &state) }
     seen.append(one)
     descriptions.append(state)
     return UInt32(descriptions.count - 1)
@@ -117,6 +124,13 @@ final class TreeCapture {
 
   /// O_CLOEXEC belongs to the descriptor, not to the description.
   private static let closeOnExec: UInt32 = 0o2000000
+
+  /// All descriptors of the tree: which process has which description under which number.
+  var holders: [(process: ProcessID, number: Int32, description: Int)] {
+    zip(captures, descriptors).flatMap { capture, states in
+      states.map { (capture.process.id, $0.number, Int($0.description)) }
+    }
+  }
 
   /// The descriptions of a kind, with what was seen of each.
   func descriptions(
@@ -154,9 +168,4 @@ final class TreeCapture {
     }
     return states
   }
-}
-
-extension DescriptorKind {
-  /// Called when all descriptors of the tree are known.
-  static func settle(_ tree: TreeCapture) throws(CheckpointError) {}
 }

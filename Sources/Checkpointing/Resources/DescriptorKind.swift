@@ -13,16 +13,48 @@ protocol DescriptorKind: Sendable {
     -> [UInt8]
   /// Called when all descriptors of the tree are known.
   static func settle(_ tree: TreeCapture) throws(CheckpointError)
+  /// Whether it can be opened only when the processes of the tree are there.
+  static var needsProcesses: Bool { get }
+  /// Descriptors below this number are asked for, besides those that processes have.
+  static func numberLimit(_ detail: [UInt8], _ restoration: Restoration) throws(CheckpointError)
+    -> Int32
   /// Opens it again, in this process.
   static func reopen(
     _ state: DescriptionState, _ restoration: Restoration
   ) throws(CheckpointError) -> OwnedDescriptor
+  /// Called once, when processes and all descriptions are there, and no process has its descriptors yet.
+  static func fill(_ restoration: Restoration) throws(CheckpointError)
+  /// Called for each process that has it, before the process's descriptors get their numbers.
+  static func prepare(_ state: DescriptionState, in builder: ProcessBuilder) throws(CheckpointError)
+  /// Called at the end, when nothing is opened any more and everything is in its place.
+  static func finish(
+    _ state: DescriptionState, _ file: borrowing OwnedDescriptor, _ restoration: Restoration
+  ) throws(CheckpointError)
+}
+
+/// What most kinds have nothing to do for.
+extension DescriptorKind {
+  static var needsProcesses: Bool { false }
+  static func settle(_ tree: TreeCapture) throws(CheckpointError) {}
+  static func fill(_ restoration: Restoration) throws(CheckpointError) {}
+  static func numberLimit(
+    _ detail: [UInt8], _ restoration: Restoration
+  ) throws(CheckpointError) -> Int32 { 0 }
+  static func prepare(
+    _ state: DescriptionState, in builder: ProcessBuilder
+  ) throws(CheckpointError) {}
+  static func finish(
+    _ state: DescriptionState, _ file: borrowing OwnedDescriptor, _ restoration: Restoration
+  ) throws(CheckpointError) {}
 }
 
 /// All kinds.
 enum DescriptorKinds {
   static let all: [any DescriptorKind.Type] = [
-    ExternalFile.self, PipeEnd.self, DeviceFile.self, RegularFile.self,
+    ExternalFile.self, PipeEnd.self, DeviceFile.self, ObjectFile.self, RegularFile.self,
+    EventCounter.self, TimerDescriptor.self, SignalDescriptor.self, EventPoll.self, UnixSocket.self,
+    InternetSocket.self,
+    ProcessDescriptor.self, FileWatch.self, PseudoTerminal.self,
   ]
 
   static func kind(named name: String) -> (any DescriptorKind.Type)? {
@@ -52,5 +84,13 @@ final class SeenDescriptor {
 
   func obstacle(_ reason: String, remedy: String = "") -> CheckpointError {
     .obstacles([Obstacle(process, place, reason, remedy: remedy)])
+  }
+
+  /// Something that only has to be taken by the program.
+  func passingObstacle(_ reason: String) -> CheckpointError {
+    var obstacle = Obstacle(
+      process, place, reason, remedy: "try again when the program has taken it")
+    obstacle.isPassing = true
+    return .obstacles([obstacle])
   }
 }

@@ -21,8 +21,8 @@ enum ExternalFile: DescriptorKind {
   static func recognises(_ seen: SeenDescriptor) -> Bool {
     guard (0...2).contains(seen.info.number) else { return false }
     switch seen.details.kind {
-    case .character: return DeviceFile.recognises(seen) ? false : true
-    case .socket: return true
+    case .character: return !DeviceFile.recognises(seen) && !PseudoTerminal.recognises(seen)
+    case .socket: return !UnixSocket.recognises(seen) && !InternetSocket.recognises(seen)
     default: return false
     }
   }
@@ -36,6 +36,21 @@ enum ExternalFile: DescriptorKind {
     detail.number = seen.info.number
     detail.link = seen.info.link
     return detail.encoded()
+  }
+
+  /// /dev/tty is whichever terminal the session has: one of the tree does not lead outside.
+  static func settle(_ tree: TreeCapture) throws(CheckpointError) {
+    for file in tree.descriptions(of: ExternalFile.self)
+    where file.seen.details.nodeNumbers == (5, 0) {
+      try tree.noting { () throws(CheckpointError) in
+        let status = try about(file.seen.process) { () throws(SystemCallError) in
+          try ProcessStatus(of: file.seen.process)
+        }
+        if PseudoTerminal.isInside(status, tree) {
+          throw file.seen.obstacle("it is another name of a terminal of the tree")
+        }
+      }
+    }
   }
 
   static func reopen(

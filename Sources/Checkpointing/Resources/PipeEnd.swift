@@ -1,7 +1,7 @@
 import BinaryCodec
 import LinuxSystem
 
-/// One end of a pipe, with what is still in it.
+/// One end of a pipe or FIFO, with what is still in it.
 enum PipeEnd: DescriptorKind {
   static let name = "pipe"
 
@@ -9,29 +9,42 @@ enum PipeEnd: DescriptorKind {
     /// Tells this pipe from others in the image.
     var pipe: UInt64 = 0
     var capacity: UInt64 = 0
-    /// What was written and not read yet; kept with the reading end.
-    var content: [UInt8] = []
+    /// What was written and not read yet, in pieces as they were written where that matters; kept with one
+    /// reading end.
+    var content: [[UInt8]] = []
+    /// Of a FIFO.
+    var path = ""
+    /// Each piece is read by itself.
+    var isInPackets = false
 
     mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
       try coder.field(1, &pipe)
       try coder.field(2, &capacity)
       try coder.field(3, &content)
+      try coder.field(4, &path)
+      try coder.field(5, &isInPackets)
     }
   }
 
   static func recognises(_ seen: SeenDescriptor) -> Bool {
-    seen.details.kind == .pipe && seen.info.link.hasPrefix("pipe:")
+    seen.details.kind == .pipe && seen.info.flags & OpenFlags.pathOnly == 0
   }
 
   static func detail(
     of seen: SeenDescriptor, _ tree: TreeCapture
   ) throws(CheckpointError) -> [UInt8] {
     var detail = Detail()
-    detail.pipe = seen.details.inode
+    let others = tree.descriptions(of: PipeEnd.self).filter { $0.seen.isSamePipe(as: seen) }
+    detail.pipe = UInt64(others.first?.index ?? tree.descriptions.count)
+    if !seen.info.link.hasPrefix("pipe:") {
+      detail.path = seen.info.link
+      guard seen.details.linkCount > 0 else { throw seen.obstacle("the FIFO has no name any more") }
+    }
     detail.capacity = try about(seen.process) { () throws(SystemCallError) in
       UInt64(try seen.copy.control(F_GETPIPE_SZ))
     }
-    if seen.info.flags & 3 != Self.writeOnly {
+    let isKept = others.contains { $0.state.flags & OpenFlags.accessMode != writeOnly }
+    if seen.info.flags & OpenFlags.accessMode != writeOnly, !isKept {
       detail.content = try about(seen.process) { () throws(SystemCallError) in
         try seen.copy.pipeContent(capacity: Int(detail.capacity))
       }
@@ -43,18 +56,22 @@ enum PipeEnd: DescriptorKind {
   static func settle(_ tree: TreeCapture) throws(CheckpointError) {
     let ends = tree.descriptions(of: PipeEnd.self)
     for end in ends {
-      let mode = end.state.flags & 3
-      let hasPeer = ends.contains {
-        $0.seen.details.inode == end.seen.details.inode && $0.state.flags & 3 != mode
+      let same = ends.filter { $0.seen.isSamePipe(as: end.seen) }
+      if same.contains(where: { $0.state.flags & OpenFlags.direct != 0 }) {
+        try mark(end.index, inPacketsIn: tree)
       }
-      if hasPeer || mode == Self.readAndWrite { continue }
-      let events = try about(end.seen.process) { () throws(SystemCallError) in
-        try end.seen.copy.readyEvents()
+      let mode = end.state.flags & OpenFlags.accessMode
+      let hasPeer = same.contains { $0.state.flags & OpenFlags.accessMode != mode }
+      if hasPeer || mode == readAndWrite { continue }
+      let isAlone = try about(end.seen.process) { () throws(SystemCallError) in
+        let events = try end.seen.copy.readyEvents()
+        if events & hangupOrError != 0 { return true }
+        return mode == readOnly ? try end.seen.copy.isPipeWithoutWriters() : false
       }
-      // Nobody is at the other end any more: then it is enough that nobody will be.
-      if events & Self.hangupOrError != 0 { continue }
+      // Nobody is at the other end: then it is enough that nobody will be.
+      if isAlone { continue }
       try tree.noting { () throws(CheckpointError) in
-        guard (0...2).contains(end.seen.info.number) else {
+        guard (0...2).contains(end.seen.info.number), end.seen.info.link.hasPrefix("pipe:") else {
           throw end.seen.obstacle(
             "its other end is held by a process outside of the tree",
             remedy: "save the process that holds both ends, which is an ancestor of this one")
@@ -64,20 +81,40 @@ enum PipeEnd: DescriptorKind {
     }
   }
 
+  private static func mark(_ index: Int, inPacketsIn tree: TreeCapture) throws(CheckpointError) {
+    do throws(FieldError) {
+      var detail = try Detail(decoding: tree.descriptions[index].detail[...])
+      detail.isInPackets = true
+      tree.replace(index, kind: PipeEnd.self, detail: detail.encoded())
+    } catch {
+      throw .malformed(error)
+    }
+  }
+
   static func reopen(
     _ state: DescriptionState, _ restoration: Restoration
   ) throws(CheckpointError) -> OwnedDescriptor {
     let detail = try restoration.decode(Detail.self, state.detail)
-    let pipe = try restoration.pipe(detail.pipe, capacity: detail.capacity)
+    let pipe = try restoration.pipe(detail.pipe, capacity: detail.capacity, path: detail.path)
     return try about(nil) { () throws(SystemCallError) in
-      if !detail.content.isEmpty { try pipe.fill(detail.content) }
-      return try pipe.reopen(flags: state.flags)
+      try pipe.fill(detail.content, inPackets: detail.isInPackets)
+      // Packets can be had by fcntl(2) only.
+      let made = try pipe.reopen(flags: state.flags & ~OpenFlags.direct)
+      if state.flags & OpenFlags.direct != 0 { try made.control(F_SETFL, Int(state.flags)) }
+      return made
     }
   }
 
   private static let F_GETPIPE_SZ: Int32 = 1032
-  /// O_WRONLY, O_RDWR
-  private static let writeOnly: UInt32 = 1, readAndWrite: UInt32 = 2
+  private static let F_SETFL: Int32 = 4
+  /// O_RDONLY, O_WRONLY, O_RDWR
+  private static let readOnly: UInt32 = 0, writeOnly: UInt32 = 1, readAndWrite: UInt32 = 2
   /// POLLERR, POLLHUP
   private static let hangupOrError: Int16 = 0x8 | 0x10
+}
+
+extension SeenDescriptor {
+  fileprivate func isSamePipe(as other: SeenDescriptor) -> Bool {
+    details.inode == other.details.inode && details.device == other.details.device
+  }
 }

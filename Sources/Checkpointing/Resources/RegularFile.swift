@@ -25,9 +25,12 @@ enum RegularFile: DescriptorKind {
     of seen: SeenDescriptor, _ tree: TreeCapture
   ) throws(CheckpointError) -> [UInt8] {
     guard seen.details.linkCount > 0 else {
-      throw seen.obstacle(
-        "the file has no name any more",
-        remedy: "wait until the program has closed it, or give it a name again with 'ln'")
+      throw seen.obstacle("the directory has been removed")
+    }
+    let path = seen.info.link
+    let named = try? OwnedDescriptor.open(path, flags: Self.pathOnly | Self.noFollow).details()
+    guard let named, named.inode == seen.details.inode, named.device == seen.details.device else {
+      throw seen.obstacle("its path does not lead to it any more, though it has another name")
     }
     var detail = Detail()
     detail.path = seen.info.link
@@ -52,6 +55,8 @@ enum RegularFile: DescriptorKind {
 
   /// O_CREAT, O_EXCL, O_TRUNC, O_NOCTTY
   private static let flagsOfTheFirstTime: UInt32 = 0o100 | 0o200 | 0o1000 | 0o400
+  /// O_NOFOLLOW
+  private static let noFollow: UInt32 = 0o400000
   /// O_PATH
   private static let pathOnly: UInt32 = 0o10000000
 }

@@ -47,7 +47,8 @@ extension ProcessBuilder {
     }
     let (permitted, bounding) = (present.capabilities[1], present.capabilities[3])
     try set(inheritable: present.capabilities[0], permitted: permitted, effective: permitted)
-    for capability in UInt64(0)..<64 where (bounding & ~wanted.capabilities[3]) >> capability & 1 == 1 {
+    for capability in UInt64(0)..<64
+    where (bounding & ~wanted.capabilities[3]) >> capability & 1 == 1 {
       try call(.prctl, "prctl(PR_CAPBSET_DROP)", 24, capability)
     }
     if wanted.secureBits != 0 {

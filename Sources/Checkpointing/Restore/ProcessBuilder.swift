@@ -8,9 +8,11 @@ final class ProcessBuilder {
   let state: ProcessState
   let leader: TracedThread
   let restoration: Restoration
-  private var injector: CallInjector!
+  var injector: CallInjector!
   private(set) var threads: [TracedThread] = []
   private let memory: ProcessMemory
+  /// Where descriptions are until the descriptors have their numbers.
+  var received: [UInt32: UInt64] = [:]
 
   var id: ProcessID { leader.process }
 
@@ -170,6 +172,9 @@ final class ProcessBuilder {
     try call(.personality, "personality", UInt64(state.personality))
     try placeKernelPages()
     for area in state.areas where area.content != .kernel { try map(area) }
+    for area in state.neighboursApart {
+      try call(.madvise, "madvise", area.address, area.byteCount, area.otherDumpAdvice)
+    }
   }
 
   /// vvar and vdso where they were: the kernel maps them in one piece (arch/x86/entry/vdso/vma.c).
@@ -299,6 +304,8 @@ final class ProcessBuilder {
     try takeDirectories()
     try placeDescriptors()
     for thread in state.threads.dropFirst() { try makeThread(thread) }
+    try lockFiles()
+    try setOwners()
     try setSignalActions()
     try setTimers()
     try makeTimers()
@@ -344,6 +351,9 @@ final class ProcessBuilder {
   }
 
   private func setMemoryOptions() throws(CheckpointError) {
+    for area in state.neighboursApart {
+      try call(.madvise, "madvise", area.address, area.byteCount, area.dumpAdvice)
+    }
     for area in state.areas where area.wasWritable && area.protection & 2 == 0 {
       try call(.mprotect, "mprotect", area.address, area.byteCount, UInt64(area.protection))
     }
@@ -351,19 +361,19 @@ final class ProcessBuilder {
       // MLOCK_ONFAULT
       try want(
         .mlock2, [area.address, area.byteCount, area.flags.contains("lf") ? 1 : 0],
-        "memory at \(String(area.address, radix: 16))", "could not be locked")
+        "memory at \(String(area.address, radix: 16))", "it could not be locked")
     }
     let memory = state.memory
     if memory.lockedInFuture != 0 {
       try want(
-        .mlockall, [UInt64(memory.lockedInFuture)], "memory to come", "could not be locked")
+        .mlockall, [UInt64(memory.lockedInFuture)], "memory to come", "it could not be locked")
     }
     // PR_SET_THP_DISABLE: the lowest bit says whether, the others how.
     let huge = UInt64(memory.avoidsHugePages)
     try want(
-      .prctl, [41, huge & 1, huge & ~1, 0, 0], "PR_SET_THP_DISABLE", "could not be set")
+      .prctl, [41, huge & 1, huge & ~1, 0, 0], "PR_SET_THP_DISABLE", "it could not be set")
     if memory.mergesPages {
-      try want(.prctl, [67, 1, 0, 0, 0], "PR_SET_MEMORY_MERGE", "could not be set")
+      try want(.prctl, [67, 1, 0, 0, 0], "PR_SET_MEMORY_MERGE", "it could not be set")
     }
     for area in state.areas where area.flags.contains("sl") && area.content != .kernel {
       try call(.mseal, "mseal", area.address, area.byteCount, 0)
@@ -387,22 +397,6 @@ final class ProcessBuilder {
     }
     try call(.fchdir, "fchdir", try restoration.number(ofDirectory: state.workingDirectory))
     try call(.umask, "umask", UInt64(state.umask))
-  }
-
-  private func placeDescriptors() throws(CheckpointError) {
-    var next: UInt64 = 0
-    for descriptor in state.descriptors.sorted(by: { $0.number < $1.number }) {
-      guard descriptor.number >= 0, UInt64(descriptor.number) >= next else {
-        throw .malformed(.outOfRange(16))
-      }
-      let number = UInt64(descriptor.number)
-      if number > next { try call(.closeRange, "close_range", next, number - 1, 0) }
-      try call(
-        .dup3, "dup3", try restoration.number(ofDescription: descriptor.description), number,
-        descriptor.closesOnExec ? 0o2000000 : 0)
-      next = number + 1
-    }
-    try call(.closeRange, "close_range", next, UInt64(UInt32.max), 0)
   }
 
   private func makeThread(_ thread: ThreadState) throws(CheckpointError) {
@@ -569,6 +563,29 @@ extension AreaState {
   /// A private area that was writable once counts as memory of its own, also where it is read-only now; the
   /// kernel forgets that when it is protected before anything was written there.
   fileprivate var wasWritable: Bool { !isShared && flags.contains("ac") }
+}
+
+extension ProcessState {
+  /// Every second of areas that the kernel would make into one, though it had not: they were written before
+  /// they became alike. So they are told apart until they have been written again.
+  fileprivate var neighboursApart: [AreaState] {
+    var apart: [AreaState] = []
+    for (one, next) in zip(areas, areas.dropFirst())
+    where one.addresses.upperBound == next.address && one.content == .anonymous
+      && next.content == .anonymous && !one.isShared && !next.isShared && one.name == next.name
+      && one.protection == next.protection && one.flags == next.flags && !one.isDroppable
+      && apart.last?.address != one.address
+    {
+      apart.append(next)
+    }
+    return apart
+  }
+}
+
+extension AreaState {
+  /// MADV_DONTDUMP or MADV_DODUMP: what it has, and the other.
+  fileprivate var dumpAdvice: UInt64 { flags.contains("dd") ? 16 : 17 }
+  fileprivate var otherDumpAdvice: UInt64 { flags.contains("dd") ? 17 : 16 }
 }
 
 extension FixedWidthInteger {

@@ -35,12 +35,15 @@ final class Restoration {
   /// What could not be brought back as it was, though the tree can live without.
   private(set) var warnings: [Obstacle] = []
   private var pipes: [UInt64: Pipe] = [:]
-  private var opened: [OpenFile] = []
+  private var opened: [OpenFile?] = []
+  let unixSockets = UnixSocketTable()
+  private var terminals: [UInt32: RestoredTerminal] = [:]
+  private var passage: DescriptorPassage?
   private var mapped: [MappedFile: OpenFile] = [:]
   private var directories: [String: OpenFile] = [:]
   private(set) var objects: [RestoredObject] = []
   /// Below here are the numbers that processes of the tree use.
-  private let lowestNumber: Int32
+  private(set) var lowestNumber: Int32
 
   private struct MappedFile: Hashable {
     var path: String
@@ -57,7 +60,14 @@ final class Restoration {
   init(_ state: CheckpointState, _ options: RestoreOptions) throws(CheckpointError) {
     self.state = state
     self.options = options
-    lowestNumber = 64 + (state.processes.flatMap(\.descriptors).map(\.number).max() ?? 0)
+    Machine.allowManyDescriptors()
+    lowestNumber = state.processes.flatMap(\.descriptors).map(\.number).max() ?? 0
+    for description in state.descriptions {
+      lowestNumber = max(
+        lowestNumber, try Self.kind(of: description).numberLimit(description.detail, self))
+    }
+    guard lowestNumber < Self.numberLimit else { throw .malformed(.outOfRange(3)) }
+    lowestNumber += 64
     // Objects first: descriptors may be of the files that come back with them.
     for (index, object) in state.objects.enumerated() {
       let isWritten = state.processes.contains {
@@ -65,13 +75,58 @@ final class Restoration {
       }
       objects.append(try RestoredObject(object, isWritten: isWritten, self))
     }
-    for description in state.descriptions {
-      guard let kind = DescriptorKinds.kind(named: description.kind) else {
-        throw .inconsistent(.unknownKind(description.kind))
-      }
-      opened.append(try keep(try kind.reopen(description, self)))
-    }
     for process in state.processes where process.life != .zombie { try openPaths(of: process) }
+    for description in state.descriptions {
+      let kind = try Self.kind(of: description)
+      if kind.needsProcesses {
+        opened.append(nil)
+        if passage == nil {
+          passage = try about(nil) { () throws(SystemCallError) in
+            try DescriptorPassage(lowestNumber: lowestNumber)
+          }
+        }
+      } else {
+        try open(description, kind)
+      }
+    }
+  }
+
+  private func open(
+    _ description: DescriptionState, _ kind: any DescriptorKind.Type
+  ) throws(CheckpointError) {
+    var plain = description
+    // Only a process can ask for signals: one of those that it is about does so later.
+    plain.flags &= ~OpenFlags.signalling
+    let file = try keep(try kind.reopen(plain, self))
+    for lock in description.locks { try FileLocks.take(lock, file.descriptor) }
+    opened.append(file)
+  }
+
+  private static let numberLimit: Int32 = 1 << 20
+
+  private static func kind(
+    of description: DescriptionState
+  ) throws(CheckpointError) -> any DescriptorKind.Type {
+    guard let kind = DescriptorKinds.kind(named: description.kind) else {
+      throw .inconsistent(.unknownKind(description.kind))
+    }
+    return kind
+  }
+
+  /// Opens what has to do with processes, when they are there.
+  func openWithProcesses() throws(CheckpointError) {
+    for (index, description) in state.descriptions.enumerated() where opened[index] == nil {
+      opened[index] = try keep(try Self.kind(of: description).reopen(description, self))
+    }
+    for kind in DescriptorKinds.all { try kind.fill(self) }
+  }
+
+  /// The last steps, when the processes have everything.
+  func finish() throws(CheckpointError) {
+    for (index, description) in state.descriptions.enumerated() {
+      guard let file = opened[index] else { continue }
+      try Self.kind(of: description).finish(description, file.descriptor, self)
+    }
   }
 
   /// Under a number that the tree does not use.
@@ -108,11 +163,24 @@ final class Restoration {
     return path
   }
 
+  /// The terminal that one side of it describes.
+  func terminal(_ detail: PseudoTerminal.Detail) throws(CheckpointError) -> RestoredTerminal {
+    if let terminal = terminals[detail.index] { return terminal }
+    let terminal = try RestoredTerminal(detail, self)
+    terminals[detail.index] = terminal
+    return terminal
+  }
+
+  func terminal(numbered index: UInt32) -> RestoredTerminal? { terminals[index] }
+
   /// The pipe that has this number in the image.
-  func pipe(_ number: UInt64, capacity: UInt64) throws(CheckpointError) -> Pipe {
+  func pipe(
+    _ number: UInt64, capacity: UInt64, path: String
+  ) throws(CheckpointError) -> Pipe {
     if let pipe = pipes[number] { return pipe }
+    let size = Int(clamping: min(capacity, 1 << 20))
     let pipe = try about(nil) { () throws(SystemCallError) in
-      try Pipe(capacity: Int(clamping: min(capacity, 1 << 20)))
+      path.isEmpty ? try Pipe(capacity: size) : try Pipe(fifo: place(of: path), capacity: size)
     }
     pipes[number] = pipe
     return pipe
@@ -140,9 +208,34 @@ final class Restoration {
   /// Removes what would stay though the tree does not.
   func abandon() { for object in objects { object.abandon() } }
 
-  func number(ofDescription index: UInt32) throws(CheckpointError) -> UInt64 {
+  /// The number under which processes have inherited it; nil for what was opened after they were made.
+  func number(ofDescription index: UInt32) throws(CheckpointError) -> UInt64? {
     guard Int(index) < opened.count else { throw .inconsistent(.unknownDescription) }
-    return opened[Int(index)].number
+    if try Self.kind(of: state.descriptions[Int(index)]).needsProcesses { return nil }
+    return opened[Int(index)]?.number
+  }
+
+  /// Sends such a one to whoever receives next; returns the number of the socket to receive from.
+  func pass(description index: UInt32) throws(CheckpointError) -> UInt64 {
+    guard let passage, let file = opened[Int(index)] else {
+      throw .inconsistent(.unknownDescription)
+    }
+    try about(nil) { () throws(SystemCallError) in try passage.send(file.descriptor) }
+    return UInt64(passage.numberForChildren)
+  }
+
+  func description(_ index: UInt32) -> DescriptionState? {
+    Int(index) < state.descriptions.count ? state.descriptions[Int(index)] : nil
+  }
+
+  /// The first process that has it.
+  func firstHolder(of index: UInt32) -> Int32? {
+    state.processes.first { $0.descriptors.contains { $0.description == index } }?.id
+  }
+
+  func kind(ofDescription index: UInt32) throws(CheckpointError) -> any DescriptorKind.Type {
+    guard Int(index) < opened.count else { throw .inconsistent(.unknownDescription) }
+    return try Self.kind(of: state.descriptions[Int(index)])
   }
 
   /// The file behind a mapping.
@@ -211,7 +304,7 @@ final class Restoration {
     if area.isShared {
       // What is mapped shared is the file's own and may go on changing.
       warn(
-        process.id, area.name, "has changed since, and the process that maps it finds it so")
+        process.id, area.name, "it has changed since, and the process that maps it finds it so")
       return
     }
     throw .obstacles([

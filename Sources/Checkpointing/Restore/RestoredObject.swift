@@ -46,12 +46,9 @@ final class RestoredObject: Sendable {
       try file.descriptor.reopen(flags: 0)
     }
     forReading = try restoration.keep(reading)
-    if state.kind == .deletedFile {
-      try about(nil) { () throws(SystemCallError) in try Files.unlink(path) }
-    }
     undo = state.kind == .namedFile && !isThere ? .file(path) : nil
     // A file that some process has open for writing can't be anybody's program.
-    forWriting = isWritten || state.kind != .deletedFile ? file : nil
+    forWriting = isWritten || !state.hasNoName ? file : nil
   }
 
   // MARK: Making
@@ -65,7 +62,16 @@ final class RestoredObject: Sendable {
       case .memoryFile:
         return try OwnedDescriptor.memoryFile(
           name: state.name, byteCount: Int(state.byteCount))
-      case .namedFile, .deletedFile:
+      case .deletedFile:
+        let file = try withoutName(at: path)
+        try set(state, on: file)
+        return file
+      case .namelessFile:
+        let folder = FilePath(path).removingLastComponent().string
+        let file = try OwnedDescriptor.open(folder, flags: readWrite | temporary, permissions: 0o600)
+        try set(state, on: file)
+        return file
+      case .namedFile:
         let file = try OwnedDescriptor.open(
           path, flags: isThere ? readWrite : readWrite | createExclusively, permissions: 0o600)
         if isThere {
@@ -85,19 +91,39 @@ final class RestoredObject: Sendable {
       case .systemV: preconditionFailure("made otherwise")
       }
     } catch {
-      throw .obstacles([Obstacle(ProcessID(0), path, reason(for: error), remedy: remedy(for: error))])
+      throw .obstacles([
+        Obstacle(ProcessID(0), path, reason(for: error), remedy: remedy(for: error))
+      ])
     }
   }
 
+  /// A file that is removed at once, under the name that it had where that is free: /proc still shows it.
+  private static func withoutName(at path: String) throws(SystemCallError) -> OwnedDescriptor {
+    for attempt in 0..<100 {
+      let name = attempt == 0 ? path : "\(path).\(attempt)"
+      do throws(SystemCallError) {
+        let file = try OwnedDescriptor.open(
+          name, flags: readWrite | createExclusively, permissions: 0o600)
+        try Files.unlink(name)
+        return file
+      } catch  where error.errno == .fileExists {
+        continue
+      }
+    }
+    throw SystemCallError(call: "open", subject: path, errno: .fileExists)
+  }
+
   private static let readWrite: UInt32 = 2
+  /// O_TMPFILE
+  private static let temporary: UInt32 = 0o20200000
   /// O_CREAT | O_EXCL | O_NOFOLLOW
   private static let createExclusively: UInt32 = 0o100 | 0o200 | 0o400000
 
   private static func reason(for error: SystemCallError) -> String {
     switch error.errno {
-    case .resourceBusy: "is used by a process that is not of the tree"
-    case .fileExists: "was a file in memory or without a name, and now there is something else in its place"
-    default: "could not be made again: \(error)"
+    case .resourceBusy: "it is used by a process that is not of the tree"
+    case .fileExists: "it was a file in memory or without a name, and now there is something else in its place"
+    default: "it could not be made again: \(error)"
     }
   }
 
@@ -156,8 +182,8 @@ final class RestoredObject: Sendable {
         Obstacle(
           ProcessID(0), place,
           isTaken
-            ? "can't come back, as its number or key is another segment's"
-            : "could not be made again: \(error)",
+            ? "it can't come back, as its number or key is another segment's"
+            : "it could not be made again: \(error)",
           remedy: isTaken ? "see ipcs(1), and remove that one with ipcrm(1)" : "")
       ])
     }
@@ -238,9 +264,9 @@ final class RestoredObject: Sendable {
     try about(nil) { () throws(SystemCallError) in
       if state.isRemoved && state.kind == .systemV { try SystemVMemory.remove(state.id) }
       guard let file = try opened().file else { return }
-      if state.kind != .anonymous { try file.descriptor.set(permissions: state.permissions) }
+      if state.kind != .anonymous { try file.descriptor.setPermissions(state.permissions & 0o7777) }
       if state.kind == .memoryFile && state.seals != 0 { try file.descriptor.seal(state.seals) }
-      if state.kind == .namedFile || state.kind == .deletedFile {
+      if state.kind == .namedFile || state.hasNoName {
         try file.descriptor.set(modified: (state.seconds, state.nanoseconds))
       }
     }

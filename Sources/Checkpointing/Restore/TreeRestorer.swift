@@ -19,6 +19,7 @@ package final class TreeRestorer {
     restoration = try Restoration(state, options)
     do throws(CheckpointError) {
       try makeRoot()
+      try restoration.openWithProcesses()
       for builder in builders { try builder.layOutMemory() }
     } catch {
       abandon()
@@ -100,6 +101,7 @@ package final class TreeRestorer {
     let sessions = Set(restoration.state.processes.map(\.id))
     if leads || (isRoot && restoration.options.isDetached && !sessions.contains(state.session)) {
       try builder.startSession()
+      try builder.takeTerminal()
     }
     for child in children where !(leads && child.session != state.id && child.session != child.id) {
       try makeTree(child, try builder.makeChild(child))
@@ -139,7 +141,9 @@ package final class TreeRestorer {
       let group = builder.state.processGroup
       if ids.contains(group), builder.state.session != builder.state.id { try builder.joinGroup() }
     }
+    for builder in builders { try builder.setForegroundGroup() }
     for builder in builders { try builder.complete() }
+    try restoration.finish()
     for builder in builders { try builder.setRegisters() }
   }
 

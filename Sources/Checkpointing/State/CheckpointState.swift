@@ -47,6 +47,13 @@ package struct DescriptionState: FieldCoded, Equatable, Sendable {
   package var position: UInt64 = 0
   /// What the kind keeps of it.
   package var detail: [UInt8] = []
+  /// Who gets a signal when something happens (F_SETOWN_EX): 0 a thread, 1 a process, 2 a group; and its
+  /// number. Empty for nobody.
+  package var owner: [UInt64] = []
+  /// Which signal; 0 for the usual one.
+  package var ownerSignal: UInt32 = 0
+  /// Locks of flock(2) and of the open file description.
+  package var locks: [LockState] = []
 
   package init() {}
 
@@ -55,5 +62,34 @@ package struct DescriptionState: FieldCoded, Equatable, Sendable {
     try coder.field(2, &flags)
     try coder.field(3, &position)
     try coder.field(4, &detail)
+    try coder.field(5, &owner)
+    try coder.field(6, &ownerSignal)
+    try coder.field(7, &locks)
+  }
+}
+
+/// A lock on a file.
+package struct LockState: FieldCoded, Equatable, Sendable {
+  package enum Kind: UInt8, Sendable {
+    /// flock(2).
+    case whole = 0
+    /// fcntl(2), of the process or of the open file description.
+    case process = 1
+    case description = 2
+  }
+
+  package var kind = Kind.whole
+  package var isExclusive = false
+  /// First byte, and how many; 0 for all that follow.
+  package var start: UInt64 = 0
+  package var byteCount: UInt64 = 0
+
+  package init() {}
+
+  package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
+    try coder.field(1, &kind)
+    try coder.field(2, &isExclusive)
+    try coder.field(3, &start)
+    try coder.field(4, &byteCount)
   }
 }

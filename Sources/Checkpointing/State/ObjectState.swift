@@ -13,10 +13,12 @@ package struct ObjectState: FieldCoded, Equatable, Sendable {
     case deletedFile = 4
     /// A file in memory, such as those of shm_open(3), that has a name.
     case namedFile = 5
+    /// A file that never had a name (O_TMPFILE), and may get one yet.
+    case namelessFile = 6
   }
 
   package var byteCount: UInt64 = 0
-  /// A file's path; what memfd_create was told.
+  /// A file's path, of which only the folder counts where it never had a name; what memfd_create was told.
   package var name = ""
   package var kind = Kind.anonymous
   /// Permission bits of the file or segment, its owners, and when the file was modified.
@@ -34,6 +36,9 @@ package struct ObjectState: FieldCoded, Equatable, Sendable {
   package var isLocked = false
 
   package init() {}
+
+  /// Whether it is a file that no path leads to.
+  package var hasNoName: Bool { kind == .deletedFile || kind == .namelessFile }
 
   /// All of its pages.
   package var pages: Range<UInt64> { 0..<(byteCount + 4095) & ~4095 }

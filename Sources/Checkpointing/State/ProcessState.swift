@@ -45,6 +45,10 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
   package var isDumpable: UInt8 = 1
   package var parentDeathSignal: Int32 = 0
   package var isSubreaper = false
+  /// The number of the pseudoterminal of the tree that its session has, where the process leads the session.
+  package var terminal: UInt32?
+  /// The group that is in the foreground there.
+  package var foregroundGroup: Int32 = 0
 
   package init() {}
 
@@ -74,6 +78,8 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
     try coder.field(24, &isDumpable)
     try coder.field(25, &parentDeathSignal)
     try coder.field(26, &isSubreaper)
+    try coder.field(40, &terminal)
+    try coder.field(41, &foregroundGroup)
     try coder.field(27, &timers)
   }
 }
@@ -150,6 +156,8 @@ package struct DescriptorState: FieldCoded, Equatable, Sendable {
   /// The open file description, by its number in the checkpoint.
   package var description: UInt32 = 0
   package var closesOnExec = false
+  /// The process's own locks on the file (fcntl(2)).
+  package var locks: [LockState] = []
 
   package init() {}
 
@@ -157,5 +165,6 @@ package struct DescriptorState: FieldCoded, Equatable, Sendable {
     try coder.field(1, &number)
     try coder.field(2, &description)
     try coder.field(3, &closesOnExec)
+    try coder.field(4, &locks)
   }
 }

@@ -52,3 +52,12 @@ extension Files {
     return String(decoding: bytes.prefix(count), as: UTF8.self)
   }
 }
+
+extension DescriptorInfo {
+  /// A line that is a number, which may be padded.
+  package func number(_ key: String, radix: Int = 10) -> UInt64? {
+    line(key).flatMap { text in
+      UInt64(text.drop { $0 == " " }, radix: radix)
+    }
+  }
+}

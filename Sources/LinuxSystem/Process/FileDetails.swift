@@ -44,6 +44,8 @@ package struct FileDetails: Equatable, Sendable {
     }
   }
 
+  package var permissions: UInt32 { mode & 0o7777 }
+
   /// Major and minor number of a device node.
   package var nodeNumbers: (major: UInt32, minor: UInt32) {
     (clinux_major(node), clinux_minor(node))

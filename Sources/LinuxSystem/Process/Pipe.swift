@@ -14,25 +14,38 @@ package final class Pipe: Sendable {
     if let capacity { try writing.control(F_SETPIPE_SZ, capacity) }
   }
 
+  /// A FIFO that is there. What may be in it is taken out.
+  package init(fifo path: String, capacity: Int) throws(SystemCallError) {
+    writing = try OwnedDescriptor.open(path, flags: UInt32(O_RDWR | O_NONBLOCK))
+    guard try writing.details().kind == .pipe else {
+      throw SystemCallError(call: "open", subject: path, errno: .invalidArgument)
+    }
+    reading = try writing.reopen(flags: UInt32(O_RDONLY | O_NONBLOCK))
+    try writing.control(F_SETPIPE_SZ, capacity)
+    while try !reading.readPiece(limit: 1 << 16).isEmpty {}
+  }
+
   /// Writes what somebody shall find in it; it must fit.
-  package func fill(_ bytes: [UInt8]) throws(SystemCallError) {
-    try writing.control(F_SETFL, Int(O_NONBLOCK))
-    // Safe: bytes have no padding.
-    try writing.writeStream(unsafe bytes.span.bytes, range: 0..<bytes.count)
+  package func fill(_ pieces: [[UInt8]], inPackets: Bool) throws(SystemCallError) {
+    try writing.control(F_SETFL, Int(O_NONBLOCK) | (inPackets ? O_DIRECT : 0))
+    for bytes in pieces where !bytes.isEmpty {
+      // Safe: bytes have no padding.
+      try writing.writeStream(unsafe bytes.span.bytes, range: 0..<bytes.count)
+    }
     try writing.control(F_SETFL, 0)
   }
 
-  /// Takes so many bytes out of it.
-  func drain(_ count: Int) throws(SystemCallError) -> [UInt8] {
-    var buffer = AlignedBuffer(byteCount: max(count, 1))
-    var span = buffer.mutableBytes
+  /// Takes so many bytes out of it, in pieces as they come.
+  func drain(_ count: Int) throws(SystemCallError) -> [[UInt8]] {
+    var pieces: [[UInt8]] = []
     var done = 0
     while done < count {
-      let got = try reading.readStream(into: &span, range: done..<count)
-      if got == 0 { break }
-      done += got
+      let piece = try reading.readPiece(limit: count)
+      if piece.isEmpty { break }
+      done += piece.count
+      pieces.append(piece)
     }
-    return unsafe buffer.bytes.withUnsafeBytes { unsafe Array($0.prefix(done)) }
+    return pieces
   }
 
   /// A new open file description of one of its ends, or of both, as the access mode in the flags says.
@@ -43,23 +56,56 @@ package final class Pipe: Sendable {
   /// Copies what is in another pipe without taking it out.
   func copyContent(of other: borrowing OwnedDescriptor, limit: Int) throws(SystemCallError) -> Int {
     do throws(SystemCallError) {
-      return try kernelCall(
-        .tee, "tee", on: other.name, Int(other.descriptor), Int(writing.descriptor), limit,
-        Int(SPLICE_F_NONBLOCK))
+      return try copyContentOrFail(of: other, limit: limit)
     } catch  where error.errno == .resourceTemporarilyUnavailable {
       return 0
     }
+  }
+
+  /// 0 only if nobody can write any more.
+  func copyContentOrFail(
+    of other: borrowing OwnedDescriptor, limit: Int
+  ) throws(SystemCallError) -> Int {
+    try kernelCall(
+      .tee, "tee", on: other.name, Int(other.descriptor), Int(writing.descriptor), limit,
+      Int(SPLICE_F_NONBLOCK))
   }
 }
 
 extension OwnedDescriptor {
   /// What has been written to this pipe and not been read, left in it.
-  package borrowing func pipeContent(capacity: Int) throws(SystemCallError) -> [UInt8] {
+  package borrowing func pipeContent(capacity: Int) throws(SystemCallError) -> [[UInt8]] {
     let copy = try Pipe(capacity: capacity)
     let count = try copy.copyContent(of: self, limit: capacity)
     return try copy.drain(count)
   }
+
+  /// Whether nobody can write to it any more, and nothing is left in it.
+  package borrowing func isPipeWithoutWriters() throws(SystemCallError) -> Bool {
+    let copy = try Pipe()
+    do throws(SystemCallError) {
+      return try copy.copyContentOrFail(of: self, limit: 1) == 0
+    } catch  where error.errno == .resourceTemporarilyUnavailable {
+      return false
+    }
+  }
+
+  /// What one read(2) gives.
+  fileprivate borrowing func readPiece(limit: Int) throws(SystemCallError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: limit)
+    let (descriptor, name) = (descriptor, name)
+    do throws(SystemCallError) {
+      let count = try withAddress(of: &bytes) { (address) throws(SystemCallError) in
+        try kernelCall(.read, "read", on: name, Int(descriptor), address, limit)
+      }
+      return Array(bytes.prefix(count))
+    } catch  where error.errno == .resourceTemporarilyUnavailable {
+      return []
+    }
+  }
 }
+
+private let O_DIRECT = 0o40000
 
 private let F_SETPIPE_SZ: Int32 = 1031
 private let SPLICE_F_NONBLOCK: Int32 = 2

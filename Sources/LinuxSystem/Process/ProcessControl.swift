@@ -19,9 +19,16 @@ extension ProcessID {
   }
 
   /// A descriptor for the process itself, whatever its number will mean later.
-  package func openDescriptor() throws(SystemCallError) -> OwnedDescriptor {
-    let descriptor = try kernelCall(.pidfdOpen, "pidfd_open", on: "process \(self)", Int(number), 0)
+  package func openDescriptor(flags: Int = 0) throws(SystemCallError) -> OwnedDescriptor {
+    let descriptor = try kernelCall(
+      .pidfdOpen, "pidfd_open", on: "process \(self)", Int(number), flags)
     return OwnedDescriptor(owning: CInt(descriptor), name: "process \(self)")
+  }
+
+  /// Waits for the end of a child.
+  package func waitForEnd() throws(SystemCallError) {
+    // __WALL
+    try kernelCall(.wait4, "wait4", on: "process \(self)", Int(number), 0, 0x4000_0000)
   }
 
   /// struct sched_attr of a thread.

@@ -1,0 +1,194 @@
+import BinaryCodec
+import LinuxSystem
+import SystemPackage
+
+/// A TCP socket that is not connected, or a UDP socket; of IPv4 or IPv6.
+enum InternetSocket: DescriptorKind {
+  static let name = "internet"
+
+  struct Detail: FieldCoded, Equatable {
+    /// AF_INET or AF_INET6, SOCK_STREAM or SOCK_DGRAM.
+    var family: Int32 = 0
+    var type: Int32 = 0
+    /// `struct sockaddr_in` or `_in6`; the peer's for a UDP socket that has one.
+    var address: [UInt8] = []
+    var peerAddress: [UInt8] = []
+    var isListening = false
+    var backlog: UInt32 = 0
+    var options = SocketOptions()
+    /// SO_REUSEADDR and SO_REUSEPORT, which the binding of others may need otherwise.
+    var reusesAddress: UInt32 = 0
+    var reusesPort: UInt32 = 0
+    /// Datagrams that nobody had received: they are lost, as datagrams may be.
+    var lostDatagrams = false
+
+    mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
+      try coder.field(1, &family)
+      try coder.field(2, &type)
+      try coder.field(3, &address)
+      try coder.field(4, &peerAddress)
+      try coder.field(5, &isListening)
+      try coder.field(6, &backlog)
+      try coder.field(7, &options)
+      try coder.field(8, &reusesAddress)
+      try coder.field(9, &reusesPort)
+      try coder.field(10, &lostDatagrams)
+      guard address.count <= 28, peerAddress.count <= 28 else { throw .outOfRange(3) }
+    }
+
+    /// Bytes 2 and 3 of an address.
+    var hasPort: Bool { address.count >= 4 && (address[2] != 0 || address[3] != 0) }
+    var hasHost: Bool {
+      let host = family == version4 ? 4..<8 : 8..<24
+      return address.count >= host.upperBound && address[host].contains { $0 != 0 }
+    }
+  }
+
+  static let version4: Int32 = 2
+  static let version6: Int32 = 10
+  private static let stream: Int32 = 1
+  private static let datagram: Int32 = 2
+  /// SO_REUSEADDR, SO_REUSEPORT
+  private static let reuseAddress: Int32 = 2
+  private static let reusePort: Int32 = 15
+
+  static func recognises(_ seen: SeenDescriptor) -> Bool {
+    guard seen.details.kind == .socket, let family = seen.socketFamily else { return false }
+    return family == version4 || family == version6
+  }
+
+  /// Options by their levels: those of sockets, IP (0), IPv6 (41), TCP (6), UDP (17). The numbers are those
+  /// of linux/in.h, in6.h, tcp.h and udp.h.
+  private static func options(_ family: Int32, _ type: Int32) -> [(level: Int32, numbers: [Int32])]
+  {
+    var known: [(level: Int32, numbers: [Int32])] = [
+      (1, SocketOptions.general + [42, 45, 47, 49, 73]),
+      // TOS, TTL, PKTINFO, MTU_DISCOVER, RECVERR, RECVTTL, RECVTOS, FREEBIND, TRANSPARENT, RECVORIGDSTADDR,
+      // MINTTL, BIND_ADDRESS_NO_PORT, MULTICAST_TTL, MULTICAST_LOOP, MULTICAST_ALL
+      (0, [1, 2, 8, 10, 11, 12, 13, 15, 19, 20, 21, 24, 33, 34, 49]),
+    ]
+    if family == version6 {
+      // UNICAST_HOPS, MULTICAST_IF, MULTICAST_HOPS, MULTICAST_LOOP, MTU_DISCOVER, RECVERR, V6ONLY,
+      // RECVPKTINFO, RECVHOPLIMIT, DONTFRAG, RECVTCLASS, TCLASS, TRANSPARENT, FREEBIND
+      known.append((41, [16, 17, 18, 19, 23, 25, 26, 49, 51, 62, 66, 67, 75, 78]))
+    }
+    if type == stream {
+      // NODELAY, CORK, KEEPIDLE, KEEPINTVL, KEEPCNT, SYNCNT, LINGER2, DEFER_ACCEPT, WINDOW_CLAMP,
+      // CONGESTION, USER_TIMEOUT, FASTOPEN, NOTSENT_LOWAT, SAVE_SYN, INQ
+      known.append((6, [1, 3, 4, 5, 6, 7, 8, 9, 10, 13, 18, 23, 25, 27, 36]))
+    } else {
+      // NO_CHECK6_TX, NO_CHECK6_RX, SEGMENT, GRO
+      known.append((17, [101, 102, 103, 104]))
+    }
+    return known
+  }
+
+  static func detail(
+    of seen: SeenDescriptor, _ tree: TreeCapture
+  ) throws(CheckpointError) -> [UInt8] {
+    var detail = Detail()
+    detail.family = seen.socketFamily ?? 0
+    var kind: UInt32 = 0
+    var state: [UInt8] = []
+    try about(seen.process) { () throws(SystemCallError) in
+      detail.type = Int32(bitPattern: try seen.copy.number(ofOption: 3))
+      kind = try seen.copy.number(ofOption: 38)
+      detail.reusesAddress = try seen.copy.number(ofOption: reuseAddress)
+      detail.reusesPort = try seen.copy.number(ofOption: reusePort)
+      detail.address = try seen.copy.ownAddress()
+      detail.peerAddress = try seen.copy.peerAddress() ?? []
+      state = try seen.copy.option(6, 11, limit: 64) ?? []  // TCP_INFO
+    }
+    switch (detail.type, kind) {
+    case (stream, 6): try lookAtConnection(seen, &detail, state)
+    case (datagram, 17): try lookAtDatagrams(seen, &detail)
+    default: throw seen.obstacle("it is a socket of protocol \(kind), which can't be saved")
+    }
+    detail.options = try SocketOptions(of: seen, options(detail.family, detail.type))
+    return detail.encoded()
+  }
+
+  private static func lookAtConnection(
+    _ seen: SeenDescriptor, _ detail: inout Detail, _ information: [UInt8]
+  ) throws(CheckpointError) {
+    guard information.count >= 32 else { throw seen.obstacle("the kernel does not tell its state") }
+    let (closed, listening): (UInt8, UInt8) = (7, 10)  // TCP_CLOSE, TCP_LISTEN
+    if information[0] == listening {
+      detail.isListening = true
+      // tcpi_unacked and tcpi_sacked: who waits, and how many may
+      let counts = [24, 28].map { start in
+        information[start..<start + 4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+      }
+      detail.backlog = counts[1]
+      if counts[0] > 0 {
+        throw seen.passingObstacle("connections wait to be accepted")
+      }
+    } else if information[0] != closed || !detail.peerAddress.isEmpty {
+      throw seen.obstacle(
+        "it is an established TCP connection", remedy: "let the program close it first")
+    }
+    let layer = try about(seen.process) { () throws(SystemCallError) in try seen.copy.option(6, 31)
+    }
+    if let layer, !layer.isEmpty { throw seen.obstacle("it has an upper layer protocol such as TLS") }
+  }
+
+  private static func lookAtDatagrams(
+    _ seen: SeenDescriptor, _ detail: inout Detail
+  ) throws(CheckpointError) {
+    let (corked, tunnel) = try about(seen.process) { () throws(SystemCallError) in
+      (try seen.copy.number(ofOption: 1, level: 17), try seen.copy.number(ofOption: 100, level: 17))
+    }
+    if corked != 0 { throw seen.obstacle("it has a datagram that is not complete (UDP_CORK)") }
+    if tunnel != 0 { throw seen.obstacle("it carries a tunnel of the kernel (UDP_ENCAP)") }
+    detail.lostDatagrams = try about(seen.process) { () throws(SystemCallError) in
+      try seen.copy.readyEvents(1) & 1 != 0
+    }
+  }
+
+  static func reopen(
+    _ state: DescriptionState, _ restoration: Restoration
+  ) throws(CheckpointError) -> OwnedDescriptor {
+    let detail = try restoration.decode(Detail.self, state.detail)
+    guard [version4, version6].contains(detail.family), [stream, datagram].contains(detail.type)
+    else { throw .malformed(.outOfRange(1)) }
+    if detail.lostDatagrams {
+      restoration.warn(0, "a UDP socket", "had datagrams that were not received; they are lost")
+    }
+    do throws(SystemCallError) {
+      return try make(detail, state.flags)
+    } catch {
+      guard error.errno == .addressInUse || error.errno == .addressNotAvailable else {
+        throw .system(error, process: nil)
+      }
+      throw .obstacles([
+        Obstacle(
+          ProcessID(0), place(of: detail),
+          error.errno == .addressInUse
+            ? "it is in use by another process" : "it is no address of this machine")
+      ])
+    }
+  }
+
+  private static func make(
+    _ detail: Detail, _ flags: UInt32
+  ) throws(SystemCallError) -> OwnedDescriptor {
+    let socket = try OwnedDescriptor.makeSocket(
+      family: detail.family, type: detail.type, protocol: 0)
+    try detail.options.set(on: socket)
+    // Connections that have ended linger, and must not be in the way.
+    try socket.setOption(
+      reuseAddress, to: detail.type == stream ? 1 : detail.reusesAddress)
+    if detail.reusesPort != 0 { try socket.setOption(reusePort, to: 1) }
+    if detail.hasPort || detail.hasHost { try socket.bind(to: detail.address) }
+    if detail.isListening { try socket.listen(backlog: Int32(clamping: detail.backlog)) }
+    if !detail.peerAddress.isEmpty { try socket.connect(to: detail.peerAddress) }
+    try socket.setOption(reuseAddress, to: detail.reusesAddress)
+    try socket.control(4, Int(flags))  // F_SETFL
+    return socket
+  }
+
+  private static func place(of detail: Detail) -> String {
+    let port = detail.address.count >= 4 ? Int(detail.address[2]) << 8 | Int(detail.address[3]) : 0
+    return "\(detail.type == stream ? "TCP" : "UDP") port \(port)"
+  }
+}

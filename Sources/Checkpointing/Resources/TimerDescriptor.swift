@@ -1,0 +1,114 @@
+import BinaryCodec
+import LinuxSystem
+
+/// timerfd_create(2). Time that passes while the processes are not there does not count, but for timers that
+/// wait for a time of day.
+enum TimerDescriptor: DescriptorKind {
+  static let name = "timerfd"
+
+  struct Detail: FieldCoded, Equatable {
+    /// CLOCK_ number.
+    var clock: Int32 = 0
+    /// Flags of timerfd_settime(2).
+    var flags: UInt32 = 0
+    /// How often it has run out since somebody read it.
+    var ticks: UInt64 = 0
+    /// Seconds and nanoseconds of the interval, and until it runs out next; both 0 when it stands still.
+    var interval: [UInt64] = []
+    var remaining: [UInt64] = []
+    /// When it runs out by the clock, in nanoseconds; for clocks of the time of day.
+    var expiry: Int64 = 0
+
+    mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
+      try coder.field(1, &clock)
+      try coder.field(2, &flags)
+      try coder.field(3, &ticks)
+      try coder.field(4, &interval)
+      try coder.field(5, &remaining)
+      try coder.field(6, &expiry)
+    }
+  }
+
+  static func recognises(_ seen: SeenDescriptor) -> Bool {
+    seen.info.link == "anon_inode:[timerfd]"
+  }
+
+  static func detail(
+    of seen: SeenDescriptor, _ tree: TreeCapture
+  ) throws(CheckpointError) -> [UInt8] {
+    let info = seen.info
+    guard let clock = info.number("clockid"), let ticks = info.number("ticks"),
+      let flags = info.number("settime flags", radix: 8)
+    else { throw seen.obstacle("this kernel does not tell how it is set") }
+    var detail = Detail()
+    detail.clock = Int32(truncatingIfNeeded: clock)
+    detail.flags = UInt32(truncatingIfNeeded: flags)
+    detail.ticks = ticks
+    detail.interval = pair(info.line("it_interval"))
+    detail.remaining = pair(info.line("it_value"))
+    if detail.remaining == [0, 0] && detail.interval != [0, 0] {
+      // It has run out, and stands until somebody reads it; only the timer itself knows its phase.
+      let words = try about(seen.process) { () throws(SystemCallError) in try seen.copy.timerValue()
+      }
+      detail.remaining = Array(words[2...])
+      let again = try about(seen.process) { () throws(SystemCallError) in
+        try DescriptorInfo(info.number, of: seen.process)
+      }
+      detail.ticks = again.number("ticks") ?? ticks
+    }
+    if detail.isOfTimeOfDay {
+      detail.expiry =
+        Machine.nanoseconds(ofClock: 0)
+        + Int64(clamping: detail.remaining[0]) * 1_000_000_000
+        + Int64(clamping: detail.remaining[1])
+    }
+    return detail.encoded()
+  }
+
+  /// From `(1, 500)`.
+  private static func pair(_ text: String?) -> [UInt64] {
+    let numbers = (text ?? "").split { !$0.isNumber }.compactMap { UInt64($0) }
+    return numbers.count == 2 ? numbers : [0, 0]
+  }
+
+  static func reopen(
+    _ state: DescriptionState, _ restoration: Restoration
+  ) throws(CheckpointError) -> OwnedDescriptor {
+    let detail = try restoration.decode(Detail.self, state.detail)
+    return try about(nil) { () throws(SystemCallError) in
+      try OwnedDescriptor.timer(
+        clock: detail.clock, flags: state.flags & OpenFlags.nonBlocking)
+    }
+  }
+
+  /// Time runs from here on.
+  static func finish(
+    _ state: DescriptionState, _ file: borrowing OwnedDescriptor, _ restoration: Restoration
+  ) throws(CheckpointError) {
+    let detail = try restoration.decode(Detail.self, state.detail)
+    guard detail.interval.count == 2, detail.remaining.count == 2,
+      detail.remaining[0] < 1 << 33, detail.remaining[1] < 1_000_000_000
+    else { throw .malformed(.outOfRange(5)) }
+    try about(nil) { () throws(SystemCallError) in
+      if detail.remaining != [0, 0] {
+        try file.setTimer(detail.interval + detail.valueToSet, flags: detail.flags)
+      }
+      if detail.ticks > 0 { try file.setTimerTicks(detail.ticks) }
+    }
+  }
+}
+
+extension TimerDescriptor.Detail {
+  fileprivate var isAbsolute: Bool { flags & 1 != 0 }  // TFD_TIMER_ABSTIME
+  /// Set to a time of CLOCK_REALTIME or CLOCK_REALTIME_ALARM.
+  fileprivate var isOfTimeOfDay: Bool { isAbsolute && (clock == 0 || clock == 8) }
+
+  /// As timerfd_settime(2) wants it now.
+  fileprivate var valueToSet: [UInt64] {
+    if !isAbsolute { return remaining }
+    let left = Int64(clamping: remaining[0]) * 1_000_000_000 + Int64(clamping: remaining[1])
+    // Its clock may begin anew with the machine, but a time of day stays what it is.
+    let time = isOfTimeOfDay ? expiry : Machine.nanoseconds(ofClock: clock) + left
+    return [UInt64(max(time, 1) / 1_000_000_000), UInt64(max(time, 1) % 1_000_000_000)]
+  }
+}

@@ -1,0 +1,27 @@
+/// Calls that make descriptors and set what belongs to them.
+extension KernelCall {
+  #if arch(x86_64)
+    package static let socket = KernelCall(rawValue: 41)
+    package static let connect = KernelCall(rawValue: 42)
+    package static let sendmsg = KernelCall(rawValue: 46)
+    package static let shutdown = KernelCall(rawValue: 48)
+    package static let bind = KernelCall(rawValue: 49)
+    package static let listen = KernelCall(rawValue: 50)
+    package static let getsockname = KernelCall(rawValue: 51)
+    package static let getpeername = KernelCall(rawValue: 52)
+    package static let socketpair = KernelCall(rawValue: 53)
+    package static let setsockopt = KernelCall(rawValue: 54)
+    package static let getsockopt = KernelCall(rawValue: 55)
+    package static let flock = KernelCall(rawValue: 73)
+    package static let unlink = KernelCall(rawValue: 87)
+    package static let inotifyAddWatch = KernelCall(rawValue: 254)
+    package static let inotifyRmWatch = KernelCall(rawValue: 255)
+    package static let timerfdCreate = KernelCall(rawValue: 283)
+    package static let timerfdGettime = KernelCall(rawValue: 287)
+    package static let signalfd4 = KernelCall(rawValue: 289)
+    package static let eventfd2 = KernelCall(rawValue: 290)
+    package static let epollCreate1 = KernelCall(rawValue: 291)
+    package static let inotifyInit1 = KernelCall(rawValue: 294)
+    package static let openByHandleAt = KernelCall(rawValue: 304)
+  #endif
+}
