@@ -348,6 +348,21 @@ import Testing
     #expect(run.output.hasSuffix("ended with 11\n"), run.remark)
   }
 
+  @Test func `descendants may come and go while the tree is stopped`() throws {
+    let bench = try Workbench()
+    let program = try StartedProgram(
+      "bash",
+      ["-c", "for i in {1..3000}; do /bin/true; done | cat; while :; do /bin/true; done"],
+      output: bench.folder.path("output"))
+    Machine.sleep(seconds: 0.2)
+    for _ in 0..<30 { try bench.ftool("checkpoint save \(program.id) -f -o a.ftc") }
+    try program.killTree()
+    try bench.ftool("checkpoint restore --detach --stopped a.ftc")
+    // It leads its session again, and is no child of this process.
+    _ = try bench.shell("pkill -KILL -s \(program.id)")
+    #expect(waitForEnd(of: program.id))
+  }
+
   @Test func `of a damaged image nothing is left`() throws {
     let bench = try Workbench()
     let program = try start(bench)

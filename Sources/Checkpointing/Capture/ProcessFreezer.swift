@@ -49,22 +49,43 @@ final class ProcessFreezer {
   private func stopNewcomers() throws(CheckpointError) -> Bool {
     var found = false
     for id in try tree() {
-      let process = try self.process(id)
-      if process.isZombie { continue }
-      var newcomers: [TracedThread] = []
-      for thread in try about(id, { () throws(SystemCallError) in try id.threads() })
-      where !stopped.contains(thread) {
-        guard let traced = try seize(thread, of: id) else { continue }
-        newcomers.append(traced)
-        process.threads.append(traced)
-        stopped.insert(thread)
+      do throws(CheckpointError) {
+        found = try stopNewcomers(of: id) || found
+      } catch {
+        // A descendant that ended before it stood still is a zombie in the next round, or nobody.
+        guard case .vanished(id) = error, id != root else { throw error }
+        forget(id)
+        found = true
       }
-      for thread in newcomers { try bringToStop(thread, of: process) }
-      process.threads.removeAll { !$0.isAttached }
-      process.threads.sort { ($0.id == id ? 0 : 1, $0.id) < ($1.id == id ? 0 : 1, $1.id) }
-      found = found || !newcomers.isEmpty
     }
     return found
+  }
+
+  private func forget(_ id: ProcessID) {
+    for process in processes where process.id == id {
+      for thread in process.threads {
+        stopped.remove(thread.id)
+        if thread.isAttached, thread.isStopped { try? thread.detach() }
+      }
+    }
+    processes.removeAll { $0.id == id }
+  }
+
+  private func stopNewcomers(of id: ProcessID) throws(CheckpointError) -> Bool {
+    let process = try self.process(id)
+    if process.isZombie { return false }
+    var newcomers: [TracedThread] = []
+    for thread in try about(id, { () throws(SystemCallError) in try id.threads() })
+    where !stopped.contains(thread) {
+      guard let traced = try seize(thread, of: id) else { continue }
+      newcomers.append(traced)
+      process.threads.append(traced)
+      stopped.insert(thread)
+    }
+    for thread in newcomers { try bringToStop(thread, of: process) }
+    process.threads.removeAll { !$0.isAttached }
+    process.threads.sort { ($0.id == id ? 0 : 1, $0.id) < ($1.id == id ? 0 : 1, $1.id) }
+    return !newcomers.isEmpty
   }
 
   /// All processes there are now, parents first.
@@ -103,8 +124,12 @@ final class ProcessFreezer {
       try traced.interrupt()
       return traced
     } catch {
-      if error.errno == .noSuchProcess && thread != process { return nil }
-      if error.errno == .noSuchProcess { throw .vanished(process) }
+      // One that has just ended may not be seized any more; the kernel says so with the one or the other.
+      let state = (try? ProcessStatus(of: thread))?.state ?? "X"
+      if error.errno == .noSuchProcess || state == "Z" || state == "X" {
+        if thread != process { return nil }
+        throw .vanished(process)
+      }
       throw .system(error, process: process)
     }
   }
