@@ -16,7 +16,8 @@ package enum Machine {
   /// Whether all memory gets huge pages, not only what asks for them.
   package static let usesHugePages: Bool = {
     let path = "/sys/kernel/mm/transparent_hugepage/enabled"
-    return String(decoding: (try? Files.contents(of: path)) ?? [], as: UTF8.self).contains("[always]")
+    return String(decoding: (try? Files.contents(of: path)) ?? [], as: UTF8.self).contains(
+      "[always]")
   }()
 
   /// The machine's name without its domain, as mdadm writes it into arrays.

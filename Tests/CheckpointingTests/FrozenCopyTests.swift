@@ -61,7 +61,8 @@ import Testing
       let gibibytes = Double(byteCount) / Double(1 << 30)
       let all = (end - start) / .milliseconds(1) / gibibytes
       let copying = (end - captured) / .milliseconds(1) / gibibytes
-      print("\(kind == "h" ? "huge" : "small") pages: frozen \(all) ms a GiB, \(copying) of it to copy")
+      print(
+        "\(kind == "h" ? "huge" : "small") pages: frozen \(all) ms a GiB, \(copying) of it to copy")
     }
     _ = try scratch.file("end", [])
     #expect(try child.wait() == 0)

@@ -85,7 +85,8 @@ import Testing
   /// What shows of an area but for what it is by chance.
   private static func looks(_ area: MemoryArea) -> String {
     let flags = area.flags.subtracting(["sd", "??"]).sorted().joined(separator: " ")
-    return "\(String(area.addresses.lowerBound, radix: 16))-\(String(area.addresses.upperBound, radix: 16)) "
+    return
+      "\(String(area.addresses.lowerBound, radix: 16))-\(String(area.addresses.upperBound, radix: 16)) "
       + "\(area.protection.rawValue) \(area.isShared) \(area.fileOffset) \(area.name) \(flags)"
   }
 
@@ -98,7 +99,8 @@ import Testing
     try child.killTree()
     let start = ContinuousClock.now
     try trip.restore()
-    print("\(kind == "h" ? "huge" : "small") pages: 256 MiB restored in \(ContinuousClock.now - start)")
+    print(
+      "\(kind == "h" ? "huge" : "small") pages: 256 MiB restored in \(ContinuousClock.now - start)")
     let text = String(
       decoding: try Files.contents(of: "\(child.id.folder)/smaps_rollup"), as: UTF8.self)
     let huge = text.split(separator: "\n").first { $0.hasPrefix("AnonHugePages:") }

@@ -44,7 +44,8 @@ final class FrozenTree {
       // A filter might end the process for a call that it never made.
       guard capture.process.status.numbers("Seccomp").first ?? 0 == 0 else {
         throw .obstacles([
-          Obstacle(ProcessID(process.id), "its copy", "it can't be made by a process with seccomp filters")
+          Obstacle(
+            ProcessID(process.id), "its copy", "it can't be made by a process with seccomp filters")
         ])
       }
       let number = state.space(ofProcess: index)

@@ -34,7 +34,9 @@ final class ObjectContent: MemorySource {
   func runs(byteCount: UInt64) -> [Range<UInt64>] {
     guard let file else {
       var runs: [Range<UInt64>] = []
-      for run in mappings.withLock({ $0 }).map(\.offsets).sorted(by: { $0.lowerBound < $1.lowerBound }) {
+      for run in mappings.withLock({ $0 }).map(\.offsets).sorted(by: {
+        $0.lowerBound < $1.lowerBound
+      }) {
         let start = max(run.lowerBound, runs.last?.upperBound ?? 0)
         let end = min(run.upperBound, (byteCount + 4095) & ~4095)
         if start < end { runs.append(start..<end) }

@@ -151,7 +151,8 @@ final class SharedObjects {
     guard theirs == ours else {
       throw .obstacles([
         Obstacle(
-          process, "System V shared memory \(state.id)", "it is in another IPC namespace than this one")
+          process, "System V shared memory \(state.id)",
+          "it is in another IPC namespace than this one")
       ])
     }
     let id = state.id

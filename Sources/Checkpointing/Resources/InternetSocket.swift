@@ -129,7 +129,9 @@ enum InternetSocket: DescriptorKind {
     }
     let layer = try about(seen.process) { () throws(SystemCallError) in try seen.copy.option(6, 31)
     }
-    if let layer, !layer.isEmpty { throw seen.obstacle("it has an upper layer protocol such as TLS") }
+    if let layer, !layer.isEmpty {
+      throw seen.obstacle("it has an upper layer protocol such as TLS")
+    }
   }
 
   private static func lookAtDatagrams(

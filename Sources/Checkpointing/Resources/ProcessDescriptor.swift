@@ -26,7 +26,9 @@ enum ProcessDescriptor: DescriptorKind {
     guard let line = seen.info.line("Pid"), let number = Int32(line) else {
       throw seen.obstacle("this kernel does not tell which process it stands for")
     }
-    if seen.info.flags & thread != 0 { throw seen.obstacle("it stands for a thread (PIDFD_THREAD)") }
+    if seen.info.flags & thread != 0 {
+      throw seen.obstacle("it stands for a thread (PIDFD_THREAD)")
+    }
     var detail = Detail()
     detail.process = max(number, 0)
     if number > 0, !tree.captures.contains(where: { $0.process.id.number == number }) {

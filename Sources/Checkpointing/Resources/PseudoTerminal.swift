@@ -233,7 +233,8 @@ final class RestoredTerminal {
     }
     if index != detail.index {
       restoration.warn(
-        0, "/dev/pts/\(detail.index)", "it is somebody else's now; the terminal is /dev/pts/\(index)")
+        0, "/dev/pts/\(detail.index)",
+        "it is somebody else's now; the terminal is /dev/pts/\(index)")
     }
     let lowest = restoration.lowestNumber
     let box = made

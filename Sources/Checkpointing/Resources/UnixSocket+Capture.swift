@@ -40,7 +40,9 @@ extension UnixSocket {
     of address: [UInt8], _ seen: SeenDescriptor
   ) throws(CheckpointError) -> SocketFile? {
     guard let path = path(of: address) else { return nil }
-    guard path.hasPrefix("/") else { throw seen.obstacle("it is bound to the relative path \(path)") }
+    guard path.hasPrefix("/") else {
+      throw seen.obstacle("it is bound to the relative path \(path)")
+    }
     guard let found = try? OwnedDescriptor.open(path, flags: OpenFlags.pathOnly).details(),
       found.kind == .socket
     else { return nil }

@@ -68,7 +68,8 @@ final class RestoredObject: Sendable {
         return file
       case .namelessFile:
         let folder = FilePath(path).removingLastComponent().string
-        let file = try OwnedDescriptor.open(folder, flags: readWrite | temporary, permissions: 0o600)
+        let file = try OwnedDescriptor.open(
+          folder, flags: readWrite | temporary, permissions: 0o600)
         try set(state, on: file)
         return file
       case .namedFile:
@@ -91,7 +92,9 @@ final class RestoredObject: Sendable {
       case .systemV: preconditionFailure("made otherwise")
       }
     } catch {
-      throw .obstacles([Obstacle(ProcessID(0), path, reason(for: error), remedy: remedy(for: error))])
+      throw .obstacles([
+        Obstacle(ProcessID(0), path, reason(for: error), remedy: remedy(for: error))
+      ])
     }
   }
 
@@ -120,7 +123,8 @@ final class RestoredObject: Sendable {
   private static func reason(for error: SystemCallError) -> String {
     switch error.errno {
     case .resourceBusy: "it is used by a process that is not of the tree"
-    case .fileExists: "it was a file in memory or without a name, and now there is something else in its place"
+    case .fileExists:
+      "it was a file in memory or without a name, and now there is something else in its place"
     default: "it could not be made again: \(error)"
     }
   }

@@ -105,7 +105,8 @@ package final class OwnSharedMapping: Sendable {
   }
 
   deinit {
-    _ = try? isSystemV
+    _ =
+      try? isSystemV
       ? kernelCall(.shmdt, "shmdt", on: "shared memory", Int(address))
       : kernelCall(.munmap, "munmap", on: "shared memory", Int(address), Int(byteCount))
   }
