@@ -97,6 +97,18 @@ import Testing
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
   }
 
+  @Test func `a member that is not given leaves its place though it could be read`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    try bench.folder.sparseFile("new.img", byteCount: 6 << 20)
+    let left = try Files.contents(of: bench.folder.path("m1.img"), limit: 64 << 20)
+    let run = try bench.ftool(
+      "raid rebuild m0.img m2.img --member m1.img --onto new.img -y")
+    #expect(run.output.hasPrefix("rebuilt new.img in slot 1: "), run.remark)
+    #expect(try Files.contents(of: bench.folder.path("m1.img"), limit: 64 << 20) == left)
+    #expect(try bench.ftool("raid read m0.img new.img --length \(bytes.count)").bytes == bytes)
+  }
+
   @Test func `a lost member is rebuilt onto a new one`() throws {
     let bench = try Workbench()
     let bytes = try bench.makeFilledArray()

@@ -39,7 +39,8 @@ package struct RaidRebuild: Verb {
   package func perform(_ context: CommandContext) throws -> ExitStatus {
     let session = try change.open(operand, context) {
       $0.expectsOneMissing = member != nil || onto != nil
-      $0.mentioned = [member, onto].compactMap { $0 }
+      // Whose place another one takes need not be there, and is left alone if it is.
+      $0.mentioned = [onto ?? member].compactMap { $0 }
     }
     let work = try RebuildWork(session, member: member, onto: onto, change.write, context)
     if change.write.dryRun {
