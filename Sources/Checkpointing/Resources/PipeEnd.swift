@@ -1,5 +1,4 @@
 import BinaryCodec
-import Glibc
 import LinuxSystem
 
 /// One end of a pipe or FIFO, with what is still in it.
@@ -44,8 +43,8 @@ enum PipeEnd: DescriptorKind {
     detail.capacity = try about(seen.process) { () throws(SystemCallError) in
       UInt64(try seen.copy.control(F_GETPIPE_SZ))
     }
-    let isKept = others.contains { $0.state.flags & OpenFlags.accessMode != UInt32(O_WRONLY) }
-    if seen.info.flags & OpenFlags.accessMode != UInt32(O_WRONLY), !isKept {
+    let isKept = others.contains { $0.state.flags & OpenFlags.accessMode != OpenFlags.writeOnly }
+    if seen.info.flags & OpenFlags.accessMode != OpenFlags.writeOnly, !isKept {
       detail.content = try about(seen.process) { () throws(SystemCallError) in
         try seen.copy.pipeContent(capacity: Int(detail.capacity))
       }
@@ -63,11 +62,11 @@ enum PipeEnd: DescriptorKind {
       }
       let mode = end.state.flags & OpenFlags.accessMode
       let hasPeer = same.contains { $0.state.flags & OpenFlags.accessMode != mode }
-      if hasPeer || mode == UInt32(O_RDWR) { continue }
+      if hasPeer || mode == OpenFlags.readWrite { continue }
       let isAlone = try about(end.seen.process) { () throws(SystemCallError) in
         let events = try end.seen.copy.readyEvents()
-        if events & Int16(POLLHUP | POLLERR) != 0 { return true }
-        return mode == UInt32(O_RDONLY) ? try end.seen.copy.isPipeWithoutWriters() : false
+        if events & PollEvents.hungUpOrFailed != 0 { return true }
+        return mode == OpenFlags.readOnly ? try end.seen.copy.isPipeWithoutWriters() : false
       }
       // Nobody is at the other end: then it is enough that nobody will be.
       if isAlone { continue }
@@ -101,7 +100,9 @@ enum PipeEnd: DescriptorKind {
       try pipe.fill(detail.content, inPackets: detail.isInPackets)
       // Packets can be had by fcntl(2) only.
       let made = try pipe.reopen(flags: state.flags & ~OpenFlags.direct)
-      if state.flags & OpenFlags.direct != 0 { try made.control(F_SETFL, Int(state.flags)) }
+      if state.flags & OpenFlags.direct != 0 {
+        try made.control(DescriptorOwner.setFlags, Int(state.flags))
+      }
       return made
     }
   }
