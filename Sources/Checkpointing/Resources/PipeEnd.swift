@@ -43,8 +43,8 @@ enum PipeEnd: DescriptorKind {
     detail.capacity = try about(seen.process) { () throws(SystemCallError) in
       UInt64(try seen.copy.control(F_GETPIPE_SZ))
     }
-    let isKept = others.contains { $0.state.flags & OpenFlags.accessMode != writeOnly }
-    if seen.info.flags & OpenFlags.accessMode != writeOnly, !isKept {
+    let isKept = others.contains { $0.state.flags & OpenFlags.accessMode != OpenFlags.writeOnly }
+    if seen.info.flags & OpenFlags.accessMode != OpenFlags.writeOnly, !isKept {
       detail.content = try about(seen.process) { () throws(SystemCallError) in
         try seen.copy.pipeContent(capacity: Int(detail.capacity))
       }
@@ -62,11 +62,11 @@ enum PipeEnd: DescriptorKind {
       }
       let mode = end.state.flags & OpenFlags.accessMode
       let hasPeer = same.contains { $0.state.flags & OpenFlags.accessMode != mode }
-      if hasPeer || mode == readAndWrite { continue }
+      if hasPeer || mode == OpenFlags.readWrite { continue }
       let isAlone = try about(end.seen.process) { () throws(SystemCallError) in
         let events = try end.seen.copy.readyEvents()
-        if events & hangupOrError != 0 { return true }
-        return mode == readOnly ? try end.seen.copy.isPipeWithoutWriters() : false
+        if events & PollEvents.hungUpOrFailed != 0 { return true }
+        return mode == OpenFlags.readOnly ? try end.seen.copy.isPipeWithoutWriters() : false
       }
       // Nobody is at the other end: then it is enough that nobody will be.
       if isAlone { continue }
@@ -100,17 +100,14 @@ enum PipeEnd: DescriptorKind {
       try pipe.fill(detail.content, inPackets: detail.isInPackets)
       // Packets can be had by fcntl(2) only.
       let made = try pipe.reopen(flags: state.flags & ~OpenFlags.direct)
-      if state.flags & OpenFlags.direct != 0 { try made.control(F_SETFL, Int(state.flags)) }
+      if state.flags & OpenFlags.direct != 0 {
+        try made.control(DescriptorOwner.setFlags, Int(state.flags))
+      }
       return made
     }
   }
 
   private static let F_GETPIPE_SZ: Int32 = 1032
-  private static let F_SETFL: Int32 = 4
-  /// O_RDONLY, O_WRONLY, O_RDWR
-  private static let readOnly: UInt32 = 0, writeOnly: UInt32 = 1, readAndWrite: UInt32 = 2
-  /// POLLERR, POLLHUP
-  private static let hangupOrError: Int16 = 0x8 | 0x10
 }
 
 extension SeenDescriptor {

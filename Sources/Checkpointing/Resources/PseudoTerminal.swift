@@ -1,5 +1,4 @@
 import BinaryCodec
-import Glibc
 import LinuxSystem
 
 /// One side of a pseudoterminal whose master is in the tree: pty(7).
@@ -72,7 +71,7 @@ enum PseudoTerminal: DescriptorKind {
         detail.index = try seen.copy.terminalNumber(Request.index)
         detail.isInPackets = try seen.copy.terminalNumber(Request.packets) != 0
         detail.isLocked = try seen.copy.terminalNumber(Request.lock) != 0
-        detail.isHungUp = try seen.copy.readyEvents() & Int16(POLLHUP) != 0
+        detail.isHungUp = try seen.copy.readyEvents() & PollEvents.hungUp != 0
       } else {
         detail.index = index(major: numbers.major, minor: numbers.minor) ?? 0
         detail.isExclusive = try seen.copy.terminalNumber(Request.exclusive) != 0
