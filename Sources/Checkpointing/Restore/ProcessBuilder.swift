@@ -557,6 +557,16 @@ final class ProcessBuilder {
       for thread in threads { try thread.detach() }
     }
   }
+
+  /// A stop begins when the process takes its signal. Whoever is told that it stands still finds it so, on a
+  /// busy machine too.
+  func awaitStop(stopping: Bool) {
+    guard stopping || state.life == .stopped else { return }
+    let patience = ContinuousClock.now + .seconds(2)
+    while ContinuousClock.now < patience, let status = try? ProcessStatus(of: id),
+      !["T", "Z", "X"].contains(status.state)
+    { Machine.sleep(seconds: 0.0005) }
+  }
 }
 
 extension AreaState {
