@@ -38,6 +38,11 @@ for purpose in "$@"; do
     test)
       need tar tar
       need zstd zstd
+      need gcc cc
+      need perl perl
+      need e2fsprogs mkfs.ext4
+      need util-linux unshare
+      need bsdutils script
       ;;
     demo)
       need tar tar
