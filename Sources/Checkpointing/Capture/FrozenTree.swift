@@ -39,20 +39,13 @@ final class FrozenTree {
         Obstacle(ProcessID(reaper.id), "its copy", "it would become a child of this subreaper")
       ])
     }
-    for (index, process) in state.processes.enumerated() where process.life != .zombie {
+    for (index, process) in state.processes.enumerated() where process.ownsMemory {
       let capture = tree.captures[index]
-      // A filter might end the process for a call that it never made.
-      guard capture.process.status.numbers("Seccomp").first ?? 0 == 0 else {
-        throw .obstacles([
-          Obstacle(
-            ProcessID(process.id), "its copy", "it can't be made by a process with seccomp filters")
-        ])
-      }
       let number = state.space(ofProcess: index)
       copies.append(
         (number, try FrozenCopy(of: capture), process.areas.filter { !$0.isMissingInForks }))
     }
-    for (index, process) in state.processes.enumerated() where process.life != .zombie {
+    for (index, process) in state.processes.enumerated() where process.ownsMemory {
       let missing = process.areas.filter(\.isMissingInForks)
       let id = ProcessID(process.id)
       try about(id) { () throws(SystemCallError) in

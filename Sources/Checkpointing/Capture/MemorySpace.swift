@@ -12,7 +12,7 @@ extension TreeCapture {
   /// All memory of the tree, to be read before it is released.
   func stoppedSpaces(of state: CheckpointState) throws(CheckpointError) -> [MemorySpace] {
     var spaces: [MemorySpace] = []
-    for (index, process) in state.processes.enumerated() where process.life != .zombie {
+    for (index, process) in state.processes.enumerated() where process.ownsMemory {
       let id = ProcessID(process.id)
       spaces.append(
         try about(id) { () throws(SystemCallError) in

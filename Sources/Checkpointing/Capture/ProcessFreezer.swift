@@ -35,6 +35,7 @@ final class ProcessFreezer {
   /// Lets all of them run on as they are now; those that had been stopped stay so.
   func release() {
     for process in processes {
+      for signal in Set(process.heldSignals) { try? process.id.send(signal: signal) }
       for thread in process.threads where thread.isAttached {
         // One that has ended meanwhile needs nothing.
         if !thread.isStopped { try? bringToStop(thread, of: process) }
@@ -77,6 +78,7 @@ final class ProcessFreezer {
     var newcomers: [TracedThread] = []
     for thread in try about(id, { () throws(SystemCallError) in try id.threads() })
     where !stopped.contains(thread) {
+      process.notes[thread] = SleepNote(of: thread)
       guard let traced = try seize(thread, of: id) else { continue }
       newcomers.append(traced)
       process.threads.append(traced)

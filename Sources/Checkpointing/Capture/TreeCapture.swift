@@ -15,9 +15,11 @@ final class TreeCapture {
   /// Throws `obstacles` with all that there are.
   init(_ processes: [FrozenProcess]) throws(CheckpointError) {
     if let root = processes.first, root.isZombie { throw .vanished(root.id) }
+    let clocks = RunQueueClocks()
     for process in processes {
-      captures.append(try ProcessCapture(process))
+      captures.append(try ProcessCapture(process, clocks))
     }
+    try takeSharing()
     for index in captures.indices {
       if captures[index].process.isZombie {
         descriptors.append([])
@@ -30,6 +32,7 @@ final class TreeCapture {
       descriptors.append(try takeDescriptors(of: captures[index].process.id))
       areas.append(try takeAreas(of: captures[index]))
     }
+    noteRelations()
     obstacles += objects.outsiders(of: Set(processes.map(\.id)))
     for kind in DescriptorKinds.all {
       try noting { () throws(CheckpointError) in try kind.settle(self) }
@@ -146,9 +149,42 @@ final class TreeCapture {
     descriptions[index].detail = detail
   }
 
+  // MARK: Relations
+
+  private func takeSharing() throws(CheckpointError) {
+    let living = captures.filter { !$0.process.isZombie }.map(\.process)
+    let sharing = try SharingCapture(living.map(\.id), rootParent: living[0].status.parent)
+    obstacles += sharing.obstacles
+    for index in captures.indices {
+      if let found = sharing.found[captures[index].process.id] { captures[index].set(sharing: found) }
+    }
+  }
+
+  /// Sessions and groups have to be the tree's own, or the root's.
+  private func noteRelations() {
+    let states = captures.map(\.result)
+    let ids = Set(states.map(\.id))
+    for state in states.dropFirst() {
+      for (number, own, name) in [
+        (state.session, states[0].session, "session"),
+        (state.processGroup, states[0].processGroup, "process group"),
+      ] where !ids.contains(number) && number != own && ProcessID(number).exists {
+        obstacles.append(
+          Obstacle(
+            ProcessID(state.id), "its \(name)",
+            "it is led by process \(number), which is outside of the tree"))
+      }
+    }
+    for (process, reason) in BirthPlan(states, isDetached: true).impossible {
+      obstacles.append(Obstacle(ProcessID(process), "its origin", reason))
+    }
+  }
+
   // MARK: Areas
 
   private func takeAreas(of capture: ProcessCapture) throws(CheckpointError) -> [AreaState] {
+    // Those of the process with which it shares its memory.
+    if capture.result.sharing.memory != 0 { return [] }
     var states: [AreaState] = []
     for area in capture.areas {
       try noting { () throws(CheckpointError) in

@@ -7,6 +7,8 @@ import SystemPackage
 package final class TreeRestorer {
   private let restoration: Restoration
   private var builders: [ProcessBuilder] = []
+  /// Those that end as soon as they have their places.
+  private var zombies: [ProcessBuilder] = []
   private var madeMemory: TreeMemory?
 
   package var warnings: [Obstacle] { restoration.warnings }
@@ -20,7 +22,7 @@ package final class TreeRestorer {
     do throws(CheckpointError) {
       try makeRoot()
       try restoration.openWithProcesses()
-      for builder in builders { try builder.layOutMemory() }
+      for builder in builders where builder.state.ownsMemory { try builder.layOutMemory() }
     } catch {
       abandon()
       throw error
@@ -38,6 +40,17 @@ package final class TreeRestorer {
       }
       guard index == 0 || known.contains(process.parent) else {
         throw .inconsistent(.unknownParent)
+      }
+      // Shared things are those of a process that comes before, and has them of nobody.
+      for (place, thing) in process.sharing.things.enumerated() where thing.owner != 0 {
+        let owner = thing.owner
+        guard process.life != .zombie,
+          let other = state.processes[..<index].first(where: { $0.id == owner }),
+          other.life != .zombie, other.sharing.things[place].owner == 0
+        else { throw .inconsistent(.unknownParent) }
+      }
+      if process.sharing.memory != 0 && !process.areas.isEmpty {
+        throw .inconsistent(.overlappingAreas)
       }
       if process.life == .zombie { continue }
       guard process.threads.first?.id == process.id else { throw .inconsistent(.noThread) }
@@ -79,33 +92,13 @@ package final class TreeRestorer {
     }
   }
 
-  /// Children that were born into the session that their parent left later are made before it leaves.
+  /// The root from its stub, and all that come from it.
   private func makeTree(
     _ state: ProcessState, _ thread: TracedThread
   ) throws(CheckpointError) {
-    let builder = try ProcessBuilder(state, stub: thread, restoration)
-    if state.life == .zombie {
-      try builder.enter()
-      if state.session == state.id { try builder.startSession() }
-      try builder.end()
-      return
-    }
-    builders.append(builder)
-    try builder.enter()
-    let children = restoration.state.processes.filter { $0.parent == state.id && $0.id != state.id }
-    let leads = state.session == state.id
-    for child in children where leads && child.session != state.id && child.session != child.id {
-      try makeTree(child, try builder.makeChild(child))
-    }
-    let isRoot = state.id == restoration.state.processes[0].id
-    let sessions = Set(restoration.state.processes.map(\.id))
-    if leads || (isRoot && restoration.options.isDetached && !sessions.contains(state.session)) {
-      try builder.startSession()
-      try builder.takeTerminal()
-    }
-    for child in children where !(leads && child.session != state.id && child.session != child.id) {
-      try makeTree(child, try builder.makeChild(child))
-    }
+    var births = TreeBirth(restoration)
+    defer { (builders, zombies) = (births.builders, births.zombies) }
+    try births.makeAll(root: state, thread)
   }
 
   /// Where the pages go: to be filled between `init` and `complete`, by any number of threads.
@@ -120,7 +113,9 @@ package final class TreeRestorer {
     let state = restoration.state
     var spaces: [SpaceMemory?] = []
     for process in state.processes {
-      guard let builder = builders.first(where: { $0.state.id == process.id }) else {
+      guard process.ownsMemory,
+        let builder = builders.first(where: { $0.state.id == process.id })
+      else {
         spaces.append(nil)
         continue
       }
@@ -136,13 +131,17 @@ package final class TreeRestorer {
   package func complete() throws(CheckpointError) {
     madeMemory?.finish()
     try restoration.finishObjects()
-    let ids = Set(restoration.state.processes.map(\.id))
-    for builder in builders {
-      let group = builder.state.processGroup
-      if ids.contains(group), builder.state.session != builder.state.id { try builder.joinGroup() }
-    }
+    try ProcessGroups.restore(builders + zombies, restoration.state)
     for builder in builders { try builder.setForegroundGroup() }
+    for zombie in zombies { try zombie.end() }
+    for builder in builders {
+      if let signal = builder.stopSignal(staysStopped: restoration.options.staysStopped) {
+        try builder.stop(by: signal)
+      }
+    }
+    for builder in builders { try builder.prepare() }
     for builder in builders { try builder.complete() }
+    for builder in builders { try builder.removeScratch() }
     try restoration.finish()
     for builder in builders { try builder.setRegisters() }
   }
@@ -150,18 +149,18 @@ package final class TreeRestorer {
   /// Lets all of them go on.
   package func release() throws(CheckpointError) {
     for builder in builders.reversed() {
-      try builder.detach(stopping: restoration.options.staysStopped)
+      try builder.detach()
     }
-    for builder in builders { builder.awaitStop(stopping: restoration.options.staysStopped) }
+    for builder in builders { builder.awaitStop(staysStopped: restoration.options.staysStopped) }
   }
 
   /// Ends all that was made.
   package func abandon() {
-    for builder in builders {
+    for builder in builders + zombies {
       try? builder.id.send(signal: 9)
       for thread in builder.threads { _ = try? thread.wait() }
     }
-    builders = []
+    (builders, zombies) = ([], [])
     madeMemory = nil
     restoration.abandon()
   }

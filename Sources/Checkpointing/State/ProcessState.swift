@@ -43,12 +43,22 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
   package var oomScoreAdjustment: Int64 = 0
   /// prctl(2): what is kept for the process, by PR_SET_ number.
   package var isDumpable: UInt8 = 1
-  package var parentDeathSignal: Int32 = 0
   package var isSubreaper = false
   /// The number of the pseudoterminal of the tree that its session has, where the process leads the session.
   package var terminal: UInt32?
   /// The group that is in the foreground there.
   package var foregroundGroup: Int32 = 0
+  /// MEMBARRIER_CMD_GET_REGISTRATIONS of membarrier(2).
+  package var memoryBarriers: UInt32 = 0
+  /// Which memory goes into a core file: /proc/PID/coredump_filter.
+  package var coreFilter: UInt32?
+  /// prctl(2): PR_MCE_KILL_GET; 2 is what everybody has.
+  package var machineCheckPolicy: UInt32 = 2
+  /// ARCH_GET_CPUID of arch_prctl(2).
+  package var mayIdentifyProcessor = true
+  package var sharing = SharingState()
+  /// A stopped one's parent has not been told yet that it is.
+  package var isStopUntold = true
 
   package init() {}
 
@@ -76,12 +86,22 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
     try coder.field(21, &limits)
     try coder.field(22, &oomScoreAdjustment, isOptional: true)
     try coder.field(24, &isDumpable)
-    try coder.field(25, &parentDeathSignal)
     try coder.field(26, &isSubreaper)
     try coder.field(40, &terminal)
     try coder.field(41, &foregroundGroup)
+    try coder.field(28, &memoryBarriers)
+    try coder.field(29, &coreFilter, isOptional: true)
+    try coder.field(30, &machineCheckPolicy)
+    try coder.field(31, &mayIdentifyProcessor)
+    try coder.field(32, &sharing)
+    try coder.field(33, &isStopUntold)
     try coder.field(27, &timers)
   }
+}
+
+extension ProcessState {
+  /// Whether it has memory that is not another process's as well.
+  var ownsMemory: Bool { life != .zombie && sharing.memory == 0 }
 }
 
 /// Where the parts of an address space lie: `struct prctl_mm_map`.
@@ -96,6 +116,8 @@ package struct MemoryState: FieldCoded, Equatable, Sendable {
   /// prctl(2): PR_GET_THP_DISABLE and PR_GET_MEMORY_MERGE.
   package var avoidsHugePages: UInt32 = 0
   package var mergesPages = false
+  /// PR_GET_MDWE: what memory may no longer become.
+  package var refusesExecution: UInt32 = 0
 
   package init() {}
 
@@ -105,6 +127,7 @@ package struct MemoryState: FieldCoded, Equatable, Sendable {
     try coder.field(3, &lockedInFuture)
     try coder.field(4, &avoidsHugePages)
     try coder.field(5, &mergesPages)
+    try coder.field(6, &refusesExecution)
   }
 }
 
