@@ -8,16 +8,29 @@ struct ProcessCapture {
   private(set) var state = ProcessState()
   private(set) var threads: [ThreadCapture] = []
   private(set) var areas: [MemoryArea] = []
+  /// Children of whose stop it has not been told yet (waitid(2)).
+  private(set) var untoldStops: Set<ProcessID> = []
 
   init(_ process: FrozenProcess, _ clocks: RunQueueClocks) throws(CheckpointError) {
     self.process = process
+    try requireFirstThread()
     try about(process.id) { () throws(SystemCallError) in try lookFromOutside() }
     if process.isZombie { return }
+    try FolderCheck.require(process.id, state)
     for thread in process.threads {
       threads.append(try ThreadCapture(thread, of: process, clocks))
       try requireCommonThings(thread.id)
     }
     try askInside()
+  }
+
+  /// What stands for the process is its first thread; nobody can be made that has ended before the others.
+  private func requireFirstThread() throws(CheckpointError) {
+    guard process.isZombie, process.status.numbers("Threads").first ?? 0 > 1 else { return }
+    throw .obstacles([
+      Obstacle(
+        process.id, "its first thread", "it has ended, while other threads of the process run on")
+    ])
   }
 
   /// What threads of a process have together, unless they chose otherwise.
@@ -223,6 +236,14 @@ struct ProcessCapture {
     // PR_GET_THP_DISABLE and PR_GET_MEMORY_MERGE, where the kernel knows them
     state.memory.avoidsHugePages = UInt32(max(0, try injector.callForResult(.prctl, [42])))
     state.memory.mergesPages = try injector.callForResult(.prctl, [68]) == 1
+    for child in process.stoppedChildren {
+      try injector.put([UInt8](repeating: 0, count: 128))
+      // P_PID; WNOHANG | WSTOPPED | WNOWAIT
+      let result = try injector.callForResult(
+        .waitid,
+        [1, UInt64(UInt32(bitPattern: child.number)), injector.argumentAddress, 0x100_0003, 0])
+      if result == 0, try injector.words(1)[0] & 0xffff_ffff != 0 { untoldStops.insert(child) }
+    }
     // PR_GET_MDWE, PR_MCE_KILL_GET, ARCH_GET_CPUID and MEMBARRIER_CMD_GET_REGISTRATIONS, likewise
     state.memory.refusesExecution = UInt32(max(0, try injector.callForResult(.prctl, [66])))
     let policy = try injector.callForResult(.prctl, [34])
@@ -259,6 +280,9 @@ struct ProcessCapture {
     state.threads = threads.map(\.state)
     return state
   }
+
+  /// Whether its parent is yet to be told that it was stopped.
+  mutating func set(isStopUntold: Bool) { state.isStopUntold = isStopUntold }
 
   /// What it has together with other processes.
   mutating func set(sharing: SharingState) { state.sharing = sharing }

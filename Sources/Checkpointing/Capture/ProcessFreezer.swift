@@ -26,6 +26,11 @@ final class ProcessFreezer {
         let id = process.id
         process.status = try about(id) { () throws(SystemCallError) in try ProcessStatus(of: id) }
       }
+      for process in processes {
+        process.stoppedChildren = processes.filter {
+          $0.stopSignal != nil && $0.status.parent == process.id
+        }.map(\.id)
+      }
     } catch {
       release()
       throw error

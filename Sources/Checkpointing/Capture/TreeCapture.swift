@@ -14,7 +14,11 @@ final class TreeCapture {
 
   /// Throws `obstacles` with all that there are.
   init(_ processes: [FrozenProcess]) throws(CheckpointError) {
-    if let root = processes.first, root.isZombie { throw .vanished(root.id) }
+    if let root = processes.first, root.isZombie,
+      root.status.numbers("Threads").first ?? 0 <= 1
+    {
+      throw .vanished(root.id)
+    }
     let clocks = RunQueueClocks()
     for process in processes {
       captures.append(try ProcessCapture(process, clocks))
@@ -27,7 +31,9 @@ final class TreeCapture {
         continue
       }
       try noting { () throws(CheckpointError) in
-        try NamespaceCheck.require(of: captures[index].process.id)
+        let process = captures[index].process
+        try NamespaceCheck.require(of: process.id)
+        try NamespaceCheck.require(ofThreads: process.threads.map(\.id), of: process.id)
       }
       descriptors.append(try takeDescriptors(of: captures[index].process.id))
       areas.append(try takeAreas(of: captures[index]))
@@ -156,7 +162,11 @@ final class TreeCapture {
     let sharing = try SharingCapture(living.map(\.id), rootParent: living[0].status.parent)
     obstacles += sharing.obstacles
     for index in captures.indices {
-      if let found = sharing.found[captures[index].process.id] { captures[index].set(sharing: found) }
+      let id = captures[index].process.id
+      if let found = sharing.found[id] { captures[index].set(sharing: found) }
+      if let parent = captures.first(where: { $0.process.stoppedChildren.contains(id) }) {
+        captures[index].set(isStopUntold: parent.untoldStops.contains(id))
+      }
     }
   }
 

@@ -225,7 +225,8 @@ final class ProcessBuilder {
     while true {
       let stop = try about(id) { () throws(SystemCallError) in try thread.wait() }
       switch stop {
-      case .interrupted: return
+      // A thread of a process that is stopped already comes to life as stopped.
+      case .interrupted, .groupStopped: return
       case .exited, .killed, nil: throw .vanished(thread.id)
       default: try about(id) { () throws(SystemCallError) in try thread.resume() }
       }
