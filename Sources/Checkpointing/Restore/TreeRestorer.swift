@@ -230,7 +230,7 @@ package final class TreeRestorer {
   package func complete() throws(CheckpointError) {
     for process in restoration.state.processes { try make(process) }
     madeMemory?.finish()
-    try restoration.openWithProcesses()
+    try restoration.openWithProcesses(builders)
     try restoration.finishObjects()
     let ids = Set(restoration.state.processes.map(\.id))
     for builder in builders {
