@@ -65,7 +65,8 @@ package enum Checkpoint {
     state.noteInheritance()
     let file = OwnedDescriptor?.some(descriptor)
     // What runs on need not wait until it is written.
-    let copy = options.afterwards == .running ? FrozenTree.make(of: tree, state, options.folder) : nil
+    let copy =
+      options.afterwards == .running ? FrozenTree.make(of: tree, state, options.folder) : nil
     defer { copy?.remove() }
     if copy != nil { freezer.release() }
     var frozen = ContinuousClock.now - start
