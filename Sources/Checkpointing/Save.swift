@@ -42,8 +42,7 @@ package enum Checkpoint {
     try freezer.freeze()
     defer { freezer.release() }
     do throws(CheckpointError) {
-      _ = try TreeCapture(freezer.processes)
-      return []
+      return OutsideHolders(try TreeCapture(freezer.processes)).obstacles()
     } catch {
       guard case .obstacles(let obstacles) = error else { throw error }
       return obstacles
@@ -69,6 +68,8 @@ package enum Checkpoint {
       options.afterwards == .running ? FrozenTree.make(of: tree, state, options.folder) : nil
     defer { copy?.remove() }
     if copy != nil { freezer.release() }
+    let outside = OutsideHolders(tree).obstacles()
+    if !outside.isEmpty { throw CheckpointError.obstacles(outside) }
     var frozen = ContinuousClock.now - start
     let spaces = try copy?.spaces() ?? tree.stoppedSpaces(of: state)
     let summary = try write(state, spaces, file, options, isDurable)

@@ -10,6 +10,8 @@ final class TreeCapture {
   private(set) var objects = SharedObjects()
   private(set) var obstacles: [Obstacle] = []
   private var areas: [[AreaState]] = []
+  /// Inodes of what can't be saved, of which no more has to be said.
+  private(set) var refused: Set<UInt64> = []
   private var descriptors: [[DescriptorState]] = []
 
   /// Throws `obstacles` with all that there are.
@@ -107,14 +109,16 @@ final class TreeCapture {
       }
       if isSame { return UInt32(index) }
     }
-    guard let kind = DescriptorKinds.all.first(where: { $0.recognises(one) }) else {
-      throw one.obstacle("it is of a kind that can't be saved")
-    }
+    let found = DescriptorKinds.all.first { $0.recognises(one) }
+    if found != ExternalFile.self, let obstacle = UnsavableDescriptor.obstacle(one) { throw obstacle }
+    guard let kind = found else { throw UnsavableDescriptor.unknown(one) }
     var state = DescriptionState()
     state.kind = kind.name
     state.flags = one.info.flags & ~Self.closeOnExec
     state.position = one.info.position
+    refused.insert(one.details.inode)
     state.detail = try kind.detail(of: one, self)
+    refused.remove(one.details.inode)
     state.locks = try FileLocks.seen(in: one).filter { $0.kind != .process }
     if state.flags & OpenFlags.pathOnly == 0 { try DescriptorOwner.note(one, in: &state) }
     seen.append(one)

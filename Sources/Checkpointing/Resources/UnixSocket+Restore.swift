@@ -29,8 +29,8 @@ extension UnixSocket {
     }
   }
 
-  /// Those first that have a path which leads to another by now.
-  private static func makeAll(_ restoration: Restoration) throws(CheckpointError) {
+  /// Makes all that there are: those first that have a path which leads to another by now.
+  static func makeAll(_ restoration: Restoration) throws(CheckpointError) {
     let table = restoration.unixSockets
     if table.isMade { return }
     table.isMade = true
