@@ -152,6 +152,7 @@ package final class TreeRestorer {
     for builder in builders.reversed() {
       try builder.detach(stopping: restoration.options.staysStopped)
     }
+    restoration.settle()
   }
 
   /// Ends all that was made.

@@ -47,7 +47,9 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
   package var isSubreaper = false
   /// The number of the pseudoterminal of the tree that its session has, where the process leads the session.
   package var terminal: UInt32?
-  /// The group that is in the foreground there.
+  /// Its session has a terminal that is outside of the tree.
+  package var hasOutsideTerminal = false
+  /// The group that is in the foreground of its terminal.
   package var foregroundGroup: Int32 = 0
 
   package init() {}
@@ -80,6 +82,7 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
     try coder.field(26, &isSubreaper)
     try coder.field(40, &terminal)
     try coder.field(41, &foregroundGroup)
+    try coder.field(42, &hasOutsideTerminal, isOptional: true)
     try coder.field(27, &timers)
   }
 }

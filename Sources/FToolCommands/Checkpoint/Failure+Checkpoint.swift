@@ -9,6 +9,16 @@ extension Failure {
   package init(_ error: CheckpointError, _ file: String = "the image") {
     switch error {
     case .obstacles(let obstacles): self.init(obstacles)
+    case .changedFiles(let files, let areGone):
+      self.init(files)
+      status = areGone ? .notFound : .damaged
+    case .frozenTooLong(let process, let limit):
+      self.init(
+        .busy,
+        "process \(process) would have stood still for more than \(durationText(limit)); it runs on, and was not saved",
+        hint:
+          "allow more with --max-freeze; 'ftool checkpoint check' says what has to be read while it stands still"
+      )
     case .stopped: self.init(.failed, "it was stopped")
     case .vanished(let process):
       self.init(.notFound, "process \(process) has ended")
