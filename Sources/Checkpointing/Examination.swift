@@ -50,9 +50,7 @@ extension Examination {
   fileprivate mutating func forecast(
     _ tree: TreeCapture, _ state: CheckpointState, _ captured: Duration
   ) {
-    for capture in tree.captures {
-      ownByteCount += Int(clamping: (capture.process.status.numbers("RssAnon").first ?? 0) << 10)
-    }
+    for index in state.processes.indices { ownByteCount += tree.ownByteCount(ofProcess: index) }
     for process in state.processes {
       for area in process.areas where area.isMissingInForks && area.keepsPages {
         stillParts.append(
@@ -73,7 +71,7 @@ extension Examination {
     reasonAgainstCopy = FrozenTree.obstacle(tree, state).map { "\($0.place): \($0.reason)" }
     let still = stillParts.reduce(0) { $0 + $1.byteCount }
     expectedStandstill = captured
-    if ownByteCount < Int(FrozenTree.leastByteCount) || reasonAgainstCopy != nil {
+    if ownByteCount < FrozenTree.leastByteCount || reasonAgainstCopy != nil {
       expectedStandstill += Rate.storing.time(for: ownByteCount + still)
     } else {
       expectedStandstill += Rate.forking.time(for: ownByteCount) + Rate.reading.time(for: still)

@@ -36,6 +36,8 @@ package struct SaveOptions: Sendable {
   package var freezeLimit = Duration.seconds(10)
   /// How long a tree that is to run on may stand still in all; nil for as long as it takes.
   package var standstillLimit: Duration?
+  /// Where a file may be made for memory that can't be read while the tree runs on.
+  package var folder = Machine.environment("TMPDIR") ?? "/var/tmp"
   package var watch = JobWatch()
 
   package init() {}
@@ -62,10 +64,11 @@ package enum Checkpoint {
       root: root, withDescendants: options.withDescendants, limit: options.freezeLimit)
     defer { freezer.release() }
     let (tree, standstill) = try capture(freezer, options)
-    let state = tree.state()
+    var state = tree.state()
+    state.noteInheritance()
     let file = OwnedDescriptor?.some(descriptor)
     // What runs on need not wait until it is written.
-    let copy = options.afterwards == .running ? FrozenTree.make(of: tree, state) : nil
+    let copy = options.afterwards == .running ? FrozenTree.make(of: tree, state, options.folder) : nil
     defer { copy?.remove() }
     try standstill.check()
     if copy != nil {
@@ -80,9 +83,22 @@ package enum Checkpoint {
     switch options.afterwards {
     case .running: break
     case .stopped: for process in freezer.processes { try? process.id.send(signal: 19) }
-    case .dead: for process in freezer.processes { try? process.id.send(signal: 9) }
+    case .dead: end(freezer.processes.map(\.id))
     }
     return SaveReport(state: state, image: summary, frozen: frozen)
+  }
+
+  /// Kills them, and waits until their numbers are free, or need but to be waited for.
+  private static func end(_ processes: [ProcessID]) {
+    for process in processes { try? process.send(signal: 9) }
+    let patience = ContinuousClock.now + .seconds(10)
+    for process in processes {
+      while ContinuousClock.now < patience, let status = try? ProcessStatus(of: process),
+        status.state != "Z" && status.state != "X"
+      {
+        Machine.sleep(seconds: 0.001)
+      }
+    }
   }
 
   /// Stops a tree and takes it down. What only waits to be taken by a program is given some moments.
@@ -125,16 +141,17 @@ package enum Checkpoint {
   ) throws(CheckpointError) -> ImageSummary {
     try imaging { () throws(ImageError) in try writer.writeState(state.encoded()) }
     var store = PageStore(writer)
-    let total = spaces.reduce(0) { $0 + Int(clamping: $1.plan.byteCount) }
+    var total = spaces.reduce(0) { $0 + $1.byteCount }
     var done = 0
     for space in spaces {
-      for piece in space.plan.pieces {
-        try store.store(piece, of: space.source, space: space.number)
-        done += piece.reduce(0) { $0 + $1.count }
+      try space.forEachPiece { (piece) throws(CheckpointError) in
+        try store.store(piece, of: space)
+        done += piece.byteCount
+        total = max(done, total)
         try standstill.step(done: done, total: total)
       }
+      try store.writeReferences()
     }
-    try store.finish()
     return try imaging { () throws(ImageError) in try writer.finish(isDurable: isDurable) }
   }
 

@@ -7,11 +7,11 @@ extension OwnedDescriptor {
   /// Whether the file lives in memory (tmpfs): then nothing tells when it was last written through a mapping,
   /// and it does not outlive the machine's.
   package borrowing func isInMemory() throws(SystemCallError) -> Bool {
-    try filesystemNumber() == 0x0102_1994
+    try filesystemType() == 0x0102_1994
   }
 
-  /// The number of its kind of filesystem in linux/magic.h.
-  borrowing func filesystemNumber() throws(SystemCallError) -> UInt64 {
+  /// What kind of filesystem it is on: a number of linux/magic.h.
+  package borrowing func filesystemType() throws(SystemCallError) -> UInt64 {
     var words = [UInt64](repeating: 0, count: 15)  // struct statfs
     let descriptor = descriptor
     try withAddress(of: &words) { (address) throws(SystemCallError) in

@@ -44,6 +44,8 @@ final class Restoration {
   let unixSockets = UnixSocketTable()
   private var terminals: [UInt32: RestoredTerminal] = [:]
   private var passage: DescriptorPassage?
+  /// Who makes calls as processes of the tree, while descriptions are opened for them.
+  private(set) var standIns: StandIns?
   private var mapped: [MappedFile: OpenFile] = [:]
   private var directories: [String: OpenFile] = [:]
   private(set) var objects: [RestoredObject] = []
@@ -152,11 +154,15 @@ final class Restoration {
   }
 
   /// Opens what has to do with processes, when they are there.
-  func openWithProcesses() throws(CheckpointError) {
+  func openWithProcesses(_ builders: [ProcessBuilder]) throws(CheckpointError) {
+    let standIns = StandIns(builders, self)
+    self.standIns = standIns
     for (index, description) in state.descriptions.enumerated() where opened[index] == nil {
       opened[index] = try keep(try Self.kind(of: description).reopen(description, self))
     }
     for kind in DescriptorKinds.all { try kind.fill(self) }
+    try standIns.dismiss()
+    self.standIns = nil
   }
 
   /// The last steps, when the processes have everything.
@@ -296,7 +302,11 @@ final class Restoration {
   }
 
   /// Removes what would stay though the tree does not.
-  func abandon() { journal.undo() }
+  func abandon() {
+    standIns?.abandon()
+    standIns = nil
+    journal.undo()
+  }
 
   /// The tree runs.
   func settle() { journal.settle() }
@@ -314,6 +324,17 @@ final class Restoration {
       throw .inconsistent(.unknownDescription)
     }
     try about(nil) { () throws(SystemCallError) in try passage.send(file.descriptor) }
+    return UInt64(passage.numberForChildren)
+  }
+
+  /// The same for one that is no description of the image.
+  func pass(_ file: borrowing OwnedDescriptor) throws(CheckpointError) -> UInt64 {
+    guard let passage else { throw .inconsistent(.unknownDescription) }
+    do throws(SystemCallError) {
+      try passage.send(file)
+    } catch {
+      throw .system(error, process: nil)
+    }
     return UInt64(passage.numberForChildren)
   }
 

@@ -46,7 +46,7 @@ extension OwnedDescriptor {
   /// Whether the kernel makes up what is read as it is read (proc, sysfs and their like), so that size and time
   /// of the file say nothing.
   package borrowing func isMadeUp() throws(SystemCallError) -> Bool {
-    Self.madeUpFilesystems.contains(try filesystemNumber())
+    Self.madeUpFilesystems.contains(try filesystemType())
   }
 
   /// Numbers of linux/magic.h: proc, sysfs, cgroup, cgroup2, debugfs, tracefs, securityfs, configfs, bpf,
