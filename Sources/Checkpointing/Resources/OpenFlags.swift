@@ -6,6 +6,7 @@ enum OpenFlags {
   static let writeOnly: UInt32 = 1
   static let readWrite: UInt32 = 2
   static let accessMode: UInt32 = 3
+  static let append: UInt32 = 0o2000
   static let nonBlocking: UInt32 = 0o4000
   /// O_ASYNC
   static let signalling: UInt32 = 0o20000
