@@ -124,19 +124,23 @@ enum PseudoTerminal: DescriptorKind {
   private static func check(
     _ seen: SeenDescriptor, _ detail: Detail, _ tree: TreeCapture
   ) throws(CheckpointError) {
-    let (waiting, session) = try about(seen.process) { () throws(SystemCallError) in
-      (
-        try seen.copy.terminalNumber(Request.waiting),
-        detail.isMaster ? (try? seen.copy.terminalNumber(Request.session)) ?? 0 : 0
-      )
-    }
-    if waiting > 0 {
-      throw seen.passingObstacle(
-        detail.isMaster ? "it shows what nobody has read" : "it has input that nobody has read")
-    }
+    try requireNothingWaiting(seen, isMaster: detail.isMaster)
+    let session = detail.isMaster ? (try? seen.copy.terminalNumber(Request.session)) ?? 0 : 0
     let sessions = Set(tree.captures.map { UInt32(bitPattern: $0.process.status.session.number) })
     if session != 0, !sessions.contains(session) {
       throw seen.obstacle("it is the terminal of session \(session), which is outside of the tree")
+    }
+  }
+
+  static func requireNothingWaiting(
+    _ seen: SeenDescriptor, isMaster: Bool
+  ) throws(CheckpointError) {
+    let waiting = try about(seen.process) { () throws(SystemCallError) in
+      try seen.copy.terminalNumber(Request.waiting)
+    }
+    if waiting > 0 {
+      throw seen.passingObstacle(
+        isMaster ? "it shows what nobody has read" : "it has input that nobody has read")
     }
   }
 
@@ -148,18 +152,28 @@ enum PseudoTerminal: DescriptorKind {
     state.foregroundGroup = Int32(truncatingIfNeeded: status.number(8))
   }
 
-  /// Whether a process's controlling terminal is one of the tree.
-  static func isInside(_ status: ProcessStatus, _ tree: TreeCapture) -> Bool {
-    index(of: status).map { hasMaster(of: $0, tree) } ?? false
-  }
-
   private static func index(of status: ProcessStatus) -> UInt32? {
-    // As /proc has it: the minor number's low byte, the major number, the rest of the minor number.
-    let number = UInt32(truncatingIfNeeded: status.terminal)
-    return index(major: number >> 8 & 0xfff, minor: number & 0xff | number >> 12 & 0xfff00)
+    index(ofDevice: UInt32(truncatingIfNeeded: status.terminal))
   }
 
-  private static func hasMaster(of terminal: UInt32, _ tree: TreeCapture) -> Bool {
+  /// The same for a number as the kernel hands it out: the minor number's low byte, the major number, the
+  /// rest of the minor number.
+  static func index(ofDevice number: UInt32) -> UInt32? {
+    index(major: number >> 8 & 0xfff, minor: number & 0xff | number >> 12 & 0xfff00)
+  }
+
+  /// Whether a process leads a session whose terminal this is.
+  static func leads(_ process: FrozenProcess, with terminal: UInt32) -> Bool {
+    let status = process.status
+    return status.session == process.id && status.state != "Z" && index(of: status) == terminal
+  }
+
+  static func isSlave(of terminal: UInt32, _ state: DescriptionState) -> Bool {
+    let detail = try? Detail(decoding: state.detail[...])
+    return detail?.isMaster == false && detail?.index == terminal
+  }
+
+  static func hasMaster(of terminal: UInt32, _ tree: TreeCapture) -> Bool {
     tree.descriptions(of: PseudoTerminal.self).contains {
       let detail = try? Detail(decoding: $0.state.detail[...])
       return detail?.isMaster == true && detail?.index == terminal
@@ -200,6 +214,7 @@ enum PseudoTerminal: DescriptorKind {
 
   enum Request {
     static let index = 0x8004_5430
+    static let device = 0x8004_5432
     static let packets = 0x8004_5438
     static let lock = 0x8004_5439
     static let exclusive = 0x8004_5440
@@ -267,12 +282,12 @@ final class RestoredTerminal {
   }
 
   func openSlave(flags: UInt32) throws(SystemCallError) -> OwnedDescriptor {
-    try master.openPeer(flags: flags & ~0o1700)
+    try master.openPeer(flags: flags & ~(OpenFlags.creating | 0o2000400))
   }
 }
 
 extension OwnedDescriptor {
-  fileprivate borrowing func terminalNumber(_ request: Int) throws(SystemCallError) -> UInt32 {
+  borrowing func terminalNumber(_ request: Int) throws(SystemCallError) -> UInt32 {
     var number: [UInt32] = [0]
     try self.request("ioctl of a terminal", request, &number)
     return number[0]
@@ -287,9 +302,12 @@ extension OwnedDescriptor {
 
   /// The slave of this master; O_NOCTTY is added.
   fileprivate borrowing func openPeer(flags: UInt32) throws(SystemCallError) -> OwnedDescriptor {
+    // Not with O_CLOEXEC, which this request leaves in the flags of the description as well.
     let made = try request(
-      "ioctl(TIOCGPTPEER)", PseudoTerminal.Request.openSlave, Int(flags | 0o400 | 0o2000000))
-    return OwnedDescriptor(owning: Int32(made), name: "a terminal")
+      "ioctl(TIOCGPTPEER)", PseudoTerminal.Request.openSlave, Int(flags | 0o400))
+    let slave = OwnedDescriptor(owning: Int32(made), name: "a terminal")
+    try slave.control(2, 1)  // F_SETFD, FD_CLOEXEC
+    return slave
   }
 }
 

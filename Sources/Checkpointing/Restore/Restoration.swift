@@ -42,6 +42,8 @@ final class Restoration {
   private var mapped: [MappedFile: OpenFile] = [:]
   private var directories: [String: OpenFile] = [:]
   private(set) var objects: [RestoredObject] = []
+  /// The processes, where a kind of descriptor needs them to be opened.
+  private(set) var builders: [ProcessBuilder] = []
   /// Below here are the numbers that processes of the tree use.
   private(set) var lowestNumber: Int32
 
@@ -114,7 +116,9 @@ final class Restoration {
   }
 
   /// Opens what has to do with processes, when they are there.
-  func openWithProcesses() throws(CheckpointError) {
+  func openWithProcesses(_ builders: [ProcessBuilder]) throws(CheckpointError) {
+    self.builders = builders
+    defer { self.builders = [] }
     for (index, description) in state.descriptions.enumerated() where opened[index] == nil {
       opened[index] = try keep(try Self.kind(of: description).reopen(description, self))
     }

@@ -19,7 +19,7 @@ package final class TreeRestorer {
     restoration = try Restoration(state, options)
     do throws(CheckpointError) {
       try makeRoot()
-      try restoration.openWithProcesses()
+      try restoration.openWithProcesses(builders)
       for builder in builders { try builder.layOutMemory() }
     } catch {
       abandon()
