@@ -37,7 +37,7 @@ final class TreeCapture {
       try noting { () throws(CheckpointError) in
         try NamespaceCheck.require(of: captures[index].process.id)
       }
-      descriptors.append(try takeDescriptors(of: captures[index].process.id))
+      descriptors.append(try takeDescriptors(of: captures[index]))
       areas.append(try takeAreas(of: captures[index]))
     }
     // Where one was left out, what leads there would seem to lead outside.
@@ -89,8 +89,9 @@ final class TreeCapture {
   // MARK: Descriptors
 
   private func takeDescriptors(
-    of process: ProcessID
+    of capture: ProcessCapture
   ) throws(CheckpointError) -> [DescriptorState] {
+    let process = capture.process.id
     let handle = try about(process) { () throws(SystemCallError) in try process.openDescriptor() }
     var states: [DescriptorState] = []
     for number in try about(
@@ -105,7 +106,7 @@ final class TreeCapture {
         }
         var state = DescriptorState()
         state.number = number
-        state.closesOnExec = one.info.closesOnExec
+        state.closesOnExec = one.info.closesOnExec && !capture.keptOnExec.contains(number)
         state.locks = try FileLocks.seen(in: one).filter { $0.kind == .process }
         state.description = try description(of: one)
         states.append(state)
