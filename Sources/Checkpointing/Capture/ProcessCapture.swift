@@ -10,6 +10,8 @@ struct ProcessCapture {
   private(set) var areas: [MemoryArea] = []
   /// Children of whose stop it has not been told yet (waitid(2)).
   private(set) var untoldStops: Set<ProcessID> = []
+  /// Descriptors that exec keeps, though /proc says otherwise.
+  private(set) var keptOnExec: Set<Int32> = []
 
   init(_ process: FrozenProcess, _ clocks: RunQueueClocks) throws(CheckpointError) {
     self.process = process
@@ -26,7 +28,7 @@ struct ProcessCapture {
 
   /// What stands for the process is its first thread; nobody can be made that has ended before the others.
   private func requireFirstThread() throws(CheckpointError) {
-    guard process.isZombie, process.status.numbers("Threads").first ?? 0 > 1 else { return }
+    guard process.isZombie, process.status.threadCount > 1 else { return }
     throw .obstacles([
       Obstacle(
         process.id, "its first thread", "it has ended, while other threads of the process run on")
@@ -191,6 +193,7 @@ struct ProcessCapture {
   private mutating func askAll(_ injector: CallInjector) throws(InjectionError) {
     try injector.enter(threads[0].thread, registers: threads[0].registersToResume)
     try askProcess(injector)
+    try askTerminals(injector)
     try askThread(0, injector)
     try injector.leave()
     for index in threads.indices.dropFirst() {
@@ -252,6 +255,18 @@ struct ProcessCapture {
     state.memoryBarriers = UInt32(max(0, try injector.callForResult(.membarrier, [512])))
     try injector.call(.prctl, "prctl(PR_GET_CHILD_SUBREAPER)", [37, injector.argumentAddress])
     state.isSubreaper = try injector.words(1)[0] & 0xff != 0
+  }
+
+  /// What TIOCGPTPEER opened with O_CLOEXEC shows that in /proc for ever, also under numbers that exec keeps.
+  private mutating func askTerminals(_ injector: CallInjector) throws(InjectionError) {
+    for number in (try? DescriptorInfo.numbers(of: id)) ?? [] {
+      guard let link = try? Files.linkTarget("\(id.folder)/fd/\(number)"),
+        link.hasPrefix("/dev/pts/"), let info = try? DescriptorInfo(number, of: id),
+        info.closesOnExec
+      else { continue }
+      let flags = try injector.call(.fcntl, "fcntl(F_GETFD)", [UInt64(number), 1])
+      if flags == 0 { keptOnExec.insert(number) }
+    }
   }
 
   private mutating func askThread(

@@ -59,6 +59,8 @@ enum SeccompCapture {
 extension ProcessStatus {
   /// 0 none, 1 strict, 2 filters.
   var seccompMode: UInt64 { numbers("Seccomp").first ?? 0 }
+  /// How many threads its process has that have not ended.
+  var threadCount: UInt64 { numbers("Threads").first ?? 0 }
   /// How often it went to sleep.
   var sleepCount: UInt64 { numbers("voluntary_ctxt_switches").first ?? 0 }
   /// Whether some bits of addresses are its own (linear address masking).

@@ -6,23 +6,24 @@ import SystemPackage
 /// it is known to be right.
 package final class TreeRestorer {
   private let restoration: Restoration
-  private var builders: [ProcessBuilder] = []
-  /// Those that end as soon as they have their places.
-  private var zombies: [ProcessBuilder] = []
+  private var births: TreeBirth
+  private var builders: [ProcessBuilder] { births.builders }
   private var madeMemory: TreeMemory?
 
   package var warnings: [Obstacle] { restoration.warnings }
   /// The process at the root.
   package var root: ProcessID { builders[0].id }
 
-  /// Makes all processes, with empty memory. When this or anything later throws, call `abandon`.
+  /// Makes the processes, with empty memory, but for those that inherit some: these are made as the memory of
+  /// their parents gets complete. When this or anything later throws, call `abandon`.
   package init(_ state: CheckpointState, _ options: RestoreOptions) throws(CheckpointError) {
     try Self.check(state)
     restoration = try Restoration(state, options)
+    births = TreeBirth(restoration)
     do throws(CheckpointError) {
       try makeRoot()
-      try restoration.openWithProcesses()
       for builder in builders where builder.state.ownsMemory { try builder.layOutMemory() }
+      try requireFreeNumbers()
     } catch {
       abandon()
       throw error
@@ -38,7 +39,7 @@ package final class TreeRestorer {
       guard process.id > 0, known.insert(process.id).inserted else {
         throw .inconsistent(.unknownParent)
       }
-      guard index == 0 || known.contains(process.parent) else {
+      guard index == 0 || (process.parent != process.id && known.contains(process.parent)) else {
         throw .inconsistent(.unknownParent)
       }
       // Shared things are those of a process that comes before, and has them of nobody.
@@ -49,7 +50,7 @@ package final class TreeRestorer {
           other.life != .zombie, other.sharing.things[place].owner == 0
         else { throw .inconsistent(.unknownParent) }
       }
-      if process.sharing.memory != 0 && !process.areas.isEmpty {
+      if process.sharing.memory != 0 && !(process.areas.isEmpty && process.inheritedRanges.isEmpty) {
         throw .inconsistent(.overlappingAreas)
       }
       if process.life == .zombie { continue }
@@ -77,7 +78,7 @@ package final class TreeRestorer {
       try about(stub) { () throws(SystemCallError) in try thread.resume() }
     }
     try about(stub) { () throws(SystemCallError) in try thread.set(signalMask: .max) }
-    try makeTree(state, thread)
+    try births.begin(state, thread)
   }
 
   private func stub(_ id: ProcessID) throws(CheckpointError) -> ProcessID {
@@ -92,13 +93,47 @@ package final class TreeRestorer {
     }
   }
 
-  /// The root from its stub, and all that come from it.
-  private func makeTree(
-    _ state: ProcessState, _ thread: TracedThread
-  ) throws(CheckpointError) {
-    var births = TreeBirth(restoration)
-    defer { (builders, zombies) = (births.builders, births.zombies) }
-    try births.makeAll(root: state, thread)
+  /// Numbers that are somebody else's are found before much is read.
+  private func requireFreeNumbers() throws(CheckpointError) {
+    for id in births.waiting.map(ProcessID.init) {
+      var patience = NumberPatience(id)
+      while id.exists { try patience.pause() }
+    }
+  }
+
+  // MARK: Children that inherit memory
+
+  /// To be called when a space gets pages: its process is there when this returns, and from now on all that it
+  /// inherits is as it shall be.
+  package func begin(space: Int) throws(CheckpointError) {
+    let processes = restoration.state.processes
+    guard processes.indices.contains(space) else { return }
+    if births.closed.contains(processes[space].id) { throw .inconsistent(.memoryBehindChild) }
+    try make(processes[space])
+  }
+
+  /// Makes it and all that come before it, whose parents' memory is complete.
+  private func make(_ process: ProcessState) throws(CheckpointError) {
+    let processes = restoration.state.processes
+    let count = builders.count
+    try births.makeAll(through: process.id)
+    for builder in builders[count...] where builder.state.ownsMemory {
+      guard let index = processes.firstIndex(where: { $0.id == builder.state.id }) else { continue }
+      // What inherits nothing may nevertheless have been made of what does.
+      if builder.state.inheritedRanges.isEmpty {
+        try builder.layOutMemory()
+      } else if let parent = processes.first(where: { $0.id == builder.state.parent }) {
+        try builder.layOutMemory(inheritedFrom: parent)
+      }
+      madeMemory?.set(try memory(of: builder), ofProcess: index)
+    }
+  }
+
+  /// Gives up pages of a process that its parent has.
+  package func drop(_ addresses: Range<UInt64>, inSpace space: Int) throws(CheckpointError) {
+    try memory().process(space).check(addresses)
+    let id = restoration.state.processes[space].id
+    try builders.first { $0.state.id == id }?.drop(addresses)
   }
 
   /// Where the pages go: to be filled between `init` and `complete`, by any number of threads.
@@ -119,18 +154,25 @@ package final class TreeRestorer {
         spaces.append(nil)
         continue
       }
-      spaces.append(
-        try about(builder.id) { () throws(SystemCallError) in
-          try SpaceMemory(of: builder.id, process.areas, builder.takeFilling())
-        })
+      spaces.append(try memory(of: builder))
     }
     return TreeMemory(processes: spaces, objects: restoration.objects)
   }
 
+  private func memory(of builder: ProcessBuilder) throws(CheckpointError) -> SpaceMemory {
+    try builder.take()
+    return try about(builder.id) { () throws(SystemCallError) in
+      try SpaceMemory(of: builder.id, builder.state.areas, builder.takeFilling())
+    }
+  }
+
   /// Everything but running: all that a process sets is set.
   package func complete() throws(CheckpointError) {
+    for process in restoration.state.processes { try make(process) }
     madeMemory?.finish()
+    try restoration.openWithProcesses(builders)
     try restoration.finishObjects()
+    let zombies = births.zombies
     try ProcessGroups.restore(builders + zombies, restoration.state)
     for builder in builders { try builder.setForegroundGroup() }
     for zombie in zombies { try zombie.end() }
@@ -152,15 +194,16 @@ package final class TreeRestorer {
       try builder.detach()
     }
     for builder in builders { builder.awaitStop(staysStopped: restoration.options.staysStopped) }
+    restoration.settle()
   }
 
   /// Ends all that was made.
   package func abandon() {
-    for builder in builders + zombies {
+    for builder in builders + births.zombies {
       try? builder.id.send(signal: 9)
       for thread in builder.threads { _ = try? thread.wait() }
     }
-    (builders, zombies) = ([], [])
+    births = TreeBirth(restoration)
     madeMemory = nil
     restoration.abandon()
   }

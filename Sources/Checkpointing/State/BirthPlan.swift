@@ -25,6 +25,8 @@ struct BirthPlan {
   private let isDetached: Bool
   /// The session of each process that is there by now.
   private var sessions: [Int32: Int32] = [:]
+  /// Who leads one already.
+  private var leading: Set<Int32> = []
 
   /// - Parameter isDetached: the root leads a session of its own where its session is not in the tree.
   init(_ processes: [ProcessState], isDetached: Bool) {
@@ -34,7 +36,16 @@ struct BirthPlan {
     guard let root = processes.first else { return }
     // Numbers are positive: a root that leads was born into a session that nobody else has.
     sessions[root.id] = root.session == root.id ? 0 : root.session
-    bear(root)
+    // In the order of the image, so that the memory of a parent is there before its children are made.
+    for process in processes where sessions[process.id] != nil { bear(process) }
+  }
+
+  /// Whether a brother or sister makes it.
+  func isMadeBySibling(_ process: Int32) -> Bool {
+    steps.contains {
+      guard case .make(process, let maker, true, _) = $0 else { return false }
+      return ids.contains(maker)
+    }
   }
 
   private var root: ProcessState { processes[0] }
@@ -42,7 +53,7 @@ struct BirthPlan {
   private mutating func bear(_ parent: ProcessState) {
     let children = processes.dropFirst().filter { $0.parent == parent.id }
     let birth = sessions[parent.id]
-    let leads = parent.session == parent.id
+    let leads = parent.session == parent.id && !leading.contains(parent.id)
     var rest: [ProcessState] = []
     for child in children {
       // Born before the parent left for a session of its own.
@@ -50,8 +61,7 @@ struct BirthPlan {
       if !isEarly || !make(child, under: parent) { rest.append(child) }
     }
     if leads || (parent.id == root.id && isDetached && !ids.contains(parent.session)) {
-      steps.append(.lead(parent.id))
-      sessions[parent.id] = parent.session
+      lead(parent)
     }
     // Some can be made only when others are there.
     while !rest.isEmpty {
@@ -100,9 +110,17 @@ struct BirthPlan {
     return true
   }
 
+  /// It is there; whoever leads a session and has no children from before begins it at once.
   private mutating func settle(_ child: ProcessState, _ session: Int32?) {
     sessions[child.id] = session
-    bear(child)
+    let hasEarly = processes.contains { $0.parent == child.id && $0.session == session }
+    if child.session == child.id && !hasEarly { lead(child) }
+  }
+
+  private mutating func lead(_ process: ProcessState) {
+    if !leading.insert(process.id).inserted { return }
+    steps.append(.lead(process.id))
+    sessions[process.id] = process.session
   }
 
   private func isRight(_ session: Int32?, for child: ProcessState) -> Bool {

@@ -46,7 +46,9 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
   package var isSubreaper = false
   /// The number of the pseudoterminal of the tree that its session has, where the process leads the session.
   package var terminal: UInt32?
-  /// The group that is in the foreground there.
+  /// Its session has a terminal that is outside of the tree.
+  package var hasOutsideTerminal = false
+  /// The group that is in the foreground of its terminal.
   package var foregroundGroup: Int32 = 0
   /// MEMBARRIER_CMD_GET_REGISTRATIONS of membarrier(2).
   package var memoryBarriers: UInt32 = 0
@@ -59,6 +61,9 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
   package var sharing = SharingState()
   /// A stopped one's parent has not been told yet that it is.
   package var isStopUntold = true
+  /// Where its memory is its parent's at the same addresses, but for what blocks and references say: first
+  /// address and end of each range. It is made when the parent's memory is complete.
+  package var inheritedRanges: [UInt64] = []
 
   package init() {}
 
@@ -95,7 +100,13 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
     try coder.field(31, &mayIdentifyProcessor)
     try coder.field(32, &sharing)
     try coder.field(33, &isStopUntold)
+    try coder.field(42, &hasOutsideTerminal, isOptional: true)
     try coder.field(27, &timers)
+    try coder.field(60, &inheritedRanges)
+    guard coder.isReading else { return }
+    guard inheritedRanges.count % 2 == 0, inheritedRanges.allSatisfy({ $0 % 4096 == 0 }),
+      zip(inheritedRanges, inheritedRanges.dropFirst()).allSatisfy({ $0 < $1 })
+    else { throw .outOfRange(60) }
   }
 }
 
