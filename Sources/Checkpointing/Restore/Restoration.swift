@@ -91,8 +91,10 @@ final class Restoration {
   }
 
   private func openAll() throws(CheckpointError) {
-    let leadsOutside = state.processes.contains(where: \.hasOutsideTerminal)
-    if leadsOutside || state.descriptions.contains(where: { $0.kind == ExternalFile.name }) {
+    let leadsOutside = state.descriptions.contains {
+      $0.kind == ExternalFile.name || $0.kind == ControllingTerminal.name
+    }
+    if leadsOutside || state.processes.contains(where: \.hasOutsideTerminal) {
       for number in Int32(0)...2 {
         standard.append(
           try keep(
