@@ -70,6 +70,7 @@ final class Restoration {
     }
     guard lowestNumber < Self.numberLimit else { throw .malformed(.outOfRange(3)) }
     lowestNumber += 64
+    try Self.requireRoom(Int(lowestNumber) + state.descriptions.count + state.objects.count + 64)
     // Objects first: descriptors may be of the files that come back with them.
     for (index, object) in state.objects.enumerated() {
       let isWritten = state.processes.contains {
@@ -105,6 +106,17 @@ final class Restoration {
   }
 
   private static let numberLimit: Int32 = 1 << 20
+
+  private static func requireRoom(_ count: Int) throws(CheckpointError) {
+    let limit = Machine.descriptorLimit()
+    if count <= limit { return }
+    throw .obstacles([
+      Obstacle(
+        ProcessID(0), "the tree's descriptors",
+        "they need numbers up to \(count), and this process may have \(limit) open",
+        remedy: "raise the limit, as with ulimit -Hn \(count)")
+    ])
+  }
 
   private static func kind(
     of description: DescriptionState
