@@ -17,7 +17,8 @@ struct OutsideHolders {
 
   private static func link(of seen: SeenDescriptor, _ state: DescriptionState) -> String? {
     switch state.kind {
-    case PipeEnd.name, UnixSocket.name, InternetSocket.name, EventCounter.name, TimerDescriptor.name,
+    case PipeEnd.name, UnixSocket.name, InternetSocket.name, EventCounter.name,
+      TimerDescriptor.name,
       EventPoll.name, FileWatch.name:
       seen.info.link
     case PseudoTerminal.name: PseudoTerminal.slaveLink(state)

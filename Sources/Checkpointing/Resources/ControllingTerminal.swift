@@ -48,7 +48,9 @@ enum ControllingTerminal: DescriptorKind {
         if !PseudoTerminal.isInside(holder.process.status, tree) {
           let standard = tree.seen.first {
             (0...2).contains($0.info.number) && $0.details.kind == .character
-              && $0.details.nodeNumbers == (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xfff00)
+              && $0.details.nodeNumbers == (
+                device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xfff00
+              )
           }
           detail.standard = standard.map { $0.info.number + 1 } ?? 0
         }
@@ -83,11 +85,18 @@ enum ControllingTerminal: DescriptorKind {
         ])
       }
       restoration.warn(
-        detail.process, "/dev/tty", "there is no terminal here; it is what descriptor"
+        detail.process, "/dev/tty",
+        "there is no terminal here; it is what descriptor"
           + " \(detail.standard - 1) is")
       return try about(nil) { () throws(SystemCallError) in
-        try restoration.standardDescriptor(detail.standard - 1)
+        try restoration.standardDescriptor(duplicating: detail.standard - 1)
       }
     }
+  }
+}
+
+extension ControllingTerminal {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    "/dev/tty"
   }
 }

@@ -165,7 +165,7 @@ enum EventPoll: DescriptorKind {
       .filter { $0.process == builder.state.id }
     for entry in entries.filter(\.isSpent) + entries.filter({ !$0.isSpent }) {
       guard let set = try builder.present(entry.set),
-        let file = try builder.present(entry.description), entry.number >= 0
+        let file = try builder.present(entry.description, as: entry.number), entry.number >= 0
       else { throw .inconsistent(.unknownDescription) }
       try builder.add(entry, file: file, to: set)
     }
@@ -181,7 +181,18 @@ extension ProcessBuilder {
     // Anything that may be there already will do to spend it.
     let events = entry.isSpent ? entry.events | 0x5 : entry.events
     let event = try put(events.littleEndianBytes + entry.data.littleEndianBytes)
-    try call(.epollCtl, "epoll_ctl", set, 1, number, event)  // EPOLL_CTL_ADD
+    let isOutside = restoration.description(entry.description)?.kind == ExternalFile.name
+    let result = try inside(id) { () throws(InjectionError) in
+      try injector.callForResult(.epollCtl, [set, 1, number, event])  // EPOLL_CTL_ADD
+    }
+    if result < 0, isOutside {
+      // A file or null in its place is always ready, and can't be waited for.
+      restoration.warn(
+        state.id, "descriptor \(entry.number) in an epoll set", "what it is now can't be waited for"
+      )
+      return try call(.close, "close", number)
+    }
+    if result < 0 { try call(.epollCtl, "epoll_ctl", set, 1, number, event) }
     if entry.isSpent {
       let count = try inside(id) { () throws(InjectionError) in
         try injector.callForResult(.epollWait, [set, injector.argumentAddress, 1, 0])
@@ -196,5 +207,14 @@ extension ProcessBuilder {
       }
     }
     try call(.close, "close", number)
+  }
+}
+
+extension EventPoll {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    let numbers = detail.entries.map(\.number).sorted().map { "\($0)" }
+    return numbers.isEmpty
+      ? "waits for nothing" : "waits for descriptors \(numbers.joined(separator: ", "))"
   }
 }

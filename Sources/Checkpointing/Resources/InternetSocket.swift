@@ -2,7 +2,8 @@ import BinaryCodec
 import LinuxSystem
 import SystemPackage
 
-/// A TCP socket that is not connected, or a UDP socket; of IPv4 or IPv6.
+/// A TCP socket that is not connected, or that was and comes back with its other end gone; or a UDP socket. Of IPv4
+/// or IPv6.
 enum InternetSocket: DescriptorKind {
   static let name = "internet"
 
@@ -24,6 +25,8 @@ enum InternetSocket: DescriptorKind {
     var memberships: [Membership] = []
     /// IPPROTO_ number where it is not the usual one of its type.
     var protocolNumber: Int32 = 0
+    /// A connection, of which nothing is left but that there was one.
+    var isCutOff = false
 
     mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
       try coder.field(1, &family)
@@ -38,6 +41,7 @@ enum InternetSocket: DescriptorKind {
       try coder.field(10, &lostDatagrams)
       try coder.field(20, &memberships)
       try coder.field(21, &protocolNumber)
+      try coder.field(22, &isCutOff)
       guard address.count <= 28, peerAddress.count <= 28 else { throw .outOfRange(3) }
     }
 
@@ -51,7 +55,7 @@ enum InternetSocket: DescriptorKind {
 
   static let version4: Int32 = 2
   static let version6: Int32 = 10
-  private static let stream: Int32 = 1
+  fileprivate static let stream: Int32 = 1
   private static let datagram: Int32 = 2
   private static let raw: Int32 = 3
   /// IPPROTO_MPTCP
@@ -127,10 +131,10 @@ enum InternetSocket: DescriptorKind {
       state = try seen.copy.option(6, 11, limit: 64) ?? []  // TCP_INFO
     }
     switch (detail.type, Int32(truncatingIfNeeded: kind)) {
-    case (stream, 6): try lookAtConnection(seen, &detail, state)
+    case (stream, 6): try lookAtConnection(seen, &detail, state, tree.options.connections)
     case (stream, multipath):
       detail.protocolNumber = multipath
-      try lookAtConnection(seen, &detail, state)
+      try lookAtConnection(seen, &detail, state, tree.options.connections)
     case (datagram, 17): try lookAtDatagrams(seen, &detail)
     case (raw, _):
       throw seen.obstacle(
@@ -143,7 +147,8 @@ enum InternetSocket: DescriptorKind {
   }
 
   private static func lookAtConnection(
-    _ seen: SeenDescriptor, _ detail: inout Detail, _ information: [UInt8]
+    _ seen: SeenDescriptor, _ detail: inout Detail, _ information: [UInt8],
+    _ connections: SaveOptions.TCPConnections
   ) throws(CheckpointError) {
     guard information.count >= 32 else { throw seen.obstacle("the kernel does not tell its state") }
     let (closed, listening): (UInt8, UInt8) = (7, 10)  // TCP_CLOSE, TCP_LISTEN
@@ -154,12 +159,21 @@ enum InternetSocket: DescriptorKind {
         information[start..<start + 4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
       }
       detail.backlog = counts[1]
-      if counts[0] > 0 {
+      // Those that nobody has accepted are cut off with the others.
+      if counts[0] > 0, connections == .refuse {
         throw seen.passingObstacle("connections wait to be accepted")
       }
     } else if information[0] != closed || !detail.peerAddress.isEmpty {
-      throw seen.obstacle(
-        "it is an established TCP connection", remedy: "let the program close it first")
+      guard connections == .close else {
+        throw seen.obstacle(
+          "it is an established TCP connection",
+          remedy:
+            "let the program close it first, or pass --tcp close: then it comes back with its other end gone"
+        )
+      }
+      detail.isCutOff = true
+      detail.peerAddress = []
+      return
     }
     let layer = try about(seen.process) { () throws(SystemCallError) in try seen.copy.option(6, 31)
     }
@@ -209,6 +223,7 @@ enum InternetSocket: DescriptorKind {
       restoration.warn(0, "a UDP socket", "had datagrams that were not received; they are lost")
     }
     do throws(SystemCallError) {
+      if detail.isCutOff { return try makeCutOff(detail, state.flags) }
       return try make(detail, state.flags)
     } catch {
       guard
@@ -248,8 +263,78 @@ enum InternetSocket: DescriptorKind {
     return socket
   }
 
+  /// A connection whose other end is gone: with this machine itself, and ended there by a reset. The first call on
+  /// it gives ECONNRESET; then reading gives its end and writing EPIPE.
+  private static func makeCutOff(
+    _ detail: Detail, _ flags: UInt32
+  ) throws(SystemCallError) -> OwnedDescriptor {
+    let listener = try OwnedDescriptor.makeSocket(
+      family: detail.family, type: stream, protocol: 0)
+    try listener.bind(to: detail.family == version4 ? ownAddress4 : ownAddress6)
+    try listener.listen(backlog: 1)
+    let socket = try OwnedDescriptor.makeSocket(family: detail.family, type: stream, protocol: 0)
+    try socket.connect(to: listener.ownAddress())
+    do {
+      let far = try listener.acceptConnection()
+      // SO_LINGER, on, for no time: what ends it is a reset.
+      try far.setOption(1, 13, [1, 0, 0, 0, 0, 0, 0, 0])
+    }
+    for _ in 0..<1000 where try socket.readyEvents() & PollEvents.hungUp == 0 {
+      Machine.sleep(seconds: 0.001)
+    }
+    // Options that a connection without another end does not take make no difference to it.
+    try? detail.options.set(on: socket)
+    try socket.setOption(reuseAddress, to: detail.reusesAddress)
+    try socket.control(4, Int(flags))  // F_SETFL
+    return socket
+  }
+
+  /// 127.0.0.1 and ::1, any port.
+  private static let ownAddress4: [UInt8] =
+    [2, 0, 0, 0, 127, 0, 0, 1] + [UInt8](repeating: 0, count: 8)
+  private static let ownAddress6: [UInt8] =
+    [10, 0] + [UInt8](repeating: 0, count: 21) + [1, 0, 0, 0, 0]
+
   private static func place(of detail: Detail) -> String {
     let port = detail.address.count >= 4 ? Int(detail.address[2]) << 8 | Int(detail.address[3]) : 0
     return "\(detail.type == stream ? "TCP" : "UDP") port \(port)"
+  }
+}
+
+extension InternetSocket {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    let kind = detail.type == stream ? "TCP" : "UDP"
+    if detail.isCutOff { return "\(kind), was connected; comes back with its other end gone" }
+    let own = text(of: detail.address)
+    if detail.isListening { return "\(kind), listens at \(own)" }
+    if !detail.peerAddress.isEmpty { return "\(kind), \(own) to \(text(of: detail.peerAddress))" }
+    return detail.hasPort || detail.hasHost ? "\(kind), bound to \(own)" : "\(kind), not bound"
+  }
+
+  /// `127.0.0.1:80` or `[::1]:80`.
+  private static func text(of address: [UInt8]) -> String {
+    guard address.count >= 8 else { return "?" }
+    let port = Int(address[2]) << 8 | Int(address[3])
+    guard address.count >= 24, address[0] == 10 else {
+      return address[4..<8].map { "\($0)" }.joined(separator: ".") + ":\(port)"
+    }
+    let groups = stride(from: 8, to: 24, by: 2).map {
+      UInt16(address[$0]) << 8 | UInt16(address[$0 + 1])
+    }
+    // The longest run of zeros is left out (RFC 5952).
+    var longest = 0..<0
+    for start in groups.indices {
+      let run = start..<start + groups[start...].prefix { $0 == 0 }.count
+      if run.count > longest.count, run.count > 1 { longest = run }
+    }
+    func text(_ part: ArraySlice<UInt16>) -> String {
+      part.map { String($0, radix: 16) }.joined(separator: ":")
+    }
+    let host =
+      longest.isEmpty
+      ? text(groups[...])
+      : text(groups[..<longest.lowerBound]) + "::" + text(groups[longest.upperBound...])
+    return "[\(host)]:\(port)"
   }
 }

@@ -6,11 +6,14 @@ enum OpenFlags {
   static let writeOnly: UInt32 = 1
   static let readWrite: UInt32 = 2
   static let accessMode: UInt32 = 3
+  static let append: UInt32 = 0o2000
   static let nonBlocking: UInt32 = 0o4000
   /// O_ASYNC
   static let signalling: UInt32 = 0o20000
   /// O_DIRECT: for pipes, what one write wrote is read as one.
   static let direct: UInt32 = 0o40000
+  /// O_CREAT, O_EXCL and O_TRUNC
+  static let creating: UInt32 = 0o1300
   static let pathOnly: UInt32 = 0o10000000
   /// O_NOCTTY
   static let noTerminal: UInt32 = 0o400

@@ -151,3 +151,20 @@ extension SeenDescriptor {
     details.inode == other.details.inode && details.device == other.details.device
   }
 }
+
+extension PipeEnd {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    let mode = state.flags & OpenFlags.accessMode
+    let side =
+      mode == OpenFlags.readOnly ? "is read" : mode == OpenFlags.writeOnly ? "is written" : "both"
+    let count = detail.content.reduce(0) { $0 + $1.count }
+    let other = checkpoint.descriptionIndex { other in
+      guard other.kind == name, other.flags & OpenFlags.accessMode != mode else { return false }
+      return (try? Detail(decoding: other.detail[...]))?.pipe == detail.pipe
+    }
+    return (detail.path.isEmpty ? "pipe:[\(detail.pipe)]" : detail.path) + ", \(side)"
+      + (count > 0 ? ", \(count) bytes in it" : "")
+      + (other.flatMap(checkpoint.holder).map { ", other end: \($0)" } ?? "")
+  }
+}

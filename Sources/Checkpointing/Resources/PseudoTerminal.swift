@@ -187,9 +187,13 @@ enum PseudoTerminal: DescriptorKind {
 
   /// Which terminal a session has, where its master is in the tree.
   static func note(_ status: ProcessStatus, in state: inout ProcessState, _ tree: TreeCapture) {
-    guard state.session == state.id, state.life != .zombie, status.terminal != 0 else { return }
-    guard let terminal = index(of: status), hasMaster(of: terminal, tree) else { return }
-    state.terminal = terminal
+    guard state.life != .zombie, status.terminal != 0 else { return }
+    if let terminal = index(of: status), hasMaster(of: terminal, tree) {
+      guard state.session == state.id else { return }
+      state.terminal = terminal
+    } else {
+      state.hasOutsideTerminal = true
+    }
     state.foregroundGroup = Int32(truncatingIfNeeded: status.number(8))
   }
 
@@ -372,24 +376,40 @@ extension OwnedDescriptor {
 extension ProcessBuilder {
   /// A session's leader gives the session its terminal; who is born after that has it, too.
   func takeTerminal() throws(CheckpointError) {
-    guard let index = state.terminal,
-      let slave = restoration.terminal(numbered: index)?.slave
-    else { return }
-    try call(
-      .ioctl, "ioctl(TIOCSCTTY)", slave.number, PseudoTerminal.Request.takeControl, 0)
+    if let index = state.terminal, let slave = restoration.terminal(numbered: index)?.slave {
+      try call(.ioctl, "ioctl(TIOCSCTTY)", slave.number, PseudoTerminal.Request.takeControl, 0)
+      terminal = slave.number
+    } else if state.hasOutsideTerminal {
+      // One that another session has, such as that of this program's shell, stays with it.
+      for number in restoration.standardTerminals() {
+        let result = try inside(id) { () throws(InjectionError) in
+          try injector.callForResult(
+            .ioctl, [number, PseudoTerminal.Request.takeControl, 0])
+        }
+        if result != 0 { continue }
+        terminal = number
+        return
+      }
+    }
   }
 
   /// When all are in their groups.
   func setForegroundGroup() throws(CheckpointError) {
-    guard let index = state.terminal,
-      let slave = restoration.terminal(numbered: index)?.slave,
+    guard let terminal,
       restoration.state.processes.contains(where: {
         $0.processGroup == state.foregroundGroup && $0.session == state.session
       })
     else { return }
     let group = try put(words: [UInt64(UInt32(bitPattern: state.foregroundGroup))])
     try call(
-      .ioctl, "ioctl(TIOCSPGRP)", slave.number,
-      PseudoTerminal.Request.setForegroundGroup, group)
+      .ioctl, "ioctl(TIOCSPGRP)", terminal, PseudoTerminal.Request.setForegroundGroup, group)
+  }
+}
+
+extension PseudoTerminal {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    return
+      "/dev/pts/\(detail.index), \(detail.isMaster ? "the side of the terminal" : "the side of programs")"
   }
 }

@@ -58,7 +58,8 @@ enum UnsavableDescriptor {
     ),
     ("anon_inode:kvm", "it is a virtual machine", "save the guest by means of its own"),
     ("anon_inode:[fscontext]", "it is a filesystem that is being mounted", closeFirst),
-    ("anon_inode:dma", "it is memory of a device", closeFirst), ("/dmabuf:", "it is memory of a device", closeFirst),
+    ("anon_inode:dma", "it is memory of a device", closeFirst),
+    ("/dmabuf:", "it is memory of a device", closeFirst),
     ("anon_inode:sync_file", "it waits for a device", closeFirst),
   ]
 

@@ -22,9 +22,10 @@ final class StandIns {
     guard let caller = try process(identity.process) ?? builders.first else {
       throw .inconsistent(.noProcess)
     }
-    let own = try Credentials(of: about(caller.id) { () throws(SystemCallError) in
-      try ProcessStatus(of: caller.id)
-    })
+    let own = try Credentials(
+      of: about(caller.id) { () throws(SystemCallError) in
+        try ProcessStatus(of: caller.id)
+      })
     guard try take(identity, caller, from: own) else { return try body(caller) }
     let result: Value
     do throws(CheckpointError) {
@@ -129,7 +130,8 @@ final class StandIns {
       end(builder)
       guard let root = builders.first else { continue }
       // __WALL
-      try root.call(.wait4, "wait4", UInt64(UInt32(bitPattern: builder.state.id)), 0, 0x4000_0000, 0)
+      try root.call(
+        .wait4, "wait4", UInt64(UInt32(bitPattern: builder.state.id)), 0, 0x4000_0000, 0)
     }
     temporary = [:]
   }

@@ -56,7 +56,9 @@ private struct TerminalSettings {
 
   private subscript(flags offset: Int) -> UInt32 {
     get { bytes[offset..<offset + 4].reversed().reduce(0) { $0 << 8 | UInt32($1) } }
-    set { for byte in 0..<4 { bytes[offset + byte] = UInt8(truncatingIfNeeded: newValue >> (8 * byte)) } }
+    set {
+      for byte in 0..<4 { bytes[offset + byte] = UInt8(truncatingIfNeeded: newValue >> (8 * byte)) }
+    }
   }
 
   private subscript(character number: Int32) -> UInt8 {
