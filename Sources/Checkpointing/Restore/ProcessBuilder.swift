@@ -42,7 +42,9 @@ final class ProcessBuilder {
 
   func put(_ bytes: [UInt8], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
     // What an image says may be of any length.
-    guard offset + bytes.count <= CallInjector.argumentByteCount else { throw .malformed(.cutShort) }
+    guard offset + bytes.count <= CallInjector.argumentByteCount else {
+      throw .malformed(.cutShort)
+    }
     return try inside(id) { () throws(InjectionError) in try injector.put(bytes, at: offset) }
   }
 

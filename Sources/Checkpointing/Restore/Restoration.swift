@@ -93,9 +93,11 @@ final class Restoration {
 
   private func openAll() throws(CheckpointError) {
     let leadsOutside = state.processes.contains(where: \.hasOutsideTerminal)
-    if leadsOutside || state.descriptions.contains(where: {
-      $0.kind == ExternalFile.name || $0.kind == ControllingTerminal.name
-    }) {
+    if leadsOutside
+      || state.descriptions.contains(where: {
+        $0.kind == ExternalFile.name || $0.kind == ControllingTerminal.name
+      })
+    {
       for number in Int32(0)...2 {
         standard.append(
           try keep(
