@@ -263,7 +263,7 @@ import Testing
 
         """), run.remark)
     for (words, message) in [
-      ("9", "descriptor 9 is not open"), ("3=null", "standard files have the numbers 0, 1 and 2"),
+      ("99", "descriptor 99 is not open"), ("3=null", "standard files have the numbers 0, 1 and 2"),
       ("1=/some/file", "is none of inherit"), ("0", "descriptor 0 is not open for writing"),
       ("file:", "is none of inherit"),
     ] {
