@@ -37,6 +37,7 @@ extension Checkpoint {
     var examination = Examination()
     do throws(CheckpointError) {
       let (tree, standstill) = try capture(freezer, options)
+      examination.obstacles = OutsideHolders(tree).obstacles()
       examination.forecast(tree, tree.state(), standstill.duration)
     } catch {
       guard case .obstacles(let obstacles) = error else { throw error }

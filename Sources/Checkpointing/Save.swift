@@ -68,13 +68,16 @@ package enum Checkpoint {
     state.noteInheritance()
     let file = OwnedDescriptor?.some(descriptor)
     // What runs on need not wait until it is written.
-    let copy = options.afterwards == .running ? FrozenTree.make(of: tree, state, options.folder) : nil
+    let copy =
+      options.afterwards == .running ? FrozenTree.make(of: tree, state, options.folder) : nil
     defer { copy?.remove() }
     try standstill.check()
     if copy != nil {
       freezer.release()
       standstill.end()
     }
+    let outside = OutsideHolders(tree).obstacles()
+    if !outside.isEmpty { throw CheckpointError.obstacles(outside) }
     var frozen = standstill.duration
     let spaces = try copy?.spaces() ?? tree.stoppedSpaces(of: state)
     let summary = try write(state, spaces, file, options, standstill, isDurable)
@@ -83,13 +86,18 @@ package enum Checkpoint {
     switch options.afterwards {
     case .running: break
     case .stopped: for process in freezer.processes { try? process.id.send(signal: 19) }
-    case .dead: end(freezer.processes.map(\.id))
+    case .dead: end(freezer)
     }
     return SaveReport(state: state, image: summary, frozen: frozen)
   }
 
-  /// Kills them, and waits until their numbers are free, or need but to be waited for.
-  private static func end(_ processes: [ProcessID]) {
+  /// Kills them, and waits until their numbers are free, or need but to be waited for. They are let go of
+  /// first, stopped so that they do nothing more: a process that ends while it is traced stays until its
+  /// tracer has gone.
+  private static func end(_ freezer: ProcessFreezer) {
+    let processes = freezer.processes.map(\.id)
+    for process in processes { try? process.send(signal: 19) }
+    freezer.release()
     for process in processes { try? process.send(signal: 9) }
     let patience = ContinuousClock.now + .seconds(10)
     for process in processes {

@@ -17,7 +17,8 @@ final class FrozenTree {
   static let leastByteCount = 16 << 20
 
   /// nil where a copy can't be had, or is not worth its while.
-  static func make(of tree: TreeCapture, _ state: CheckpointState, _ folder: String) -> FrozenTree? {
+  static func make(of tree: TreeCapture, _ state: CheckpointState, _ folder: String) -> FrozenTree?
+  {
     let own = state.processes.indices.reduce(0) { $0 + tree.ownByteCount(ofProcess: $1) }
     return own < leastByteCount ? nil : try? FrozenTree(of: tree, state, holdingIn: folder)
   }

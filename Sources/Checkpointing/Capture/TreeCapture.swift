@@ -13,6 +13,8 @@ final class TreeCapture {
   /// Since it stands still.
   let standstill: Standstill?
   private var areas: [[AreaState]] = []
+  /// Inodes of what can't be saved, of which no more has to be said.
+  private(set) var refused: Set<UInt64> = []
   private var descriptors: [[DescriptorState]] = []
 
   /// Throws `obstacles` with all that there are.
@@ -37,7 +39,7 @@ final class TreeCapture {
       try noting { () throws(CheckpointError) in
         try NamespaceCheck.require(of: captures[index].process.id)
       }
-      descriptors.append(try takeDescriptors(of: captures[index].process.id))
+      descriptors.append(try takeDescriptors(of: captures[index]))
       areas.append(try takeAreas(of: captures[index]))
     }
     // Where one was left out, what leads there would seem to lead outside.
@@ -89,8 +91,9 @@ final class TreeCapture {
   // MARK: Descriptors
 
   private func takeDescriptors(
-    of process: ProcessID
+    of capture: ProcessCapture
   ) throws(CheckpointError) -> [DescriptorState] {
+    let process = capture.process.id
     let handle = try about(process) { () throws(SystemCallError) in try process.openDescriptor() }
     var states: [DescriptorState] = []
     for number in try about(
@@ -105,7 +108,7 @@ final class TreeCapture {
         }
         var state = DescriptorState()
         state.number = number
-        state.closesOnExec = one.info.closesOnExec
+        state.closesOnExec = one.info.closesOnExec && !capture.keptOnExec.contains(number)
         state.locks = try FileLocks.seen(in: one).filter { $0.kind == .process }
         state.description = try description(of: one)
         states.append(state)
@@ -123,14 +126,18 @@ final class TreeCapture {
       }
       if isSame { return UInt32(index) }
     }
-    guard let kind = DescriptorKinds.all.first(where: { $0.recognises(one) }) else {
-      throw one.obstacle("it is of a kind that can't be saved")
+    let found = DescriptorKinds.all.first { $0.recognises(one) }
+    if found != ExternalFile.self, let obstacle = UnsavableDescriptor.obstacle(one) {
+      throw obstacle
     }
+    guard let kind = found else { throw UnsavableDescriptor.unknown(one) }
     var state = DescriptionState()
     state.kind = kind.name
     state.flags = one.info.flags & ~Self.closeOnExec
     state.position = one.info.position
+    refused.insert(one.details.inode)
     state.detail = try kind.detail(of: one, self)
+    refused.remove(one.details.inode)
     state.locks = try FileLocks.seen(in: one).filter { $0.kind != .process }
     if state.flags & OpenFlags.pathOnly == 0 { try DescriptorOwner.note(one, in: &state) }
     seen.append(one)

@@ -11,9 +11,13 @@ enum EventPoll: DescriptorKind {
 
   struct Detail: FieldCoded, Equatable {
     var entries: [Entry] = []
+    /// `struct epoll_params`: how long it asks devices itself instead of waiting.
+    var polling: [UInt8] = []
 
     mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
       try coder.field(1, &entries)
+      try coder.field(2, &polling)
+      guard polling.isEmpty || polling.count == 8 else { throw .outOfRange(2) }
     }
   }
 
@@ -56,6 +60,7 @@ enum EventPoll: DescriptorKind {
     for set in tree.descriptions(of: EventPoll.self) {
       try tree.noting { () throws(CheckpointError) in
         var detail = Detail()
+        detail.polling = polling(of: set.seen.copy)
         var met: [Int32: Int32] = [:]
         for line in set.seen.info.lines where line.key == "tfd" {
           guard let listed = Listed(line.value) else {
@@ -69,6 +74,15 @@ enum EventPoll: DescriptorKind {
         tree.replace(set.index, kind: EventPoll.self, detail: detail.encoded())
       }
     }
+  }
+
+  /// Empty where it was not set, or can't be (Linux 6.9).
+  private static func polling(of set: borrowing OwnedDescriptor) -> [UInt8] {
+    var parameters = [UInt8](repeating: 0, count: 8)
+    guard (try? set.request("ioctl(EPIOCGPARAMS)", 0x8008_8a02, &parameters)) != nil,
+      parameters.contains(where: { $0 != 0 })
+    else { return [] }
+    return parameters
   }
 
   private static func entry(
@@ -133,7 +147,14 @@ enum EventPoll: DescriptorKind {
   static func reopen(
     _ state: DescriptionState, _ restoration: Restoration
   ) throws(CheckpointError) -> OwnedDescriptor {
-    try about(nil) { () throws(SystemCallError) in try OwnedDescriptor.eventPoll() }
+    var detail = try restoration.decode(Detail.self, state.detail)
+    return try about(nil) { () throws(SystemCallError) in
+      let set = try OwnedDescriptor.eventPoll()
+      if !detail.polling.isEmpty {
+        try set.request("ioctl(EPIOCSPARAMS)", 0x4008_8a01, &detail.polling)
+      }
+      return set
+    }
   }
 
   /// Spent entries first, as they have to be spent again: that takes an event, which must be theirs.
@@ -177,6 +198,9 @@ extension ProcessBuilder {
         try injector.callForResult(.epollWait, [set, injector.argumentAddress, 1, 0])
       }
       if count != 1 {
+        // Silent but for what epoll always tells.
+        let silent = try put((entry.events & ~0x5).littleEndianBytes + entry.data.littleEndianBytes)
+        try call(.epollCtl, "epoll_ctl", set, 3, number, silent)  // EPOLL_CTL_MOD
         restoration.warn(
           state.id, "descriptor \(entry.number) in an epoll set",
           "had reported its one event, and may report an error or an end as another")

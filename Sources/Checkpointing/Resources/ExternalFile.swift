@@ -38,21 +38,6 @@ enum ExternalFile: DescriptorKind {
     return detail.encoded()
   }
 
-  /// /dev/tty is whichever terminal the session has: one of the tree does not lead outside.
-  static func settle(_ tree: TreeCapture) throws(CheckpointError) {
-    for file in tree.descriptions(of: ExternalFile.self)
-    where file.seen.details.nodeNumbers == (5, 0) {
-      try tree.noting { () throws(CheckpointError) in
-        let status = try about(file.seen.process) { () throws(SystemCallError) in
-          try ProcessStatus(of: file.seen.process)
-        }
-        if PseudoTerminal.isInside(status, tree) {
-          throw file.seen.obstacle("it is another name of a terminal of the tree")
-        }
-      }
-    }
-  }
-
   static func reopen(
     _ state: DescriptionState, _ restoration: Restoration
   ) throws(CheckpointError) -> OwnedDescriptor {

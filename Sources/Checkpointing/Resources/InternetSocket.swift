@@ -22,6 +22,9 @@ enum InternetSocket: DescriptorKind {
     var reusesPort: UInt32 = 0
     /// Datagrams that nobody had received: they are lost, as datagrams may be.
     var lostDatagrams = false
+    var memberships: [Membership] = []
+    /// IPPROTO_ number where it is not the usual one of its type.
+    var protocolNumber: Int32 = 0
     /// A connection, of which nothing is left but that there was one.
     var isCutOff = false
 
@@ -36,7 +39,9 @@ enum InternetSocket: DescriptorKind {
       try coder.field(8, &reusesAddress)
       try coder.field(9, &reusesPort)
       try coder.field(10, &lostDatagrams)
-      try coder.field(20, &isCutOff)
+      try coder.field(20, &memberships)
+      try coder.field(21, &protocolNumber)
+      try coder.field(22, &isCutOff)
       guard address.count <= 28, peerAddress.count <= 28 else { throw .outOfRange(3) }
     }
 
@@ -52,6 +57,9 @@ enum InternetSocket: DescriptorKind {
   static let version6: Int32 = 10
   fileprivate static let stream: Int32 = 1
   private static let datagram: Int32 = 2
+  private static let raw: Int32 = 3
+  /// IPPROTO_MPTCP
+  private static let multipath: Int32 = 262
   /// SO_REUSEADDR, SO_REUSEPORT
   private static let reuseAddress: Int32 = 2
   private static let reusePort: Int32 = 15
@@ -66,23 +74,42 @@ enum InternetSocket: DescriptorKind {
   private static func options(_ family: Int32, _ type: Int32) -> [(level: Int32, numbers: [Int32])]
   {
     var known: [(level: Int32, numbers: [Int32])] = [
-      (1, SocketOptions.general + [42, 45, 47, 49, 73]),
-      // TOS, TTL, PKTINFO, MTU_DISCOVER, RECVERR, RECVTTL, RECVTOS, FREEBIND, TRANSPARENT, RECVORIGDSTADDR,
-      // MINTTL, BIND_ADDRESS_NO_PORT, MULTICAST_TTL, MULTICAST_LOOP, MULTICAST_ALL
-      (0, [1, 2, 8, 10, 11, 12, 13, 15, 19, 20, 21, 24, 33, 34, 49]),
+      (1, SocketOptions.general + [42, 45, 47, 49, 70, 73]),
+      // TOS, TTL, OPTIONS, RECVOPTS, RETOPTS, PKTINFO, MTU_DISCOVER, RECVERR, RECVTTL, RECVTOS, FREEBIND,
+      // PASSSEC, TRANSPARENT, RECVORIGDSTADDR, MINTTL, CHECKSUM, BIND_ADDRESS_NO_PORT, RECVFRAGSIZE,
+      // RECVERR_RFC4884, MULTICAST_IF, MULTICAST_TTL, MULTICAST_LOOP, MULTICAST_ALL, LOCAL_PORT_RANGE
+      (
+        0,
+        [1, 2, 4, 6, 7, 8, 10, 11, 12, 13, 15, 18, 19, 20, 21, 23, 24, 25, 26, 32, 33, 34, 49, 51]
+      ),
     ]
     if family == version6 {
-      // UNICAST_HOPS, MULTICAST_IF, MULTICAST_HOPS, MULTICAST_LOOP, MTU_DISCOVER, RECVERR, V6ONLY,
-      // RECVPKTINFO, RECVHOPLIMIT, DONTFRAG, RECVTCLASS, TCLASS, TRANSPARENT, FREEBIND
-      known.append((41, [16, 17, 18, 19, 23, 25, 26, 49, 51, 62, 66, 67, 75, 78]))
+      // UNICAST_HOPS, MULTICAST_HOPS, MULTICAST_LOOP, MTU_DISCOVER, RECVERR, V6ONLY, MULTICAST_ALL,
+      // RECVERR_RFC4884, FLOWINFO_SEND, RECVPKTINFO, RECVHOPLIMIT, RECVHOPOPTS, HOPOPTS, RTHDRDSTOPTS,
+      // RECVRTHDR, RTHDR, RECVDSTOPTS, DSTOPTS, RECVPATHMTU, DONTFRAG, RECVTCLASS, TCLASS, AUTOFLOWLABEL,
+      // ADDR_PREFERENCES, MINHOPCOUNT, ORIGDSTADDR, TRANSPARENT, RECVFRAGSIZE, FREEBIND
+      known.append(
+        (
+          41,
+          [
+            16, 18, 19, 23, 25, 26, 29, 31, 33, 49, 51, 53, 54, 55, 56, 57, 58, 59, 60, 62, 66, 67,
+            70, 72, 73, 74, 75, 77, 78,
+          ]
+        ))
     }
     if type == stream {
-      // NODELAY, CORK, KEEPIDLE, KEEPINTVL, KEEPCNT, SYNCNT, LINGER2, DEFER_ACCEPT, WINDOW_CLAMP,
-      // CONGESTION, USER_TIMEOUT, FASTOPEN, NOTSENT_LOWAT, SAVE_SYN, INQ
-      known.append((6, [1, 3, 4, 5, 6, 7, 8, 9, 10, 13, 18, 23, 25, 27, 36]))
+      // NODELAY, MAXSEG, CORK, KEEPIDLE, KEEPINTVL, KEEPCNT, SYNCNT, LINGER2, DEFER_ACCEPT, WINDOW_CLAMP,
+      // CONGESTION, THIN_LINEAR_TIMEOUTS, USER_TIMEOUT, FASTOPEN, NOTSENT_LOWAT, SAVE_SYN,
+      // FASTOPEN_CONNECT, FASTOPEN_NO_COOKIE, INQ, TX_DELAY, RTO_MAX_MS, RTO_MIN_US,
+      // DELACK_MAX_US
+      known.append(
+        (
+          6,
+          [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 16, 18, 23, 25, 27, 30, 34, 36, 37, 44, 45, 46]
+        ))
     } else {
-      // NO_CHECK6_TX, NO_CHECK6_RX, SEGMENT, GRO
-      known.append((17, [101, 102, 103, 104]))
+      // CORK, NO_CHECK6_TX, NO_CHECK6_RX, SEGMENT, GRO
+      known.append((17, [1, 101, 102, 103, 104]))
     }
     return known
   }
@@ -103,12 +130,19 @@ enum InternetSocket: DescriptorKind {
       detail.peerAddress = try seen.copy.peerAddress() ?? []
       state = try seen.copy.option(6, 11, limit: 64) ?? []  // TCP_INFO
     }
-    switch (detail.type, kind) {
+    switch (detail.type, Int32(truncatingIfNeeded: kind)) {
     case (stream, 6): try lookAtConnection(seen, &detail, state, tree.options.connections)
+    case (stream, multipath):
+      detail.protocolNumber = multipath
+      try lookAtConnection(seen, &detail, state, tree.options.connections)
     case (datagram, 17): try lookAtDatagrams(seen, &detail)
+    case (raw, _):
+      throw seen.obstacle(
+        "it is a raw socket, of protocol \(kind)", remedy: "let the program close it first")
     default: throw seen.obstacle("it is a socket of protocol \(kind), which can't be saved")
     }
     detail.options = try SocketOptions(of: seen, options(detail.family, detail.type))
+    try lookAtInterfaces(seen, &detail)
     return detail.encoded()
   }
 
@@ -151,14 +185,32 @@ enum InternetSocket: DescriptorKind {
   private static func lookAtDatagrams(
     _ seen: SeenDescriptor, _ detail: inout Detail
   ) throws(CheckpointError) {
-    let (corked, tunnel) = try about(seen.process) { () throws(SystemCallError) in
-      (try seen.copy.number(ofOption: 1, level: 17), try seen.copy.number(ofOption: 100, level: 17))
+    let (unsent, tunnel) = try about(seen.process) { () throws(SystemCallError) in
+      (try seen.copy.unsentByteCount(), try seen.copy.number(ofOption: 100, level: 17))
     }
-    if corked != 0 { throw seen.obstacle("it has a datagram that is not complete (UDP_CORK)") }
+    if unsent != 0 {
+      throw seen.passingObstacle(
+        "it has a datagram that is not complete (UDP_CORK, MSG_MORE), or not sent yet")
+    }
     if tunnel != 0 { throw seen.obstacle("it carries a tunnel of the kernel (UDP_ENCAP)") }
     detail.lostDatagrams = try about(seen.process) { () throws(SystemCallError) in
       try seen.copy.readyEvents(1) & 1 != 0
     }
+  }
+
+  /// What goes by the number of an interface: UNICAST_IF, IPV6_MULTICAST_IF and IPV6_UNICAST_IF; and groups.
+  private static func lookAtInterfaces(
+    _ seen: SeenDescriptor, _ detail: inout Detail
+  ) throws(CheckpointError) {
+    try detail.options.addInterface(of: seen, 0, 50, isSwapped: true)
+    if detail.family == version6 {
+      try detail.options.addInterface(of: seen, 41, 17, isSwapped: false)
+      try detail.options.addInterface(of: seen, 41, 76, isSwapped: true)
+    }
+    guard detail.type == datagram else { return }
+    detail.memberships = try about(seen.process) { () throws(SystemCallError) in
+      try seen.copy.groupMemberships()
+    }.map { Membership($0) }
   }
 
   static func reopen(
@@ -174,14 +226,19 @@ enum InternetSocket: DescriptorKind {
       if detail.isCutOff { return try makeCutOff(detail, state.flags) }
       return try make(detail, state.flags)
     } catch {
-      guard error.errno == .addressInUse || error.errno == .addressNotAvailable else {
+      guard
+        [.addressInUse, .addressNotAvailable, .noSuchAddressOrDevice].contains(error.errno)
+      else {
         throw .system(error, process: nil)
       }
       throw .obstacles([
         Obstacle(
           ProcessID(0), place(of: detail),
           error.errno == .addressInUse
-            ? "it is in use by another process" : "it is no address of this machine")
+            ? "it is in use by another process"
+            : error.errno == .addressNotAvailable
+              ? "it is no address of this machine"
+              : "the network interface \(error.subject) that it uses is not there")
       ])
     }
   }
@@ -190,8 +247,10 @@ enum InternetSocket: DescriptorKind {
     _ detail: Detail, _ flags: UInt32
   ) throws(SystemCallError) -> OwnedDescriptor {
     let socket = try OwnedDescriptor.makeSocket(
-      family: detail.family, type: detail.type, protocol: 0)
+      family: detail.family, type: detail.type, protocol: detail.protocolNumber)
     try detail.options.set(on: socket)
+    for membership in detail.memberships { try socket.join(membership.value) }
+    try detail.options.attachFilter(to: socket)
     // Connections that have ended linger, and must not be in the way.
     try socket.setOption(
       reuseAddress, to: detail.type == stream ? 1 : detail.reusesAddress)

@@ -29,8 +29,8 @@ extension UnixSocket {
     }
   }
 
-  /// Those first that have a path which leads to another by now.
-  private static func makeAll(_ restoration: Restoration) throws(CheckpointError) {
+  /// Makes all that there are: those first that have a path which leads to another by now.
+  static func makeAll(_ restoration: Restoration) throws(CheckpointError) {
     let table = restoration.unixSockets
     if table.isMade { return }
     table.isMade = true
@@ -318,7 +318,7 @@ extension UnixSocket {
       try make(detail, restoration)
       guard let box = restoration.unixSockets.made[detail.own] else { continue }
       if let client, client.maker != detail.maker {
-          restoration.warn(
+        restoration.warn(
           0, "a Unix socket", "its other end is told who listens now, and not who did then")
       }
       return (box, false)

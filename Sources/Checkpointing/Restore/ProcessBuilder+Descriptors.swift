@@ -84,6 +84,17 @@ extension ProcessBuilder {
     return number
   }
 
+  /// Opens what is something else to each process, such as /dev/tty.
+  func open(_ path: String, flags: UInt32) throws(CheckpointError) -> OwnedDescriptor {
+    guard path.utf8.count < 4096 else { throw .malformed(.outOfRange(1)) }
+    let name = try put(Array(path.utf8) + [0])
+    let flags = flags & ~OpenFlags.ofTheFirstTime | OpenFlags.noTerminal
+    let number = try inside(id) { () throws(InjectionError) in
+      try injector.call(.open, "open", [name, UInt64(flags) | Self.closeOnExec, 0])
+    }
+    return try surrender(UInt64(number))
+  }
+
   /// What the process has under a number, for us; the process lets go of it.
   func surrender(_ number: UInt64) throws(CheckpointError) -> OwnedDescriptor {
     let id = id

@@ -22,9 +22,10 @@ final class StandIns {
     guard let caller = try process(identity.process) ?? builders.first else {
       throw .inconsistent(.noProcess)
     }
-    let own = try Credentials(of: about(caller.id) { () throws(SystemCallError) in
-      try ProcessStatus(of: caller.id)
-    })
+    let own = try Credentials(
+      of: about(caller.id) { () throws(SystemCallError) in
+        try ProcessStatus(of: caller.id)
+      })
     guard try take(identity, caller, from: own) else { return try body(caller) }
     let result: Value
     do throws(CheckpointError) {
@@ -59,6 +60,11 @@ final class StandIns {
       taken.insert(number)
       return nil
     }
+  }
+
+  /// The process of the tree that has the number.
+  func member(_ number: Int32) -> ProcessBuilder? {
+    builders.first { $0.state.id == number }
   }
 
   /// Makes sure that the number means some process, for those who name one.
@@ -124,7 +130,8 @@ final class StandIns {
       end(builder)
       guard let root = builders.first else { continue }
       // __WALL
-      try root.call(.wait4, "wait4", UInt64(UInt32(bitPattern: builder.state.id)), 0, 0x4000_0000, 0)
+      try root.call(
+        .wait4, "wait4", UInt64(UInt32(bitPattern: builder.state.id)), 0, 0x4000_0000, 0)
     }
     temporary = [:]
   }

@@ -110,7 +110,8 @@ package final class TreeRestorer {
     let leads = state.session == state.id
     children.beginsSession =
       leads || (isRoot && restoration.options.isDetached && !sessions.contains(state.session))
-    for child in restoration.state.processes where child.parent == state.id && child.id != state.id {
+    for child in restoration.state.processes where child.parent == state.id && child.id != state.id
+    {
       if leads && child.session != state.id && child.session != child.id {
         children.before.append(child)
       } else {

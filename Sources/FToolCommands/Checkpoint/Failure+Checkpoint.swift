@@ -32,7 +32,8 @@ extension Failure {
         hint: "end the debugger or tracer first")
     case .copyLost:
       self.init(
-        .busy, "the copy of the program's memory was ended, as memory is short; the program runs on",
+        .busy,
+        "the copy of the program's memory was ended, as memory is short; the program runs on",
         hint: "try again when more memory is free, or with --leave stopped, which needs no copy")
     case .system(let error, let process):
       let plain = Failure(error)
