@@ -7,12 +7,18 @@ import SystemPackage
 package enum CheckpointError: Error {
   /// What stands in the way, all of it.
   case obstacles([Obstacle])
+  /// Files are not as they were: all of them, and whether all that is wrong is that they are gone.
+  case changedFiles([Obstacle], areGone: Bool)
   /// The process ended before it was saved.
   case vanished(ProcessID)
   /// It did not stop in the time that it was given.
   case unstoppable(ProcessID)
+  /// It would have stood still for longer than it may.
+  case frozenTooLong(ProcessID, limit: Duration)
   /// Somebody else traces it.
   case traced(ProcessID, by: ProcessID)
+  /// The copy from which memory was read has been ended, as memory got short.
+  case copyLost
   /// The kernel refused something that was asked about a process, or for one.
   case system(SystemCallError, process: ProcessID?)
   /// A call that the process was to make failed.
@@ -31,6 +37,8 @@ package enum CheckpointError: Error {
   package enum Inconsistency: Sendable {
     case noProcess, unknownParent, unknownDescription, unknownObject, unknownKind(String)
     case overlappingAreas, noThread, registers, pageOutsideAreas
+    /// Memory of a process that comes after that of a child that inherits it.
+    case memoryBehindChild
   }
 }
 

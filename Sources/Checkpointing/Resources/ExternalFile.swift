@@ -44,7 +44,14 @@ enum ExternalFile: DescriptorKind {
     let detail = try restoration.decode(Detail.self, state.detail)
     guard (0...2).contains(detail.number) else { throw .malformed(.outOfRange(1)) }
     return try about(nil) { () throws(SystemCallError) in
-      try restoration.standardDescriptor(detail.number)
+      try restoration.standardDescriptor(duplicating: detail.number)
     }
+  }
+}
+
+extension ExternalFile {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    return "leads outside: \(detail.link)"
   }
 }

@@ -129,7 +129,7 @@ package struct CheckpointSave: Verb {
     _ root: ProcessID, _ options: SaveOptions, _ path: String, _ context: CommandContext
   ) throws -> ExitStatus {
     do throws(CheckpointError) {
-      let obstacles = try Checkpoint.obstacles(of: root, options)
+      let obstacles = try Checkpoint.examine(root, options).obstacles
       if !obstacles.isEmpty { throw .obstacles(obstacles) }
     } catch {
       throw Failure(error)
@@ -148,6 +148,8 @@ package struct CheckpointSave: Verb {
       let output = try OwnedDescriptor.standard(1)
       return try Checkpoint.save(root, to: output, options, isDurable: false) {}
     }
+    var options = options
+    options.folder = Files.directory(of: path)
     let temporary = Files.temporaryName(beside: path)
     let file = try OwnedDescriptor.open(
       temporary, access: .readWrite, options: [.create, .exclusive], permissions: 0o600)
