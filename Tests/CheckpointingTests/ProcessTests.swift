@@ -10,7 +10,8 @@ import Testing
 
   init() throws { scratch = try ScratchDirectory() }
 
-  @Test(arguments: ["confined", "together", "relations", "stops", "options"], [UInt64(1)])
+  @Test(
+    arguments: ["confined", "together", "relations", "stops", "options", "vectors"], [UInt64(1)])
   func `loses nothing, looked at or brought back`(_ name: String, _ seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     let program = try CompiledProgram(name, in: scratch)
@@ -18,7 +19,7 @@ import Testing
     Machine.sleep(seconds: 0.3)
     for round in 0..<6 {
       Machine.sleep(seconds: Double.random(in: 0.01...0.1, using: &random))
-      let trip = try RoundTrip(saving: child.id, isCopied: round == 1)
+      let trip = try RoundTrip(saving: child.id, isCopied: round == 1 && name == "confined")
       if round % 2 == 1 { continue }
       try child.killTree()
       try trip.restore()
@@ -26,6 +27,29 @@ import Testing
     let status = try child.wait()
     let said = try scratch.text("std")
     #expect(status == 0, "\(said)")
+  }
+
+  static let refusals = [
+    ("folder", "it has been removed"), ("leader", "other threads of the process run on"),
+    ("notify", "SECCOMP_RET_USER_NOTIF"), ("unshared", "folders and umask of its own"),
+    ("ring", "descriptor"),
+  ]
+
+  @Test(arguments: refusals)
+  func `refuses by name what can't be kept`(_ name: String, _ words: String) throws {
+    let program = try CompiledProgram("peculiar", in: scratch)
+    let child = try program.start([name, scratch.path("work")], output: scratch.path("std"))
+    while try scratch.text("std").isEmpty { Machine.sleep(seconds: 0.01) }
+    // What a kernel does not have can't be in the way.
+    if try scratch.text("std") == "none\n" { return try child.kill() }
+    let error = #expect(throws: CheckpointError.self) { _ = try RoundTrip(saving: child.id) }
+    guard case .obstacles(let obstacles) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(obstacles.contains { "\($0.place): \($0.reason)".contains(words) }, "\(obstacles)")
+    #expect(child.id.exists)
+    try child.kill()
   }
 
   /// The calls of `timeouts`, by the names of its threads.

@@ -279,7 +279,8 @@ struct ProcessCapture {
     try injector.call(.prctl, "prctl(PR_GET_TID_ADDRESS)", [40, injector.argumentAddress])
     threads[index].state.clearTIDAddress = try injector.words(1)[0]
     try injector.call(.prctl, "prctl(PR_GET_PDEATHSIG)", [2, injector.argumentAddress])
-    threads[index].state.parentDeathSignal = Int32(truncatingIfNeeded: try injector.words(1)[0] & 0xff)
+    threads[index].state.parentDeathSignal = Int32(
+      truncatingIfNeeded: try injector.words(1)[0] & 0xff)
     try injector.call(.prctl, "prctl(PR_GET_TSC)", [25, injector.argumentAddress])
     threads[index].state.timeStampCounter = UInt32(truncatingIfNeeded: try injector.words(1)[0])
     if var own = threads[index].state.credentials {

@@ -31,7 +31,8 @@ struct SharingCapture {
       {
         obstacles.append(
           Obstacle(
-            processes[0], name, "process \(rootParent), which is outside of the tree, has it as well",
+            processes[0], name,
+            "process \(rootParent), which is outside of the tree, has it as well",
             remedy: "save that process"))
       }
     }

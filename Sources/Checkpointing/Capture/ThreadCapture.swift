@@ -42,7 +42,8 @@ struct ThreadCapture {
     }
     if isUnclear {
       var obstacle = Obstacle(
-        process.id, "thread \(thread.id)", "it was just about to go on with a call that was cut off",
+        process.id, "thread \(thread.id)",
+        "it was just about to go on with a call that was cut off",
         remedy: "try again")
       obstacle.isPassing = true
       throw .obstacles([obstacle])

@@ -63,7 +63,11 @@ final class ProcessBuilder {
   }
 
   func put(_ bytes: [UInt8], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
-    try inside(id) { () throws(InjectionError) in try injector.put(bytes, at: offset) }
+    // What an image says may be of any length.
+    guard offset + bytes.count <= CallInjector.argumentByteCount else {
+      throw .malformed(.cutShort)
+    }
+    return try inside(id) { () throws(InjectionError) in try injector.put(bytes, at: offset) }
   }
 
   func put(words: [UInt64], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
@@ -673,7 +677,8 @@ final class ProcessBuilder {
     if state.machineCheckPolicy != 2 {
       // PR_MCE_KILL, PR_MCE_KILL_SET
       try want(
-        .prctl, [33, 1, UInt64(state.machineCheckPolicy), 0, 0], "PR_MCE_KILL", "it could not be set")
+        .prctl, [33, 1, UInt64(state.machineCheckPolicy), 0, 0], "PR_MCE_KILL",
+        "it could not be set")
     }
     if thread.timeStampCounter != 1 {
       try want(

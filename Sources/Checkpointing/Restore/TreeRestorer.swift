@@ -50,7 +50,8 @@ package final class TreeRestorer {
           other.life != .zombie, other.sharing.things[place].owner == 0
         else { throw .inconsistent(.unknownParent) }
       }
-      if process.sharing.memory != 0 && !(process.areas.isEmpty && process.inheritedRanges.isEmpty) {
+      if process.sharing.memory != 0 && !(process.areas.isEmpty && process.inheritedRanges.isEmpty)
+      {
         throw .inconsistent(.overlappingAreas)
       }
       if process.life == .zombie { continue }
@@ -174,7 +175,10 @@ package final class TreeRestorer {
     try restoration.finishObjects()
     let zombies = births.zombies
     try ProcessGroups.restore(builders + zombies, restoration.state)
-    for builder in builders { try builder.setForegroundGroup() }
+    for builder in builders {
+      try builder.take()
+      try builder.setForegroundGroup()
+    }
     for zombie in zombies { try zombie.end() }
     for builder in builders {
       if let signal = builder.stopSignal(staysStopped: restoration.options.staysStopped) {
@@ -201,7 +205,9 @@ package final class TreeRestorer {
   package func abandon() {
     for builder in builders + births.zombies {
       try? builder.id.send(signal: 9)
-      for thread in builder.threads { _ = try? thread.wait() }
+      for thread in builder.threads {
+        while let stop = try? thread.wait(), !stop.isEnd {}
+      }
     }
     births = TreeBirth(restoration)
     madeMemory = nil

@@ -37,7 +37,9 @@ package struct SleepNote: Sendable {
   }
 
   fileprivate static func text(of thread: ProcessID, _ file: String) -> String? {
-    (try? Files.contents(of: "\(thread.folder)/\(file)")).map { String(decoding: $0, as: UTF8.self) }
+    (try? Files.contents(of: "\(thread.folder)/\(file)")).map {
+      String(decoding: $0, as: UTF8.self)
+    }
   }
 }
 
