@@ -60,50 +60,81 @@ package enum Checkpoint {
     let freezer = ProcessFreezer(
       root: root, withDescendants: options.withDescendants, limit: options.freezeLimit)
     defer { freezer.release() }
-    let (tree, start) = try capture(freezer)
-    var state = tree.state()
-    state.noteInheritance()
+    let known =
+      options.afterwards == .running
+      ? Foreknowledge(of: root, withDescendants: options.withDescendants) : nil
     let file = OwnedDescriptor?.some(descriptor)
-    // What runs on need not wait until it is written.
-    let copy = options.afterwards == .running ? FrozenTree.make(of: tree, state, options.folder) : nil
-    defer { copy?.remove() }
-    if copy != nil { freezer.release() }
-    var frozen = ContinuousClock.now - start
-    let spaces = try copy?.spaces() ?? tree.stoppedSpaces(of: state)
+    var moment = try Moment(freezer, options, known)
+    if let known, !known.isEmpty, moment.copy?.confirms(known) != true {
+      // Once more, with everything read while it stands still.
+      moment.copy?.remove()
+      freezer.release()
+      let before = moment.frozen
+      moment = try Moment(freezer, options, nil, canBeCopied: moment.copy != nil)
+      moment.frozen += before
+    }
+    defer { moment.copy?.remove() }
+    let state = moment.state
+    let spaces = try moment.copy?.spaces() ?? moment.tree.stoppedSpaces(of: state)
     let summary = try write(state, spaces, file, options, isDurable)
     try commit()
-    if copy == nil { frozen = ContinuousClock.now - start }
+    if moment.copy == nil { moment.frozen = ContinuousClock.now - moment.start }
     switch options.afterwards {
     case .running: break
     case .stopped: for process in freezer.processes { try? process.id.send(signal: 19) }
-    case .dead: end(freezer.processes.map(\.id))
+    case .dead: end(freezer.processes)
     }
-    return SaveReport(state: state, image: summary, frozen: frozen)
+    return SaveReport(state: state, image: summary, frozen: moment.frozen)
   }
 
-  /// Kills them, and waits until their numbers are free, or need but to be waited for.
-  private static func end(_ processes: [ProcessID]) {
-    for process in processes { try? process.send(signal: 9) }
-    let patience = ContinuousClock.now + .seconds(10)
+  /// Kills them, and waits until they have ended; who made them may then wait for them.
+  private static func end(_ processes: [FrozenProcess]) {
+    for process in processes { try? process.id.send(signal: 9) }
     for process in processes {
-      while ContinuousClock.now < patience, let status = try? ProcessStatus(of: process),
-        status.state != "Z" && status.state != "X"
-      {
-        Machine.sleep(seconds: 0.001)
+      // The first thread ends after all others. Where the process is our child, its end is for whoever waits
+      // for that.
+      let isOurs = process.status.parent == .current
+      for thread in process.threads.reversed() where !isOurs || thread.id != process.id {
+        while let stop = try? thread.wait(), !stop.isEnd { try? thread.resume() }
       }
+    }
+  }
+
+  /// A tree that was taken down as it stood still, and that runs on where a copy of it was made.
+  private struct Moment {
+    let tree: TreeCapture
+    let state: CheckpointState
+    let copy: FrozenTree?
+    let start: ContinuousClock.Instant
+    var frozen: Duration
+
+    init(
+      _ freezer: ProcessFreezer, _ options: SaveOptions, _ known: Foreknowledge?,
+      canBeCopied: Bool = true
+    ) throws(CheckpointError) {
+      (tree, start) = try Checkpoint.capture(freezer, known)
+      var state = tree.state()
+      state.noteInheritance()
+      self.state = state
+      // What runs on need not wait until it is written.
+      copy =
+        options.afterwards == .running && canBeCopied
+        ? FrozenTree.make(of: tree, state, options.folder) : nil
+      if copy != nil { freezer.release() }
+      frozen = ContinuousClock.now - start
     }
   }
 
   /// Stops a tree and takes it down. What only waits to be taken by a program is given some moments.
   static func capture(
-    _ freezer: ProcessFreezer
+    _ freezer: ProcessFreezer, _ foreknowledge: Foreknowledge? = nil
   ) throws(CheckpointError) -> (tree: TreeCapture, start: ContinuousClock.Instant) {
     let patience = ContinuousClock.now + .seconds(2)
     while true {
       let start = ContinuousClock.now
       try freezer.freeze()
       do throws(CheckpointError) {
-        return (try TreeCapture(freezer.processes), start)
+        return (try TreeCapture(freezer.processes, foreknowledge), start)
       } catch {
         guard case .obstacles(let obstacles) = error, obstacles.allSatisfy(\.isPassing),
           ContinuousClock.now < patience

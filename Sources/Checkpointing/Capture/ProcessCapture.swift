@@ -9,8 +9,11 @@ struct ProcessCapture {
   private(set) var threads: [ThreadCapture] = []
   private(set) var areas: [MemoryArea] = []
 
-  init(_ process: FrozenProcess) throws(CheckpointError) {
+  private let foreknowledge: Foreknowledge?
+
+  init(_ process: FrozenProcess, _ foreknowledge: Foreknowledge?) throws(CheckpointError) {
     self.process = process
+    self.foreknowledge = foreknowledge
     do throws(SystemCallError) {
       try lookFromOutside()
     } catch {
@@ -58,7 +61,11 @@ struct ProcessCapture {
     for thread in process.threads {
       threads.append(try ThreadCapture(thread, processSignals: state.pendingSignals))
     }
-    areas = try MemoryArea.all(of: id)
+    if let foreknowledge {
+      areas = try foreknowledge.areas(of: id)
+    } else {
+      areas = try MemoryArea.all(of: id)
+    }
   }
 
   private func timers() throws(SystemCallError) -> [TimerState] {

@@ -13,10 +13,12 @@ final class TreeCapture {
   private var descriptors: [[DescriptorState]] = []
 
   /// Throws `obstacles` with all that there are.
-  init(_ processes: [FrozenProcess]) throws(CheckpointError) {
+  init(
+    _ processes: [FrozenProcess], _ foreknowledge: Foreknowledge? = nil
+  ) throws(CheckpointError) {
     if let root = processes.first, root.isZombie { throw .vanished(root.id) }
     for process in processes {
-      captures.append(try ProcessCapture(process))
+      captures.append(try ProcessCapture(process, foreknowledge))
     }
     for index in captures.indices {
       if captures[index].process.isZombie {

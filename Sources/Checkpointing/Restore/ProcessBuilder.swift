@@ -547,7 +547,10 @@ final class ProcessBuilder {
         if try thread.id.scheduling() != saved.scheduling {
           try thread.id.set(scheduling: saved.scheduling)
         }
-        if !saved.affinity.isEmpty { try? thread.id.set(affinity: saved.affinity) }
+        // What it had may be none of this machine.
+        if saved.affinity.isEmpty || (try? thread.id.set(affinity: saved.affinity)) == nil {
+          try? thread.id.set(affinity: restoration.affinity)
+        }
       }
     }
   }

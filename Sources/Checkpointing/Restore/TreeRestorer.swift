@@ -30,6 +30,9 @@ package final class TreeRestorer {
     try Self.check(state)
     restoration = try Restoration(state, options)
     do throws(CheckpointError) {
+      // What the tool and a process do in turn is quick on one processor.
+      let pin = ProcessorPin(like: .current)
+      defer { pin.release() }
       try makeRoot()
       for builder in builders { try builder.layOutMemory() }
       try requireFreeNumbers()
@@ -177,6 +180,8 @@ package final class TreeRestorer {
       let builder = builders.first(where: { $0.state.id == parent.id })
     else { return }
     closed.insert(parent.id)
+    let pin = ProcessorPin(like: builder.id)
+    defer { pin.release() }
     let count = builders.count
     try makeChildren(&children, of: builder, withMemory: true)
     for builder in builders[count...] {
@@ -229,6 +234,8 @@ package final class TreeRestorer {
   /// Everything but running: all that a process sets is set.
   package func complete() throws(CheckpointError) {
     for process in restoration.state.processes { try make(process) }
+    let pin = ProcessorPin(like: root)
+    defer { pin.release() }
     madeMemory?.finish()
     try restoration.openWithProcesses()
     try restoration.finishObjects()
