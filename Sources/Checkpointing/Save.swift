@@ -10,12 +10,32 @@ package struct SaveOptions: Sendable {
     case running, stopped, dead
   }
 
+  /// What is kept of open files that have a name.
+  package enum OpenFiles: Sendable {
+    /// Where they are, and how they look.
+    case reference
+    /// Their content too.
+    case copy
+  }
+
+  /// What becomes of connections to elsewhere.
+  package enum TCPConnections: Sendable {
+    /// They are obstacles.
+    case refuse
+    /// They come back as connections whose other end is gone.
+    case close
+  }
+
   package var afterwards = Afterwards.running
   package var withDescendants = true
+  package var files = OpenFiles.reference
+  package var connections = TCPConnections.refuse
   package var codec = CodecSetting.standard
   package var workers = Machine.cores
-  /// How long the tree may stand still while it is stopped; then it runs on, unsaved.
+  /// How long it may take until all of the tree stands still; then it runs on, unsaved.
   package var freezeLimit = Duration.seconds(10)
+  /// How long a tree that is to run on may stand still in all; nil for as long as it takes.
+  package var standstillLimit: Duration?
   /// Where a file may be made for memory that can't be read while the tree runs on.
   package var folder = Machine.environment("TMPDIR") ?? "/var/tmp"
   package var watch = JobWatch()
@@ -33,23 +53,6 @@ package struct SaveReport: Sendable {
 
 /// Saving.
 package enum Checkpoint {
-  /// Everything that keeps a tree from being saved; nothing is changed, though it is stopped for a moment.
-  package static func obstacles(
-    of root: ProcessID, _ options: SaveOptions
-  ) throws(CheckpointError) -> [Obstacle] {
-    let freezer = ProcessFreezer(
-      root: root, withDescendants: options.withDescendants, limit: options.freezeLimit)
-    try freezer.freeze()
-    defer { freezer.release() }
-    do throws(CheckpointError) {
-      _ = try TreeCapture(freezer.processes)
-      return []
-    } catch {
-      guard case .obstacles(let obstacles) = error else { throw error }
-      return obstacles
-    }
-  }
-
   /// Saves a tree as an image into the file or pipe. Whatever goes wrong, the tree runs on. With
   /// `afterwards` other than running, what is to become of it happens when `commit` has returned: only then
   /// is the image where it belongs.
@@ -65,37 +68,43 @@ package enum Checkpoint {
       ? Foreknowledge(of: root, withDescendants: options.withDescendants) : nil
     let file = OwnedDescriptor?.some(descriptor)
     var moment = try Moment(freezer, options, known)
+    var frozen = moment.duration
     if let known, !known.isEmpty, moment.copy?.confirms(known) != true {
       // Once more, with everything read while it stands still.
       moment.copy?.remove()
       freezer.release()
-      let before = moment.frozen
       moment = try Moment(freezer, options, nil, canBeCopied: moment.copy != nil)
-      moment.frozen += before
+      frozen += moment.duration
     }
     defer { moment.copy?.remove() }
-    let state = moment.state
-    let spaces = try moment.copy?.spaces() ?? moment.tree.stoppedSpaces(of: state)
-    let summary = try write(state, spaces, file, options, isDurable)
+    let outside = OutsideHolders(moment.tree).obstacles()
+    if !outside.isEmpty { throw CheckpointError.obstacles(outside) }
+    let spaces = try moment.copy?.spaces() ?? moment.tree.stoppedSpaces(of: moment.state)
+    let summary = try write(moment.state, spaces, file, options, moment.standstill, isDurable)
     try commit()
-    if moment.copy == nil { moment.frozen = ContinuousClock.now - moment.start }
+    if moment.copy == nil { frozen = moment.standstill.duration }
     switch options.afterwards {
     case .running: break
     case .stopped: for process in freezer.processes { try? process.id.send(signal: 19) }
-    case .dead: end(freezer.processes)
+    case .dead: end(freezer)
     }
-    return SaveReport(state: state, image: summary, frozen: moment.frozen)
+    return SaveReport(state: moment.state, image: summary, frozen: frozen)
   }
 
-  /// Kills them, and waits until they have ended; who made them may then wait for them.
-  private static func end(_ processes: [FrozenProcess]) {
-    for process in processes { try? process.id.send(signal: 9) }
+  /// Kills them, and waits until their numbers are free, or need but to be waited for. They are let go of
+  /// first, stopped so that they do nothing more: a process that ends while it is traced stays until its
+  /// tracer has gone.
+  private static func end(_ freezer: ProcessFreezer) {
+    let processes = freezer.processes.map(\.id)
+    for process in processes { try? process.send(signal: 19) }
+    freezer.release()
+    for process in processes { try? process.send(signal: 9) }
+    let patience = ContinuousClock.now + .seconds(10)
     for process in processes {
-      // The first thread ends after all others. Where the process is our child, its end is for whoever waits
-      // for that.
-      let isOurs = process.status.parent == .current
-      for thread in process.threads.reversed() where !isOurs || thread.id != process.id {
-        while let stop = try? thread.wait(), !stop.isEnd { try? thread.resume() }
+      while ContinuousClock.now < patience, let status = try? ProcessStatus(of: process),
+        status.state != "Z" && status.state != "X"
+      {
+        Machine.sleep(seconds: 0.001)
       }
     }
   }
@@ -105,14 +114,15 @@ package enum Checkpoint {
     let tree: TreeCapture
     let state: CheckpointState
     let copy: FrozenTree?
-    let start: ContinuousClock.Instant
-    var frozen: Duration
+    let standstill: Standstill
+    /// How long it stood still for that.
+    let duration: Duration
 
     init(
       _ freezer: ProcessFreezer, _ options: SaveOptions, _ known: Foreknowledge?,
       canBeCopied: Bool = true
     ) throws(CheckpointError) {
-      (tree, start) = try Checkpoint.capture(freezer, known)
+      (tree, standstill) = try Checkpoint.capture(freezer, options, known)
       var state = tree.state()
       state.noteInheritance()
       self.state = state
@@ -120,21 +130,34 @@ package enum Checkpoint {
       copy =
         options.afterwards == .running && canBeCopied
         ? FrozenTree.make(of: tree, state, options.folder) : nil
-      if copy != nil { freezer.release() }
-      frozen = ContinuousClock.now - start
+      do throws(CheckpointError) {
+        try standstill.check()
+      } catch {
+        copy?.remove()
+        throw error
+      }
+      if copy != nil {
+        freezer.release()
+        standstill.end()
+      }
+      duration = standstill.duration
     }
   }
 
   /// Stops a tree and takes it down. What only waits to be taken by a program is given some moments.
   static func capture(
-    _ freezer: ProcessFreezer, _ foreknowledge: Foreknowledge? = nil
-  ) throws(CheckpointError) -> (tree: TreeCapture, start: ContinuousClock.Instant) {
+    _ freezer: ProcessFreezer, _ options: SaveOptions = SaveOptions(),
+    _ foreknowledge: Foreknowledge? = nil
+  ) throws(CheckpointError) -> (tree: TreeCapture, standstill: Standstill) {
     let patience = ContinuousClock.now + .seconds(2)
     while true {
-      let start = ContinuousClock.now
+      let limit = options.afterwards == .running ? options.standstillLimit : nil
+      let standstill = Standstill(of: freezer.root, limit: limit, options.watch)
       try freezer.freeze()
       do throws(CheckpointError) {
-        return (try TreeCapture(freezer.processes, foreknowledge), start)
+        return (
+          try TreeCapture(freezer.processes, options, standstill, foreknowledge), standstill
+        )
       } catch {
         guard case .obstacles(let obstacles) = error, obstacles.allSatisfy(\.isPassing),
           ContinuousClock.now < patience
@@ -147,12 +170,21 @@ package enum Checkpoint {
 
   private static func write(
     _ state: CheckpointState, _ spaces: [MemorySpace], _ file: consuming OwnedDescriptor?,
-    _ options: SaveOptions, _ isDurable: Bool
+    _ options: SaveOptions, _ standstill: Standstill, _ isDurable: Bool
   ) throws(CheckpointError) -> ImageSummary {
     var file = file
     let descriptor = file.take()!
-    try options.watch.step(done: 0, total: nil)
+    try standstill.step(done: 0, total: nil)
     let writer = try writer(descriptor, options.codec, options.workers)
+    return try standstill.guarding(writer) { () throws(CheckpointError) in
+      try write(state, spaces, writer, standstill, isDurable)
+    }
+  }
+
+  private static func write(
+    _ state: CheckpointState, _ spaces: [MemorySpace], _ writer: ImageWriter,
+    _ standstill: Standstill, _ isDurable: Bool
+  ) throws(CheckpointError) -> ImageSummary {
     try imaging { () throws(ImageError) in try writer.writeState(state.encoded()) }
     var store = PageStore(writer)
     var total = spaces.reduce(0) { $0 + $1.byteCount }
@@ -162,7 +194,7 @@ package enum Checkpoint {
         try store.store(piece, of: space)
         done += piece.byteCount
         total = max(done, total)
-        try options.watch.step(done: done, total: total)
+        try standstill.step(done: done, total: total)
       }
       try store.writeReferences()
     }

@@ -13,6 +13,8 @@ final class ProcessBuilder {
   private let memory: ProcessMemory
   /// Where descriptions are until the descriptors have their numbers.
   var received: [UInt32: UInt64] = [:]
+  /// The terminal that its session has got, under the number that it has here for now.
+  var terminal: UInt64?
   /// What of its memory it has of its parent.
   var inherited: [Range<UInt64>] = []
 
@@ -564,6 +566,16 @@ final class ProcessBuilder {
       }
       for thread in threads { try thread.detach() }
     }
+  }
+
+  /// A stop begins when the process takes its signal. Whoever is told that it stands still finds it so, on a
+  /// busy machine too.
+  func awaitStop(stopping: Bool) {
+    guard stopping || state.life == .stopped else { return }
+    let patience = ContinuousClock.now + .seconds(2)
+    while ContinuousClock.now < patience, let status = try? ProcessStatus(of: id),
+      !["T", "Z", "X"].contains(status.state)
+    { Machine.sleep(seconds: 0.0005) }
   }
 }
 

@@ -113,7 +113,8 @@ package final class TreeRestorer {
     let leads = state.session == state.id
     children.beginsSession =
       leads || (isRoot && restoration.options.isDetached && !sessions.contains(state.session))
-    for child in restoration.state.processes where child.parent == state.id && child.id != state.id {
+    for child in restoration.state.processes where child.parent == state.id && child.id != state.id
+    {
       if leads && child.session != state.id && child.session != child.id {
         children.before.append(child)
       } else {
@@ -237,7 +238,7 @@ package final class TreeRestorer {
     let pin = ProcessorPin(like: root)
     defer { pin.release() }
     madeMemory?.finish()
-    try restoration.openWithProcesses()
+    try restoration.openWithProcesses(builders)
     try restoration.finishObjects()
     let ids = Set(restoration.state.processes.map(\.id))
     for builder in builders {
@@ -255,6 +256,8 @@ package final class TreeRestorer {
     for builder in builders.reversed() {
       try builder.detach(stopping: restoration.options.staysStopped)
     }
+    for builder in builders { builder.awaitStop(stopping: restoration.options.staysStopped) }
+    restoration.settle()
   }
 
   /// Ends all that was made.
