@@ -10,6 +10,8 @@ final class TreeCapture {
   private(set) var objects = SharedObjects()
   private(set) var obstacles: [Obstacle] = []
   let options: SaveOptions
+  /// Since it stands still.
+  let standstill: Standstill?
   private var areas: [[AreaState]] = []
   /// Inodes of what can't be saved, of which no more has to be said.
   private(set) var refused: Set<UInt64> = []
@@ -20,7 +22,7 @@ final class TreeCapture {
     _ processes: [FrozenProcess], _ options: SaveOptions = SaveOptions(),
     _ standstill: Standstill? = nil, _ foreknowledge: Foreknowledge? = nil
   ) throws(CheckpointError) {
-    self.options = options
+    (self.options, self.standstill) = (options, standstill)
     if let root = processes.first, root.isZombie { throw .vanished(root.id) }
     for process in processes {
       // One that has an obstacle of its own is left out: that there is one is told at the end.

@@ -89,8 +89,14 @@ enum ControllingTerminal: DescriptorKind {
         "there is no terminal here; it is what descriptor"
           + " \(detail.standard - 1) is")
       return try about(nil) { () throws(SystemCallError) in
-        try restoration.standardDescriptor(detail.standard - 1)
+        try restoration.standardDescriptor(duplicating: detail.standard - 1)
       }
     }
+  }
+}
+
+extension ControllingTerminal {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    "/dev/tty"
   }
 }

@@ -264,7 +264,9 @@ package final class TreeRestorer {
   package func abandon() {
     for builder in builders {
       try? builder.id.send(signal: 9)
-      for thread in builder.threads { _ = try? thread.wait() }
+      for thread in builder.threads {
+        while let stop = try? thread.wait(), !stop.isEnd {}
+      }
     }
     builders = []
     madeMemory = nil
