@@ -39,7 +39,9 @@ final class Foreknowledge {
     var areas = try MemoryArea.all(of: process, withFlags: false)
     var next = 0
     for index in areas.indices {
-      while next < known.count && known[next].addresses.upperBound <= areas[index].addresses.lowerBound {
+      while next < known.count
+        && known[next].addresses.upperBound <= areas[index].addresses.lowerBound
+      {
         next += 1
       }
       guard next < known.count, known[next].isSame(as: areas[index]) else {

@@ -63,10 +63,13 @@
       let place = CodePlace(device: area.device, inode: area.inode, offset: area.fileOffset)
       if let offset = known.withLock({ $0[place] }), offset + tailLimit <= area.byteCount {
         var one = area
-        one.addresses = area.addresses.lowerBound + offset..<area.addresses.lowerBound + offset
+        one.addresses =
+          area.addresses.lowerBound + offset..<area.addresses.lowerBound + offset
           + tailLimit
         // The process might have other code there by now.
-        if let found = try search(in: one, memory), found == one.addresses.lowerBound { return found }
+        if let found = try search(in: one, memory), found == one.addresses.lowerBound {
+          return found
+        }
       }
       guard let found = try search(in: area, memory) else { return nil }
       known.withLock { $0[place] = found - area.addresses.lowerBound }
@@ -89,7 +92,9 @@
         {
           let start = area.addresses.lowerBound + UInt64(index)
           if code[index - 1] == 0xb8 { return start - 1 }
-          if index >= 3 && code[index - 1] == 0xc0 && code[index - 2] == 0xc7 && code[index - 3] == 0x48 {
+          if index >= 3 && code[index - 1] == 0xc0 && code[index - 2] == 0xc7
+            && code[index - 3] == 0x48
+          {
             return start - 3
           }
         }
