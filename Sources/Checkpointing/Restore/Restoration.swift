@@ -91,8 +91,10 @@ final class Restoration {
   }
 
   private func openAll() throws(CheckpointError) {
-    let leadsOutside = state.processes.contains(where: \.hasOutsideTerminal)
-    if leadsOutside || state.descriptions.contains(where: { $0.kind == ExternalFile.name }) {
+    let kinds = [ExternalFile.name, ControllingTerminal.name]
+    if state.processes.contains(where: \.hasOutsideTerminal)
+      || state.descriptions.contains(where: { kinds.contains($0.kind) })
+    {
       for number in Int32(0)...2 {
         standard.append(
           try keep(
@@ -274,7 +276,11 @@ final class Restoration {
 
   /// One of them, for whoever has it under another number besides.
   func standardDescriptor(duplicating number: Int32) throws(SystemCallError) -> OwnedDescriptor {
-    try standard[Int(number)].descriptor.duplicate(from: lowestNumber)
+    guard standard.indices.contains(Int(number)) else {
+      throw SystemCallError(
+        call: "fcntl", subject: "descriptor \(number)", errno: .badFileDescriptor)
+    }
+    return try standard[Int(number)].descriptor.duplicate(from: lowestNumber)
   }
 
   /// Those that are terminals.
