@@ -79,6 +79,7 @@ final class Restoration {
     }
     guard lowestNumber < Self.numberLimit else { throw .malformed(.outOfRange(3)) }
     lowestNumber += 64
+    try Self.requireRoom(Int(lowestNumber) + state.descriptions.count + state.objects.count + 64)
     let files = try FileCheck(self)
     self.files = files
     warnings += files.warnings
@@ -91,10 +92,10 @@ final class Restoration {
   }
 
   private func openAll() throws(CheckpointError) {
-    let kinds = [ExternalFile.name, ControllingTerminal.name]
-    if state.processes.contains(where: \.hasOutsideTerminal)
-      || state.descriptions.contains(where: { kinds.contains($0.kind) })
-    {
+    let leadsOutside = state.descriptions.contains {
+      $0.kind == ExternalFile.name || $0.kind == ControllingTerminal.name
+    }
+    if leadsOutside || state.processes.contains(where: \.hasOutsideTerminal) {
       for number in Int32(0)...2 {
         standard.append(
           try keep(
@@ -145,6 +146,17 @@ final class Restoration {
   }
 
   private static let numberLimit: Int32 = 1 << 20
+
+  private static func requireRoom(_ count: Int) throws(CheckpointError) {
+    let limit = Machine.descriptorLimit()
+    if count <= limit { return }
+    throw .obstacles([
+      Obstacle(
+        ProcessID(0), "the tree's descriptors",
+        "they need numbers up to \(count), and this process may have \(limit) open",
+        remedy: "raise the limit, as with ulimit -Hn \(count)")
+    ])
+  }
 
   private static func kind(
     of description: DescriptionState
