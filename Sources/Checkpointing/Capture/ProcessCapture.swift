@@ -24,6 +24,9 @@ struct ProcessCapture {
     }
     if process.isZombie { return }
     try askInside()
+    try about(process.id) { () throws(SystemCallError) in
+      LateSignals.take(try process.leader.pendingSignals(ofProcess: true), into: &state)
+    }
   }
 
   private var id: ProcessID { process.id }

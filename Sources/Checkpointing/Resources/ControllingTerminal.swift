@@ -89,7 +89,7 @@ enum ControllingTerminal: DescriptorKind {
         "there is no terminal here; it is what descriptor"
           + " \(detail.standard - 1) is")
       return try about(nil) { () throws(SystemCallError) in
-        try restoration.standardDescriptor(detail.standard - 1)
+        try restoration.standardDescriptor(duplicating: detail.standard - 1)
       }
     }
   }
