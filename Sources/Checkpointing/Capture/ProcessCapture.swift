@@ -29,6 +29,9 @@ struct ProcessCapture {
       try requireCommonThings(thread.id)
     }
     try askInside()
+    try about(process.id) { () throws(SystemCallError) in
+      LateSignals.take(try process.leader.pendingSignals(ofProcess: true), into: &state)
+    }
   }
 
   /// What stands for the process is its first thread; nobody can be made that has ended before the others.
