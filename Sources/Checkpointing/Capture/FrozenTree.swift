@@ -99,6 +99,13 @@ final class FrozenTree {
     return spaces + held.filter { Int($0.number) >= state.processes.count }
   }
 
+  /// Whether what was known before was still so when the tree stood still.
+  func confirms(_ foreknowledge: Foreknowledge) -> Bool {
+    copies.allSatisfy { index, copy in
+      (try? foreknowledge.isConfirmed(of: tree.captures[index], by: copy.memory.process)) ?? false
+    }
+  }
+
   /// Ends the copies.
   func remove() {
     for copy in copies.values { copy.remove() }

@@ -13,8 +13,13 @@ struct ProcessCapture {
   /// Descriptors that exec keeps, though /proc says otherwise.
   private(set) var keptOnExec: Set<Int32> = []
 
-  init(_ process: FrozenProcess, _ clocks: RunQueueClocks) throws(CheckpointError) {
+  private let foreknowledge: Foreknowledge?
+
+  init(
+    _ process: FrozenProcess, _ clocks: RunQueueClocks, _ foreknowledge: Foreknowledge?
+  ) throws(CheckpointError) {
     self.process = process
+    self.foreknowledge = foreknowledge
     try requireFirstThread()
     try about(process.id) { () throws(SystemCallError) in try lookFromOutside() }
     if process.isZombie { return }
@@ -24,6 +29,9 @@ struct ProcessCapture {
       try requireCommonThings(thread.id)
     }
     try askInside()
+    try about(process.id) { () throws(SystemCallError) in
+      LateSignals.take(try process.leader.pendingSignals(ofProcess: true), into: &state)
+    }
   }
 
   /// What stands for the process is its first thread; nobody can be made that has ended before the others.
@@ -86,7 +94,11 @@ struct ProcessCapture {
     state.coreFilter = UInt32(text(of: "coredump_filter"), radix: 16)
     state.timers = try timers()
     state.memory.auxiliaryVector = try Files.contents(of: "\(id.folder)/auxv")
-    areas = try MemoryArea.all(of: id)
+    if let foreknowledge {
+      areas = try foreknowledge.areas(of: id)
+    } else {
+      areas = try MemoryArea.all(of: id)
+    }
   }
 
   private func timers() throws(SystemCallError) -> [TimerState] {

@@ -20,7 +20,7 @@ final class TreeCapture {
   /// Throws `obstacles` with all that there are.
   init(
     _ processes: [FrozenProcess], _ options: SaveOptions = SaveOptions(),
-    _ standstill: Standstill? = nil
+    _ standstill: Standstill? = nil, _ foreknowledge: Foreknowledge? = nil
   ) throws(CheckpointError) {
     (self.options, self.standstill) = (options, standstill)
     if let root = processes.first, root.isZombie, root.status.threadCount <= 1 {
@@ -30,7 +30,7 @@ final class TreeCapture {
     for process in processes {
       // One that has an obstacle of its own is left out: that there is one is told at the end.
       try noting { () throws(CheckpointError) in
-        captures.append(try ProcessCapture(process, clocks))
+        captures.append(try ProcessCapture(process, clocks, foreknowledge))
       }
       try standstill?.check()
     }

@@ -724,7 +724,10 @@ final class ProcessBuilder {
         if try thread.id.scheduling() != saved.scheduling {
           try thread.id.set(scheduling: saved.scheduling)
         }
-        if !saved.affinity.isEmpty { try? thread.id.set(affinity: saved.affinity) }
+        // What it had may be none of this machine.
+        if saved.affinity.isEmpty || (try? thread.id.set(affinity: saved.affinity)) == nil {
+          try? thread.id.set(affinity: restoration.affinity)
+        }
       }
       if saved.ioPriority != 0, (try? thread.id.set(ioPriority: saved.ioPriority)) == nil {
         restoration.warn(state.id, "thread \(saved.id)", "its ioprio_set(2) could not be set")

@@ -36,6 +36,8 @@ package struct RestoreOptions: Sendable {
 /// What is open while a tree is brought back, for all of its processes to inherit.
 final class Restoration {
   let state: CheckpointState
+  /// The processors that this process may use.
+  let affinity = (try? ProcessID.current.affinity()) ?? []
   let options: RestoreOptions
   /// What could not be brought back as it was, though the tree can live without.
   private(set) var warnings: [Obstacle] = []

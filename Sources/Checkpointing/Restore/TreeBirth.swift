@@ -31,6 +31,8 @@ struct TreeBirth {
     while known[process] == nil, !steps.isEmpty { try take(steps.removeFirst()) }
   }
 
+  func isMade(_ process: Int32) -> Bool { known[process] != nil }
+
   /// The processes that are yet to be made.
   var waiting: [Int32] {
     steps.compactMap {

@@ -21,6 +21,9 @@ package final class TreeRestorer {
     restoration = try Restoration(state, options)
     births = TreeBirth(restoration)
     do throws(CheckpointError) {
+      // What the tool and a process do in turn is quick on one processor.
+      let pin = ProcessorPin(like: .current)
+      defer { pin.release() }
       try makeRoot()
       for builder in builders where builder.state.ownsMemory { try builder.layOutMemory() }
       try requireFreeNumbers()
@@ -115,7 +118,10 @@ package final class TreeRestorer {
 
   /// Makes it and all that come before it, whose parents' memory is complete.
   private func make(_ process: ProcessState) throws(CheckpointError) {
+    if births.isMade(process.id) { return }
     let processes = restoration.state.processes
+    let pin = ProcessorPin(like: root)
+    defer { pin.release() }
     let count = builders.count
     try births.makeAll(through: process.id)
     for builder in builders[count...] where builder.state.ownsMemory {
@@ -170,6 +176,8 @@ package final class TreeRestorer {
   /// Everything but running: all that a process sets is set.
   package func complete() throws(CheckpointError) {
     for process in restoration.state.processes { try make(process) }
+    let pin = ProcessorPin(like: root)
+    defer { pin.release() }
     madeMemory?.finish()
     try restoration.openWithProcesses(builders)
     try restoration.finishObjects()
