@@ -36,6 +36,8 @@ package struct RestoreOptions: Sendable {
 /// What is open while a tree is brought back, for all of its processes to inherit.
 final class Restoration {
   let state: CheckpointState
+  /// The processors that this process may use.
+  let affinity = (try? ProcessID.current.affinity()) ?? []
   let options: RestoreOptions
   /// What could not be brought back as it was, though the tree can live without.
   private(set) var warnings: [Obstacle] = []
@@ -92,12 +94,10 @@ final class Restoration {
   }
 
   private func openAll() throws(CheckpointError) {
-    let leadsOutside = state.processes.contains(where: \.hasOutsideTerminal)
-    if leadsOutside
-      || state.descriptions.contains(where: {
-        $0.kind == ExternalFile.name || $0.kind == ControllingTerminal.name
-      })
-    {
+    let leadsOutside = state.descriptions.contains {
+      $0.kind == ExternalFile.name || $0.kind == ControllingTerminal.name
+    }
+    if leadsOutside || state.processes.contains(where: \.hasOutsideTerminal) {
       for number in Int32(0)...2 {
         standard.append(
           try keep(
@@ -290,7 +290,11 @@ final class Restoration {
 
   /// One of them, for whoever has it under another number besides.
   func standardDescriptor(duplicating number: Int32) throws(SystemCallError) -> OwnedDescriptor {
-    try standard[Int(number)].descriptor.duplicate(from: lowestNumber)
+    guard standard.indices.contains(Int(number)) else {
+      throw SystemCallError(
+        call: "fcntl", subject: "descriptor \(number)", errno: .badFileDescriptor)
+    }
+    return try standard[Int(number)].descriptor.duplicate(from: lowestNumber)
   }
 
   /// Those that are terminals.
