@@ -290,7 +290,11 @@ final class Restoration {
 
   /// One of them, for whoever has it under another number besides.
   func standardDescriptor(duplicating number: Int32) throws(SystemCallError) -> OwnedDescriptor {
-    try standard[Int(number)].descriptor.duplicate(from: lowestNumber)
+    guard standard.indices.contains(Int(number)) else {
+      throw SystemCallError(
+        call: "fcntl", subject: "descriptor \(number)", errno: .badFileDescriptor)
+    }
+    return try standard[Int(number)].descriptor.duplicate(from: lowestNumber)
   }
 
   /// Those that are terminals.
