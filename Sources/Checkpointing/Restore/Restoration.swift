@@ -36,6 +36,8 @@ package struct RestoreOptions: Sendable {
 /// What is open while a tree is brought back, for all of its processes to inherit.
 final class Restoration {
   let state: CheckpointState
+  /// The processors that this process may use.
+  let affinity = (try? ProcessID.current.affinity()) ?? []
   let options: RestoreOptions
   /// What could not be brought back as it was, though the tree can live without.
   private(set) var warnings: [Obstacle] = []
@@ -79,6 +81,7 @@ final class Restoration {
     }
     guard lowestNumber < Self.numberLimit else { throw .malformed(.outOfRange(3)) }
     lowestNumber += 64
+    try Self.requireRoom(Int(lowestNumber) + state.descriptions.count + state.objects.count + 64)
     let files = try FileCheck(self)
     self.files = files
     warnings += files.warnings
@@ -91,8 +94,10 @@ final class Restoration {
   }
 
   private func openAll() throws(CheckpointError) {
-    let leadsOutside = state.processes.contains(where: \.hasOutsideTerminal)
-    if leadsOutside || state.descriptions.contains(where: { $0.kind == ExternalFile.name }) {
+    let leadsOutside = state.descriptions.contains {
+      $0.kind == ExternalFile.name || $0.kind == ControllingTerminal.name
+    }
+    if leadsOutside || state.processes.contains(where: \.hasOutsideTerminal) {
       for number in Int32(0)...2 {
         standard.append(
           try keep(
@@ -143,6 +148,17 @@ final class Restoration {
   }
 
   private static let numberLimit: Int32 = 1 << 20
+
+  private static func requireRoom(_ count: Int) throws(CheckpointError) {
+    let limit = Machine.descriptorLimit()
+    if count <= limit { return }
+    throw .obstacles([
+      Obstacle(
+        ProcessID(0), "the tree's descriptors",
+        "they need numbers up to \(count), and this process may have \(limit) open",
+        remedy: "raise the limit, as with ulimit -Hn \(count)")
+    ])
+  }
 
   private static func kind(
     of description: DescriptionState
@@ -274,7 +290,11 @@ final class Restoration {
 
   /// One of them, for whoever has it under another number besides.
   func standardDescriptor(duplicating number: Int32) throws(SystemCallError) -> OwnedDescriptor {
-    try standard[Int(number)].descriptor.duplicate(from: lowestNumber)
+    guard standard.indices.contains(Int(number)) else {
+      throw SystemCallError(
+        call: "fcntl", subject: "descriptor \(number)", errno: .badFileDescriptor)
+    }
+    return try standard[Int(number)].descriptor.duplicate(from: lowestNumber)
   }
 
   /// Those that are terminals.
