@@ -4,7 +4,7 @@ import Testing
 
 /// The tool is killed at its n-th system call, for many n: in the long run, for all.
 @Suite(.serialized, .needs("cc", "bash"), .restores) struct KilledToolTests {
-  private static let rounds = Machine.environment("FTOOL_SOAK") == nil ? "10" : "all"
+  private static let rounds = Machine.environment("FTOOL_SOAK") == nil ? "7" : "all"
 
   private func play(_ script: String, signal: Int32, _ rounds: String = Self.rounds) throws {
     try ScriptedTest().play(
@@ -17,7 +17,7 @@ import Testing
   }
 
   @Test func `a save that is asked to end leaves nothing`() throws {
-    try play("killed-save", signal: 15, Self.rounds == "all" ? "300" : "4")
+    try play("killed-save", signal: 15, Self.rounds == "all" ? "300" : "3")
   }
 
   @Test func `a restore that is killed leaves all or nothing`() throws {
@@ -25,6 +25,6 @@ import Testing
   }
 
   @Test func `a restore that is asked to end leaves all or nothing`() throws {
-    try play("killed-restore", signal: 15, Self.rounds == "all" ? "300" : "4")
+    try play("killed-restore", signal: 15, Self.rounds == "all" ? "300" : "3")
   }
 }

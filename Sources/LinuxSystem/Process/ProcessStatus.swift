@@ -1,4 +1,5 @@
 import CLinux
+import SystemPackage
 import Glibc
 
 /// What /proc/PID/stat and status say of a process or thread.
