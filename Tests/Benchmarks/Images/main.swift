@@ -88,7 +88,7 @@ func hold(_ kind: String, areas: Int) -> Never {
     _ = mmap(nil, Machine.pageSize, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
   }
   print("ready")
-  fflush(stdout)
+  fflush(nil)
   while true { pause() }
 }
 
