@@ -1,6 +1,6 @@
 import CLinux
-import SystemPackage
 import Glibc
+import SystemPackage
 
 /// What /proc/PID/stat and status say of a process or thread.
 package struct ProcessStatus: Sendable {
