@@ -55,6 +55,8 @@ struct RoundTrip {
     do {
       let memory = try restorer.memory()
       let pieces = pieces
+      // Processes that are made late are there before their pages come.
+      for space in Set(pieces.map(\.space)).sorted() { try restorer.begin(space: space) }
       let failure = Monitor<(any Error)?>(nil)
       runInParallel(workers: 2) { worker in
         do {

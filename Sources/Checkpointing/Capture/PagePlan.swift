@@ -126,7 +126,7 @@ private struct PieceCutter {
     _ body: (PagePiece) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
     let piece = open
-    open = PagePiece()
+    self.open = PagePiece()
     try body(piece)
   }
 }

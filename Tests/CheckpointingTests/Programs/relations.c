@@ -95,6 +95,7 @@ int main(int argc, char **argv) {
     _exit(0);
   }
   wait_for(1);
+  setpgid(leader, leader);  // which of them it was that told is not known
   group = leader;
   for (int i = 0; i < 2; i++) {
     lives[count] = fork();
@@ -117,6 +118,7 @@ int main(int argc, char **argv) {
     _exit(43);
   }
   wait_for(1);
+  setpgid(zombie, zombie);
   group = zombie;
   lives[count] = fork();
   if (lives[count] == 0) {

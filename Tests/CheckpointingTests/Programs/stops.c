@@ -30,6 +30,8 @@ static char state(pid_t id) {
 
 static pid_t make(int ends) {
   pid_t child = fork();
+  // In groups of their own, with us in the session, they can be stopped by SIGTSTP.
+  setpgid(child, child);
   if (child) return child;
   signal(SIGCONT, on_continue);
   if (!ends) signal(SIGTERM, on_term);
