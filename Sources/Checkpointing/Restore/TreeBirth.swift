@@ -26,9 +26,19 @@ struct TreeBirth {
     while let step = steps.first, !inherits(step) { try take(steps.removeFirst()) }
   }
 
-  /// Makes a process, and all that come before it. The memory of their parents must be complete.
+  /// Makes a process, and all that come before it, with what becomes of them before the next one is made. The
+  /// memory of their parents must be complete.
   mutating func makeAll(through process: Int32) throws(CheckpointError) {
-    while known[process] == nil, !steps.isEmpty { try take(steps.removeFirst()) }
+    while let step = steps.first, known[process] == nil || !makes(step) {
+      try take(steps.removeFirst())
+    }
+  }
+
+  private func makes(_ step: BirthPlan.Step) -> Bool {
+    switch step {
+    case .make, .makeLeader: true
+    case .lead, .endLeader: false
+    }
   }
 
   func isMade(_ process: Int32) -> Bool { known[process] != nil }
