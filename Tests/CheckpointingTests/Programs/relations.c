@@ -69,6 +69,7 @@ int main(int argc, char **argv) {
   int link[2];
   if (pipe(link)) return 2;
   pid_t leader = fork();
+  if (leader < 0) return 96;
   if (leader == 0) {
     setsid();
     session = getpid();
@@ -88,6 +89,7 @@ int main(int argc, char **argv) {
   close(link[0]), close(link[1]);
   // Two in a group whose leader has ended.
   leader = fork();
+  if (leader < 0) return 96;
   if (leader == 0) {
     setpgid(0, 0);
     tell();
@@ -99,6 +101,7 @@ int main(int argc, char **argv) {
   group = leader;
   for (int i = 0; i < 2; i++) {
     lives[count] = fork();
+  if (lives[count] < 0) return 96;
     if (lives[count] == 0) {
       if (setpgid(0, group)) _exit(51);
       stay(in_group);
@@ -110,6 +113,7 @@ int main(int argc, char **argv) {
   waitpid(leader, NULL, 0);
   // One in the group of a zombie, which is another user's.
   pid_t zombie = fork();
+  if (zombie < 0) return 96;
   if (zombie == 0) {
     setpgid(0, 0);
     tell();
@@ -121,6 +125,7 @@ int main(int argc, char **argv) {
   setpgid(zombie, zombie);
   group = zombie;
   lives[count] = fork();
+  if (lives[count] < 0) return 96;
   if (lives[count] == 0) {
     if (setpgid(0, group)) _exit(53);
     stay(in_group);
@@ -128,6 +133,7 @@ int main(int argc, char **argv) {
   count++;
   wait_for(1);
   pid_t killed = fork();
+  if (killed < 0) return 96;
   if (killed == 0) {
     if (setresuid(2004, 2005, 2006)) _exit(54);
     raise(SIGTERM);
@@ -136,6 +142,7 @@ int main(int argc, char **argv) {
   // One with another root.
   mkdir(argv[1], 0755);
   lives[count] = fork();
+  if (lives[count] < 0) return 96;
   if (lives[count] == 0) {
     if (chdir(argv[1]) || mkdir("sub", 0755) || chroot(".") || chdir("/sub")) _exit(55);
     umask(0137);

@@ -30,6 +30,7 @@ static char state(pid_t id) {
 
 static pid_t make(int ends) {
   pid_t child = fork();
+  if (child < 0) _exit(96);  // never kill(-1)
   // In groups of their own, with us in the session, they can be stopped by SIGTSTP.
   setpgid(child, child);
   if (child) return child;
