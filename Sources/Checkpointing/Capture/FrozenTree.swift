@@ -54,7 +54,7 @@ final class FrozenTree {
     }
     for (index, process) in state.processes.enumerated() where process.life != .zombie {
       let missing = process.areas.filter(\.isMissingInForks)
-      let id = ProcessID(process.id)
+      let id = tree.captures[index].process.id
       try about(id) { () throws(SystemCallError) in
         taken.append(
           try MemorySpace(

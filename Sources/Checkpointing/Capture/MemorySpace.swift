@@ -13,7 +13,7 @@ extension TreeCapture {
   func stoppedSpaces(of state: CheckpointState) throws(CheckpointError) -> [MemorySpace] {
     var spaces: [MemorySpace] = []
     for (index, process) in state.processes.enumerated() where process.life != .zombie {
-      let id = ProcessID(process.id)
+      let id = captures[index].process.id
       spaces.append(
         try about(id) { () throws(SystemCallError) in
           MemorySpace(

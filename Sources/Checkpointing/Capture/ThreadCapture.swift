@@ -7,6 +7,8 @@ struct ThreadCapture {
   var state = ThreadState()
   /// How it goes on here and now; `state.registers` are for another life.
   var registersToResume: Registers
+  /// By how much its timers may be late was seen from outside.
+  let hasTimerSlack: Bool
 
   init(_ thread: TracedThread, processSignals: [[UInt8]]) throws(SystemCallError) {
     self.thread = thread
@@ -18,9 +20,11 @@ struct ThreadCapture {
     state.robustList = try thread.id.robustList()
     state.scheduling = try thread.id.scheduling()
     state.affinity = try thread.id.affinity()
-    let slack = try Files.contents(of: "\(thread.id.folder)/timerslack_ns")
-    state.timerSlackNanoseconds =
-      UInt64(String(decoding: slack.prefix { $0 != 10 }, as: UTF8.self)) ?? 50_000
+    // Only who has CAP_SYS_NICE may read it; the thread itself may ask.
+    let slack = (try? Files.contents(of: "\(thread.id.folder)/timerslack_ns")) ?? []
+    let seen = UInt64(String(decoding: slack.prefix { $0 != 10 }, as: UTF8.self))
+    state.timerSlackNanoseconds = seen ?? 0
+    hasTimerSlack = seen != nil
     var registers = try thread.registers()
     if let sequences = try thread.restartableSequences() {
       state.restartableSequences = [

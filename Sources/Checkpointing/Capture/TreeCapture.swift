@@ -9,12 +9,15 @@ final class TreeCapture {
   private(set) var descriptions: [DescriptionState] = []
   private(set) var objects = SharedObjects()
   private(set) var obstacles: [Obstacle] = []
+  /// By which numbers the processes know each other.
+  let numbers: TreeNumbers
   private var areas: [[AreaState]] = []
   private var descriptors: [[DescriptorState]] = []
 
   /// Throws `obstacles` with all that there are.
   init(_ processes: [FrozenProcess]) throws(CheckpointError) {
     if let root = processes.first, root.isZombie { throw .vanished(root.id) }
+    numbers = try TreeNumbers(processes)
     for process in processes {
       captures.append(try ProcessCapture(process))
     }
@@ -25,7 +28,7 @@ final class TreeCapture {
         continue
       }
       try noting { () throws(CheckpointError) in
-        try NamespaceCheck.require(of: captures[index].process.id)
+        try NamespaceCheck.require(of: captures[index].process, root: captures[0].process.id, numbers)
       }
       descriptors.append(try takeDescriptors(of: captures[index].process.id))
       areas.append(try takeAreas(of: captures[index]))
@@ -57,6 +60,7 @@ final class TreeCapture {
       PseudoTerminal.note(captures[index].process.status, in: &state.processes[index], self)
     }
     state.objects = objects.states
+    numbers.translate(&state)
     return state
   }
 

@@ -31,7 +31,7 @@ extension UnixSocket {
       throw seen.passingObstacle("connections wait to be accepted")
     }
     detail.file = try file(of: detail.address, seen)
-    if !detail.isListening { try takeQueue(of: seen, &detail) }
+    if !detail.isListening { try takeQueue(of: seen, &detail, tree) }
     return detail.encoded()
   }
 
@@ -58,7 +58,7 @@ extension UnixSocket {
   }
 
   private static func takeQueue(
-    of seen: SeenDescriptor, _ detail: inout Detail
+    of seen: SeenDescriptor, _ detail: inout Detail, _ tree: TreeCapture
   ) throws(CheckpointError) {
     var queue: [Message] = []
     var reason: String?
@@ -80,7 +80,8 @@ extension UnixSocket {
           message.address = next.address.count > 2 ? next.address : []
           if let sender = next.sender {
             message.credentials = [
-              UInt64(UInt32(bitPattern: sender.process)), UInt64(sender.user), UInt64(sender.group),
+              UInt64(UInt32(bitPattern: tree.numbers.number(sender.process))), UInt64(sender.user),
+              UInt64(sender.group),
             ]
           }
           queue.append(message)

@@ -239,7 +239,7 @@ extension UnixSocket {
       details.append(try restoration.decode(Detail.self, state.detail))
     }
     for detail in details {
-      for message in detail.queue { try replay(message, to: detail, table) }
+      for message in detail.queue { try replay(message, to: detail, restoration) }
     }
     for detail in details {
       guard let box = table.made[detail.own] else { continue }
@@ -257,18 +257,23 @@ extension UnixSocket {
   }
 
   private static func replay(
-    _ message: Message, to detail: Detail, _ table: UnixSocketTable
+    _ message: Message, to detail: Detail, _ restoration: Restoration
   ) throws(CheckpointError) {
+    let table = restoration.unixSockets
     guard let receiver = table.made[detail.own] else { return }
     let number = message.sender != 0 ? message.sender : detail.peer
     let known = table.farEnds[detail.own] ?? (number != 0 ? table.made[number - 1] : nil)
     var control: [UInt64] = []
     if message.credentials.count == 3 {
-      let words = message.credentials
+      var words = message.credentials
+      // The receiver reads the number that the sender has for it.
+      if let sender = restoration.process(numbered: Int32(truncatingIfNeeded: words[0])) {
+        words[0] = UInt64(UInt32(bitPattern: sender.number))
+      }
       // struct cmsghdr: length, SOL_SOCKET and SCM_CREDENTIALS; then struct ucred
       control = [28, 1 | 2 << 32, words[0] | words[1] << 32, words[2]]
     }
-    try about(nil) { () throws(SystemCallError) in
+    do throws(SystemCallError) {
       let stranger = OwnedDescriptorBox(
         try OwnedDescriptor.makeSocket(family: family, type: detail.type, protocol: 0))
       let sender = known ?? stranger
@@ -276,10 +281,31 @@ extension UnixSocket {
       let address = isConnected ? [] : try receiver.descriptor.ownAddress()
       let before = try sender.descriptor.number(ofOption: 7)
       let locks = try sender.descriptor.number(ofOption: 72)
-      try sender.descriptor.setOption(32, to: 1 << 22)  // SO_SNDBUFFORCE
+      try setSendBuffer(of: sender.descriptor, 1 << 22)
       try sender.descriptor.send(message.bytes, control: control, to: address)
-      try sender.descriptor.setOption(32, to: before / 2)
+      try setSendBuffer(of: sender.descriptor, before / 2)
       try sender.descriptor.setOption(72, to: locks)  // SO_BUF_LOCK
+    } catch {
+      guard error.errno == .notPermitted, !control.isEmpty else {
+        throw .system(error, process: nil)
+      }
+      throw .forbidden([
+        Obstacle(
+          ProcessID(0), "a Unix socket",
+          "a message in its queue tells who sent it, and only root may say that for somebody else",
+          remedy: "restore it as root")
+      ])
+    }
+  }
+
+  /// Past the limit for all, where that is allowed.
+  private static func setSendBuffer(
+    of socket: borrowing OwnedDescriptor, _ byteCount: UInt32
+  ) throws(SystemCallError) {
+    do throws(SystemCallError) {
+      try socket.setOption(32, to: byteCount)  // SO_SNDBUFFORCE
+    } catch  where error.errno == .notPermitted {
+      try socket.setOption(7, to: byteCount)  // SO_SNDBUF
     }
   }
 }

@@ -9,6 +9,8 @@ final class ProcessBuilder {
   let leader: TracedThread
   let restoration: Restoration
   var injector: CallInjector!
+  /// Where the stub stood before it made any call.
+  private(set) var stubRegisters: Registers!
   private(set) var threads: [TracedThread] = []
   private let memory: ProcessMemory
   /// Where descriptions are until the descriptors have their numbers.
@@ -87,6 +89,7 @@ final class ProcessBuilder {
         besides: areas.map(\.addresses) + state.areas.map(\.addresses), byteCount: 1 << 20)
     else { throw .inconsistent(.overlappingAreas) }
     let registers = try about(id) { () throws(SystemCallError) in try leader.registers() }
+    stubRegisters = registers
     injector = try inside(id) { () throws(InjectionError) in
       try CallInjector(
         in: leader, registers: registers, ownInstruction: instruction, at: hole)
@@ -141,10 +144,10 @@ final class ProcessBuilder {
     // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
     // set_tid, set_tid_size, cgroup
     let arguments = try put(words: [flags, 0, 0, 0, exitSignal, 0, 0, 0, numbers, 1, 0])
-    var patience = NumberPatience(ProcessID(wanted))
+    var patience = NumberPatience(ProcessID(wanted), isOurs: !restoration.isInNamespace)
     while true {
       do throws(InjectionError) {
-        return ProcessID(Int32(try injector.call(.clone3, "clone3", [arguments, 88])))
+        return try injector.callThatMakes(.clone3, "clone3", [arguments, 88])
       } catch {
         guard case .refused(_, .fileExists) = error else { throw .injected(error, process: id) }
         try patience.pause()
@@ -311,6 +314,7 @@ final class ProcessBuilder {
     try makeTimers()
     try setOwnOptions()
     try setLimits()
+    setMemoryPriority()
     for signal in state.pendingSignals {
       try call(
         .rtSigqueueinfo, "rt_sigqueueinfo", UInt64(UInt32(bitPattern: state.id)),
@@ -391,12 +395,25 @@ final class ProcessBuilder {
   }
 
   private func takeDirectories() throws(CheckpointError) {
+    let workingDirectory = try directory(state.workingDirectory)
     if state.root != "/" {
-      try call(.fchdir, "fchdir", try restoration.number(ofDirectory: state.root))
+      try call(.fchdir, "fchdir", try directory(state.root))
       try call(.chroot, "chroot", try put(Array(".".utf8) + [0]))
     }
-    try call(.fchdir, "fchdir", try restoration.number(ofDirectory: state.workingDirectory))
+    try call(.fchdir, "fchdir", workingDirectory)
     try call(.umask, "umask", UInt64(state.umask))
+  }
+
+  /// A descriptor for a directory, as it is among the mounts that the process has.
+  private func directory(_ path: String) throws(CheckpointError) -> UInt64 {
+    guard restoration.isInNamespace else { return try restoration.number(ofDirectory: path) }
+    let place = Array(restoration.place(of: path).utf8) + [0]
+    guard place.count <= 4096 else { throw .malformed(.outOfRange(9)) }
+    let address = try put(place)
+    return UInt64(
+      try inside(id) { () throws(InjectionError) in
+        try injector.call(.open, "open", [address, 0o10200000])  // O_PATH | O_DIRECTORY
+      })
   }
 
   private func makeThread(_ thread: ThreadState) throws(CheckpointError) {
@@ -486,22 +503,6 @@ final class ProcessBuilder {
     if state.isSubreaper { try call(.prctl, "prctl(PR_SET_CHILD_SUBREAPER)", 36, 1) }
   }
 
-  private func setLimits() throws(CheckpointError) {
-    guard state.limits.count == 32 else { throw .malformed(.outOfRange(21)) }
-    let present = try about(id) { () throws(SystemCallError) in try id.limits() }
-    for resource in 0..<16 {
-      let (soft, hard) = (state.limits[2 * resource], state.limits[2 * resource + 1])
-      if present[2 * resource] == soft && present[2 * resource + 1] == hard { continue }
-      let place = try put(words: [soft, hard])
-      let result = try inside(id) { () throws(InjectionError) in
-        try injector.callForResult(.prlimit64, [0, UInt64(resource), place, 0])
-      }
-      if result < 0 {
-        restoration.warn(state.id, "limit \(resource) of getrlimit(2)", "it could not be set")
-      }
-    }
-  }
-
   /// What each thread sets for itself.
   private func settle(_ index: Int) throws(CheckpointError) {
     let thread = state.threads[index]
@@ -539,11 +540,9 @@ final class ProcessBuilder {
         try thread.set(extendedState: saved.extendedState)
         try thread.set(Registers(words: saved.registers))
         try thread.set(signalMask: saved.signalMask)
-        if try thread.id.scheduling() != saved.scheduling {
-          try thread.id.set(scheduling: saved.scheduling)
-        }
         if !saved.affinity.isEmpty { try? thread.id.set(affinity: saved.affinity) }
       }
+      try set(scheduling: saved.scheduling, of: thread)
     }
   }
 

@@ -8,17 +8,23 @@ package final class TreeRestorer {
   private let restoration: Restoration
   private var builders: [ProcessBuilder] = []
   private var madeMemory: TreeMemory?
+  private var namespace: ProcessNamespace?
 
   package var warnings: [Obstacle] { restoration.warnings }
-  /// The process at the root.
+  /// The process at the root, by the number that it has for us.
   package var root: ProcessID { builders[0].id }
+  /// The tree has a pid namespace of its own: its root is no child of this process.
+  package var isInNamespace: Bool { namespace != nil }
+  /// What is told of the root there; for trees that are not detached.
+  package var reports: ReaperReports? { namespace?.reports }
 
   /// Makes all processes, with empty memory. When this or anything later throws, call `abandon`.
   package init(_ state: CheckpointState, _ options: RestoreOptions) throws(CheckpointError) {
     try Self.check(state)
+    TracingLimits.allowTracing()
     restoration = try Restoration(state, options)
     do throws(CheckpointError) {
-      try makeRoot()
+      try makeProcesses()
       try restoration.openWithProcesses()
       for builder in builders { try builder.layOutMemory() }
     } catch {
@@ -49,22 +55,61 @@ package final class TreeRestorer {
     }
   }
 
-  private func makeRoot() throws(CheckpointError) {
-    let state = restoration.state.processes[0]
-    let stub = try stub(ProcessID(state.id))
-    let thread = try about(stub) { () throws(SystemCallError) in
-      try TracedThread(
-        seizing: stub, of: stub, options: [.markSystemCalls, .clones, .forks, .endWithTracer])
+  /// In our own pid namespace where the numbers may be had there, else in another.
+  private func makeProcesses() throws(CheckpointError) {
+    let root = restoration.state.processes[0]
+    do throws(CheckpointError) {
+      if restoration.options.numbers == .any { try requireFreeNumbers() }
+      let stub = try stub(ProcessID(root.id))
+      let thread = try TracedThread.takingHold(ofStub: stub)
+      do throws(CheckpointError) {
+        try CredentialCheck.require(restoration.state)
+      } catch {
+        try? stub.send(signal: 9)
+        _ = try? thread.wait()
+        throw error
+      }
+      try makeTree(root, thread)
+    } catch {
+      guard leadsIntoNamespace(error) else { throw error }
+      endProcesses()
+      try makeProcessesInNamespace()
     }
-    try about(stub) { () throws(SystemCallError) in try thread.interrupt() }
-    while true {
-      let stop = try about(stub) { () throws(SystemCallError) in try thread.wait() }
-      if stop == .interrupted { break }
-      if stop?.isEnd ?? true { throw .vanished(stub) }
-      try about(stub) { () throws(SystemCallError) in try thread.resume() }
+  }
+
+  private func leadsIntoNamespace(_ error: CheckpointError) -> Bool {
+    switch error {
+    case .numberTaken: restoration.options.numbers == .any
+    // To choose a number wants CAP_CHECKPOINT_RESTORE.
+    case .system(let error, _): error.call == "clone3" && error.errno == .notPermitted
+    default: false
     }
-    try about(stub) { () throws(SystemCallError) in try thread.set(signalMask: .max) }
-    try makeTree(state, thread)
+  }
+
+  /// The numbers of threads are needed later, when it is too late to go elsewhere.
+  private func requireFreeNumbers() throws(CheckpointError) {
+    for process in restoration.state.processes {
+      for number in [process.id] + process.threads.dropFirst().map(\.id) where number > 0 {
+        var patience = NumberPatience(ProcessID(number))
+        while ProcessID(number).exists { try patience.pause() }
+        if ProcessID(-number).exists { throw .numberTaken(ProcessID(number)) }
+      }
+    }
+  }
+
+  private func makeProcessesInNamespace() throws(CheckpointError) {
+    try NamespaceFitness.require(restoration)
+    let namespace = try ProcessNamespace.make(restoration)
+    self.namespace = namespace
+    if namespace.hasOwnUsers {
+      try CredentialCheck.requireInUserNamespace(restoration.state)
+    } else {
+      try CredentialCheck.require(restoration.state)
+    }
+    restoration.isInNamespace = true
+    let root = restoration.state.processes[0]
+    try makeTree(root, try namespace.makeRoot(root))
+    if namespace.hasOwnUsers { NamespaceFitness.warn(restoration) }
   }
 
   private func stub(_ id: ProcessID) throws(CheckpointError) -> ProcessID {
@@ -84,6 +129,7 @@ package final class TreeRestorer {
     _ state: ProcessState, _ thread: TracedThread
   ) throws(CheckpointError) {
     let builder = try ProcessBuilder(state, stub: thread, restoration)
+    restoration.note(builder.id, for: state.id)
     if state.life == .zombie {
       try builder.enter()
       if state.session == state.id { try builder.startSession() }
@@ -149,6 +195,7 @@ package final class TreeRestorer {
 
   /// Lets all of them go on.
   package func release() throws(CheckpointError) {
+    try namespace?.start(root: restoration.state.processes[0].id)
     for builder in builders.reversed() {
       try builder.detach(stopping: restoration.options.staysStopped)
     }
@@ -156,12 +203,22 @@ package final class TreeRestorer {
 
   /// Ends all that was made.
   package func abandon() {
-    for builder in builders {
-      try? builder.id.send(signal: 9)
-      for thread in builder.threads { _ = try? thread.wait() }
-    }
-    builders = []
+    endProcesses()
     madeMemory = nil
     restoration.abandon()
+  }
+
+  private func endProcesses() {
+    for builder in builders {
+      try? builder.id.send(signal: 9)
+      // The first thread's end is told when the others have gone.
+      for thread in builder.threads.reversed() {
+        while let stop = try? thread.wait(), !stop.isEnd {}
+      }
+    }
+    builders = []
+    namespace?.end()
+    namespace = nil
+    restoration.forgetProcesses()
   }
 }

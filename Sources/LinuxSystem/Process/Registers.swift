@@ -49,6 +49,11 @@
       [Word.rdi, Word.rsi, Word.rdx, Word.r10, Word.r8, Word.r9].map { words[$0] }
     }
 
+    /// The first arguments of a function that begins here (System V ABI).
+    package mutating func setArguments(_ first: UInt64, _ second: UInt64) {
+      (words[Word.rdi], words[Word.rsi]) = (first, second)
+    }
+
     /// Whether it runs 32-bit code.
     package var isCompatibilityMode: Bool { words[Word.cs] == 0x23 }
 
