@@ -49,7 +49,7 @@ extension ProcessBuilder {
       let text = Array("\(wanted)".utf8)
       // Safe: bytes have no padding.
       try OwnedDescriptor.open(path, access: .writeOnly)
-        .write(unsafe text.span.bytes, range: 0..<text.count, at: 0)
+        .writeStream(unsafe text.span.bytes, range: 0..<text.count)
     } catch {
       restoration.warn(
         state.id, "oom_score_adj", "it was \(wanted), and could not be set: \(error.errno)")

@@ -30,8 +30,8 @@ package enum KernelTrial: String, CaseIterable, Sendable {
     case .makeNamespace: try Self.makeNamespace()
     case .setMemoryMap: try Self.askMemoryMap()
     case .userFault:
-      let closeOnExec = 0o2000000
-      let made = try kernelCall(.userfaultfd, "userfaultfd", on: "this process", closeOnExec)
+      let made = try kernelCall(
+        .userfaultfd, "userfaultfd", on: "this process", Int(PageFiller.flags))
       _ = OwnedDescriptor(owning: CInt(made), name: "userfaultfd")
     }
   }

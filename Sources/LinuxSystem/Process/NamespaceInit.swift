@@ -55,7 +55,7 @@
       let file = try OwnedDescriptor.open("\(process.folder)/\(name)", access: .writeOnly)
       let bytes = Array(text.utf8)
       // Safe: bytes have no padding. In one call, as the kernel wants it.
-      try file.write(unsafe bytes.span.bytes, range: 0..<bytes.count, at: 0)
+      try file.writeStream(unsafe bytes.span.bytes, range: 0..<bytes.count)
     }
 
     /// Ends it, and with it all that is in the namespace.
