@@ -33,8 +33,12 @@ final class SharedObjects {
       guard case .system(let failure, _) = error,
         failure.errno == .notPermitted || failure.errno == .permissionDenied
       else { throw error }
-      guard area.isShared else { throw unopened(area.name, process) }
-      number = try self.number(ofUnopened: area, in: process)
+      if let seen = known[Identity(device: area.device, inode: area.inode)] {
+        number = seen  // it was open as well
+      } else {
+        guard area.isShared else { throw unopened(area.name, process) }
+        number = try self.number(ofUnopened: area, in: process)
+      }
     }
     if area.isShared { mappings.append((number, process, area)) }
     contents[Int(number)].addMapping(area, of: process)
@@ -97,7 +101,6 @@ final class SharedObjects {
     ofUnopened area: MemoryArea, in process: ProcessID
   ) throws(CheckpointError) -> UInt32 {
     let identity = Identity(device: area.device, inode: area.inode)
-    if let number = known[identity] { return number }
     var state = try state(named: area.name, inode: area.inode, process)
     guard state.kind == .anonymous || state.kind == .memoryFile || state.kind == .systemV else {
       throw unopened(area.name, process)

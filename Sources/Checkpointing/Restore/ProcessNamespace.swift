@@ -91,7 +91,7 @@ final class ProcessNamespace {
       try leader.set(signalMask: .max)
       try leader.detach()
     }
-    reports?.closeWritingEnd()
+    reports?.leave(to: first.process)
   }
 
   /// Ends it, and all that is left in it.

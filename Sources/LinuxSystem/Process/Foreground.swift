@@ -30,7 +30,9 @@ package enum Foreground {
     if let early { try? child.send(signal: early) }
     while true {
       switch try change(of: child, reports) {
-      case .ended(let end): return end
+      case .ended(let end):
+        reports?.waitForReaper()
+        return end
       case .stopped(let signal) where lease.isHeld && terminalStops.contains(signal):
         stopAlong(child, lease)
         continue

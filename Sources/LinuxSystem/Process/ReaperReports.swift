@@ -6,6 +6,7 @@ import SystemPackage
 package final class ReaperReports {
   private let reading: OwnedDescriptor
   private var writing: OwnedDescriptor?
+  private var reaper: ProcessID?
 
   package init() throws(SystemCallError) {
     let ends = try OwnedDescriptor.makePipe()
@@ -16,8 +17,22 @@ package final class ReaperReports {
   /// The number under which a child of this process inherits the writing end.
   package var numberForChildren: Int32 { writing?.numberForChildren() ?? -1 }
 
-  /// From now on the reaper alone has the writing end: when it has gone, that is noticed.
-  package func closeWritingEnd() { writing = nil }
+  /// From now on this child of ours alone has the writing end: when it has gone, that is noticed.
+  package func leave(to reaper: ProcessID) {
+    self.reaper = reaper
+    writing = nil
+  }
+
+  /// Waits for the reaper's own end, if nothing keeps it: its tree may have left others behind.
+  func waitForReaper() {
+    guard let reaper else { return }
+    for _ in 0..<20 {
+      if (try? kernelCall(.wait4, "wait4", on: "the reaper", Int(reaper.number), 0, Int(WNOHANG))) != 0 {
+        return
+      }
+      Machine.sleep(seconds: 0.001)
+    }
+  }
 
   /// The next status as wait(2) gives it; nil if there is none yet. When the reaper has gone, that of a root
   /// that was killed with it.
