@@ -28,7 +28,8 @@ final class TreeCapture {
         continue
       }
       try noting { () throws(CheckpointError) in
-        try NamespaceCheck.require(of: captures[index].process, root: captures[0].process.id, numbers)
+        try NamespaceCheck.require(
+          of: captures[index].process, root: captures[0].process.id, numbers)
       }
       descriptors.append(try takeDescriptors(of: captures[index].process.id))
       areas.append(try takeAreas(of: captures[index]))

@@ -30,7 +30,8 @@ enum NamespaceFitness {
 
   private static func shownByOurs(_ process: ProcessID, _ path: String) -> Obstacle {
     Obstacle(
-      process, path, "it is about a process by a number, which outside of the tree's own pid"
+      process, path,
+      "it is about a process by a number, which outside of the tree's own pid"
         + " namespace is another process's")
   }
 

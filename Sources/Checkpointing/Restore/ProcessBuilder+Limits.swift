@@ -21,7 +21,8 @@ extension ProcessBuilder {
       if present[2 * resource] == soft && presentHard == hard { continue }
       if try set(limit: resource, soft: soft, hard: hard) { continue }
       // Who may not raise it keeps what there is.
-      let isSet = try set(limit: resource, soft: min(soft, presentHard), hard: min(hard, presentHard))
+      let isSet = try set(
+        limit: resource, soft: min(soft, presentHard), hard: min(hard, presentHard))
       restoration.warn(
         state.id, "RLIMIT_\(Self.limitNames[resource])",
         isSet
@@ -30,7 +31,8 @@ extension ProcessBuilder {
     }
   }
 
-  private func set(limit resource: Int, soft: UInt64, hard: UInt64) throws(CheckpointError) -> Bool {
+  private func set(limit resource: Int, soft: UInt64, hard: UInt64) throws(CheckpointError) -> Bool
+  {
     let place = try put(words: [soft, hard])
     return try inside(id) { () throws(InjectionError) in
       try injector.callForResult(.prlimit64, [0, UInt64(resource), place, 0])

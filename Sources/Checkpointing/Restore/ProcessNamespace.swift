@@ -56,7 +56,9 @@ final class ProcessNamespace {
   }
 
   /// Lets the first process begin to reap. From now on it holds nothing of ours but what it runs on.
-  func start(root: Int32) throws(CheckpointError) {
+  ///
+  /// - Parameter last: numbers go on from there.
+  func start(root: Int32, last: Int32) throws(CheckpointError) {
     let injector = builder.injector!
     let leader = builder.leader
     var next: UInt64 = 0
@@ -67,10 +69,12 @@ final class ProcessNamespace {
     }
     try builder.call(.closeRange, "close_range", next, UInt64(UInt32.max), 0)
     try builder.call(.chdir, "chdir", try builder.put(Array("/".utf8) + [0]))
-    try builder.call(.prctl, "prctl(PR_SET_NAME)", 15, try builder.put(Array("ftool-reaper".utf8) + [0]))
+    try builder.call(
+      .prctl, "prctl(PR_SET_NAME)", 15, try builder.put(Array("ftool-reaper".utf8) + [0]))
     // To ignore SIGCHLD, as this process may do, would hide from it how its children end.
     try builder.call(
       .rtSigaction, "rt_sigaction", 17, try builder.put(words: [0, 0, 0, 0]), 0, 8)
+    try setLastNumber(last)
     let areas = try about(first.process) { () throws(SystemCallError) in
       try MemoryArea.all(of: first.process, withFlags: false)
     }
@@ -92,6 +96,21 @@ final class ProcessNamespace {
       try leader.detach()
     }
     reports?.leave(to: first.process)
+  }
+
+  /// Who is born in here later shall not get the low numbers that elsewhere belong to the oldest processes, or
+  /// the tree could be restored nowhere else. Where that can't be had, they begin low.
+  private func setLastNumber(_ last: Int32) throws(CheckpointError) {
+    let path = try builder.put(Array("/proc/sys/kernel/ns_last_pid".utf8) + [0])
+    let text = Array("\(last)".utf8)
+    let bytes = try builder.put(text, at: 256)
+    try inside(first.process) { () throws(InjectionError) in
+      let injector = builder.injector!
+      let file = try injector.callForResult(.open, [path, 1])  // O_WRONLY
+      if file < 0 { return }
+      _ = try injector.callForResult(.write, [UInt64(file), bytes, UInt64(text.count)])
+      _ = try injector.callForResult(.close, [UInt64(file)])
+    }
   }
 
   /// Ends it, and all that is left in it.

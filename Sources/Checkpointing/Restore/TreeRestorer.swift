@@ -195,7 +195,9 @@ package final class TreeRestorer {
 
   /// Lets all of them go on.
   package func release() throws(CheckpointError) {
-    try namespace?.start(root: restoration.state.processes[0].id)
+    let processes = restoration.state.processes
+    let last = processes.flatMap { [$0.id] + $0.threads.map(\.id) }.max() ?? 1
+    try namespace?.start(root: processes[0].id, last: last)
     for builder in builders.reversed() {
       try builder.detach(stopping: restoration.options.staysStopped)
     }

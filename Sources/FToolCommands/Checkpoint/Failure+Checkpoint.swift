@@ -39,7 +39,8 @@ extension Failure {
       self.init(
         .busy, "the number \(process) belongs to another process now",
         hint:
-          "pass --pid any, or end that process, or wait until it ends; what was saved may itself still run")
+          "pass --pid any, or end that process, or wait until it ends; what was saved may itself still run"
+      )
     case .malformed(let error):
       self.init(.damaged, "the state in \(file) cannot be understood: \(error)")
     case .inconsistent(let what):
@@ -68,7 +69,9 @@ extension Failure {
   /// Why somebody may not look into a process, as far as can be seen.
   private static func wayAround(tracing process: ProcessID) -> String {
     let owners = (try? ProcessStatus(of: process))?.numbers("Uid") ?? []
-    if Machine.userID != 0, !owners.isEmpty, owners.contains(where: { $0 != UInt64(Machine.userID) }) {
+    if Machine.userID != 0, !owners.isEmpty,
+      owners.contains(where: { $0 != UInt64(Machine.userID) })
+    {
       return "it belongs to another user: run ftool as that one or as root"
     }
     switch TracingLimits.tracingScope ?? 0 {
@@ -84,7 +87,8 @@ extension Failure {
       return
         "a filter on system calls (seccomp) is on ftool, and may forbid it: in a container, allow ptrace (docker: --cap-add SYS_PTRACE)"
     }
-    return "it may not be looked into, as one that changed its user or has capabilities: run ftool as root"
+    return
+      "it may not be looked into, as one that changed its user or has capabilities: run ftool as root"
   }
 
   /// Why a pid namespace could not be made, which is the only way without privileges.
@@ -99,7 +103,8 @@ extension Failure {
       self.init(
         .notPermitted,
         "process numbers may not be chosen here, and no user and pid namespace may be made where they may: \(error.errno)",
-        hint: "run ftool as root or with CAP_CHECKPOINT_RESTORE; \(remedy); 'ftool doctor' says more")
+        hint:
+          "run ftool as root or with CAP_CHECKPOINT_RESTORE; \(remedy); 'ftool doctor' says more")
     case .noProc(let error):
       self.init(
         .notPermitted,

@@ -88,7 +88,8 @@ struct DoctorFinding {
       (.restore, "give processes the numbers that they had, among all others", asRoot)
     case .makeNamespace:
       (
-        .restore, "give them these in a pid namespace of their own: without privileges, and for --pid any",
+        .restore,
+        "give them these in a pid namespace of their own: without privileges, and for --pid any",
         namespaceRemedy
       )
     case .setMemoryMap:

@@ -181,7 +181,8 @@ package enum StubProcess {
         flags, numbers.isEmpty ? nil : pointer, UInt64(numbers.count))
       if value < 0 {
         throw SystemCallError(
-          call: "clone3", subject: numbers.first.map { "a process with number \($0)" } ?? "a process",
+          call: "clone3",
+          subject: numbers.first.map { "a process with number \($0)" } ?? "a process",
           errno: Errno(rawValue: -value))
       }
       return Int(value)

@@ -27,7 +27,9 @@ package final class ReaperReports {
   func waitForReaper() {
     guard let reaper else { return }
     for _ in 0..<20 {
-      if (try? kernelCall(.wait4, "wait4", on: "the reaper", Int(reaper.number), 0, Int(WNOHANG))) != 0 {
+      if (try? kernelCall(.wait4, "wait4", on: "the reaper", Int(reaper.number), 0, Int(WNOHANG)))
+        != 0
+      {
         return
       }
       Machine.sleep(seconds: 0.001)
