@@ -8,6 +8,7 @@
 set -euo pipefail
 
 missing=()
+programs=''
 
 # need PACKAGE COMMAND: the command is there, or the package will bring it
 need() { command -v "$2" > /dev/null || PATH="$PATH:/usr/sbin:/sbin" command -v "$2" > /dev/null || missing+=("$1"); }
@@ -38,6 +39,12 @@ for purpose in "$@"; do
     test)
       need tar tar
       need zstd zstd
+      need gcc cc
+      need perl perl
+      need e2fsprogs mkfs.ext4
+      need util-linux unshare
+      need bsdutils script
+      programs=yes  # fetched by Tests/programs.sh, not installed
       ;;
     demo)
       need tar tar
@@ -56,7 +63,12 @@ for purpose in "$@"; do
   esac
 done
 
-[ ${#missing[@]} -gt 0 ] || exit 0
+finish() {
+  [ -z "$programs" ] || "$(dirname "$0")/programs.sh"
+  exit 0
+}
+
+[ ${#missing[@]} -gt 0 ] || finish
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
 
 by_hand() {
@@ -83,3 +95,4 @@ fi
 case " ${missing[*]} " in
   *zstd-dev* | *lz4-dev*) swift package purge-cache > /dev/null 2>&1 || true ;;
 esac
+finish

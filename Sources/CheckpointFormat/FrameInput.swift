@@ -16,7 +16,6 @@ struct FrameInput: ~Copyable, Sendable {
   private var foundIndex = CRC32C()
   private var indexOffset = 0
 
-  private var lastKind: FrameKind? = nil
   private(set) var isStateDone = false
 
   /// Reads and checks the header at the descriptor's position.
@@ -90,14 +89,13 @@ struct FrameInput: ~Copyable, Sendable {
 
   private var isInIndex: Bool { indexOffset != 0 }
 
-  /// State first, then the rest; references after all blocks, the index after all.
+  /// State first, then the rest, the index after all.
   private mutating func checkOrder(_ head: FrameHead, at start: Int) throws(ImageError) {
     let kind = head.knownKind
     let isInOrder =
       switch kind {
       case .state: !isStateDone
-      case .block, .content: isStateDone && lastKind != .references && !isInIndex
-      case .references, nil: isStateDone && !isInIndex
+      case .block, .content, .references, nil: isStateDone && !isInIndex
       case .index: isStateDone
       }
     guard isInOrder else { throw .malformed(.order, offset: start) }
@@ -112,7 +110,6 @@ struct FrameInput: ~Copyable, Sendable {
       // An endless row of nothing would be endless work.
       guard isStateDone || head.rawByteCount > 0 else { throw .malformed(.rawCount, offset: start) }
     }
-    if let kind { lastKind = kind }
   }
 
   private mutating func finish(with trailer: ImageTrailer) throws(ImageError) {

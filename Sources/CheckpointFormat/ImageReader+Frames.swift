@@ -3,12 +3,18 @@ import LinuxSystem
 
 extension ImageReader {
   /// Reads the rest of the image, and calls the body with each of its frames: at once on several threads
-  /// for blocks and content, in any order; for references when all those are done, one after the other.
+  /// for blocks and content, in any order; for references on this thread, when all before them are done.
   ///
   /// Throws what the body threw first, or an `ImageError`. When it returns, the image is right to its last
   /// byte; when it throws, the body may have been called with frames of an image that is not.
+  ///
+  /// - Parameter spaceBegins: called on this thread before the body gets a block of another space than that of
+  ///   the block before, and when that one is done.
+  /// - Parameter references: gets references in place of the body.
   package func forEachFrame(
-    workers: Int = Machine.cores, _ body: @Sendable @escaping (borrowing ImageFrame) throws -> Void
+    workers: Int = Machine.cores, spaceBegins: (UInt32) throws -> Void = { _ in },
+    references: ((borrowing ImageFrame) throws -> Void)? = nil,
+    _ body: @Sendable @escaping (borrowing ImageFrame) throws -> Void
   ) throws {
     precondition(workers > 0)
     if !input.withLock({ $0.isStateDone }) { try readState { _ in } }
@@ -27,7 +33,7 @@ extension ImageReader {
       }
     }
     do {
-      try readFrames(delivery, body)
+      try readFrames(delivery, spaceBegins, references ?? body)
     } catch {
       // A worker's error is of an earlier place.
       try delivery.drain()
@@ -47,8 +53,10 @@ extension ImageReader {
   }
 
   private func readFrames(
-    _ delivery: FrameDelivery, _ body: (borrowing ImageFrame) throws -> Void
+    _ delivery: FrameDelivery, _ spaceBegins: (UInt32) throws -> Void,
+    _ body: (borrowing ImageFrame) throws -> Void
   ) throws {
+    var space: UInt32?
     var unpacking = FrameUnpacking(pageByteCount: header.pageByteCount)
     while true {
       let slot = try delivery.take()
@@ -63,6 +71,11 @@ extension ImageReader {
         return head
       }
       guard let head = next else { return try delivery.drain() }
+      if head.knownKind == .block, head.space != space {
+        try delivery.drain()
+        try spaceBegins(head.space)
+        space = head.space
+      }
       if head.knownKind == .block || head.knownKind == .content {
         delivery.submit(slot)
         continue

@@ -4,7 +4,7 @@ import LinuxSystem
 
 /// Writes an image to a file or a pipe, from its start to its end, with memory that does not grow with it.
 ///
-/// State first, then blocks and files' content in any order, then references, then `finish`. One thread
+/// State first, then blocks, files' content and references, then `finish`. One thread
 /// fills; threads of the writer compress. The first error is thrown by the call that comes next, and by
 /// all after it. To let go of a writer that was not finished leaves a file that nobody takes for an image,
 /// and no thread; it waits for the write that is under way.
@@ -19,7 +19,7 @@ package final class ImageWriter: Sendable {
 
   /// What was written last: later parts come later.
   private enum Progress: Int, Comparable, Sendable {
-    case nothing, state, data, references, finished
+    case nothing, state, data, finished
     static func < (left: Progress, right: Progress) -> Bool { left.rawValue < right.rawValue }
   }
 
@@ -98,9 +98,9 @@ package final class ImageWriter: Sendable {
     try pipeline.submit(slot)
   }
 
-  /// Writes references; more may follow, but no blocks.
+  /// Writes references to pages of blocks that were written before.
   package func writeReferences(_ references: [PageReference]) throws(ImageError) {
-    advance(to: .references, from: .state)
+    advance(to: .data, from: .state)
     var rest = references[...]
     while !rest.isEmpty {
       let part = rest.prefix(PageReference.frameLimit)

@@ -13,6 +13,8 @@ package enum CheckpointError: Error {
   case unstoppable(ProcessID)
   /// Somebody else traces it.
   case traced(ProcessID, by: ProcessID)
+  /// The copy from which memory was read has been ended, as memory got short.
+  case copyLost
   /// The kernel refused something that was asked about a process, or for one.
   case system(SystemCallError, process: ProcessID?)
   /// A call that the process was to make failed.
@@ -35,6 +37,8 @@ package enum CheckpointError: Error {
   package enum Inconsistency: Sendable {
     case noProcess, unknownParent, unknownDescription, unknownObject, unknownKind(String)
     case overlappingAreas, noThread, registers, pageOutsideAreas
+    /// Memory of a process that comes after that of a child that inherits it.
+    case memoryBehindChild
   }
 }
 

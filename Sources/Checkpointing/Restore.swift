@@ -62,8 +62,7 @@ extension Checkpoint {
     let state = try state(of: reader)
     let restorer = try TreeRestorer(state, options)
     do {
-      let memory = try restorer.memory()
-      try fill(memory, from: reader, options.watch, workers)
+      try fill(restorer, from: reader, options.watch, workers)
       try restorer.complete()
       try ready(restorer.root)
       try restorer.release()
@@ -77,15 +76,20 @@ extension Checkpoint {
   }
 
   private static func fill(
-    _ memory: TreeMemory, from reader: ImageReader, _ watch: JobWatch, _ workers: Int
+    _ restorer: TreeRestorer, from reader: ImageReader, _ watch: JobWatch, _ workers: Int
   ) throws {
     let pageByteCount = reader.header.pageByteCount
     // Where the image is a file its index tells; a pipe tells only at its end.
     let total = try? reader.index().totals.memoryByteCount
     let done = Atomic(0)
-    try reader.forEachFrame(workers: workers) { frame in
-      try memory.take(frame, pageByteCount: pageByteCount)
+    let memory = try restorer.memory()
+    try reader.forEachFrame(workers: workers) { space in
+      try restorer.begin(space: Int(space))
+    } references: { frame in
+      try restorer.take(frame, pageByteCount: pageByteCount)
+    } _: { frame in
       guard frame.kind == .block else { return }
+      try memory.take(frame, pageByteCount: pageByteCount)
       let sum = done.add(frame.bytes.byteCount, ordering: .relaxed).newValue
       try watch.step(done: sum, total: total)
     }
@@ -93,38 +97,48 @@ extension Checkpoint {
 }
 
 extension TreeMemory {
-  /// Puts the pages of a frame where they belong.
+  /// Puts the pages of a block where they belong.
   fileprivate func take(
     _ frame: borrowing ImageFrame, pageByteCount: Int
   ) throws(CheckpointError) {
-    switch frame.kind {
-    case .block:
-      var areas: [Range<UInt64>] = []
-      areas.reserveCapacity(frame.runs.count)
-      for index in 0..<frame.runs.count {
-        let run = frame.runs[index]
-        areas.append(run.address..<run.address + UInt64(run.pageCount * pageByteCount))
+    var areas: [Range<UInt64>] = []
+    areas.reserveCapacity(frame.runs.count)
+    for index in 0..<frame.runs.count {
+      let run = frame.runs[index]
+      areas.append(run.address..<run.address + UInt64(run.pageCount * pageByteCount))
+    }
+    try fill(space: Int(frame.space), frame.bytes, areas: areas)
+  }
+}
+
+extension TreeRestorer {
+  /// Puts pages in their places that are elsewhere already, and takes away those that shall not be there.
+  fileprivate func take(
+    _ frame: borrowing ImageFrame, pageByteCount: Int
+  ) throws(CheckpointError) {
+    var buffer = AlignedBuffer(byteCount: Self.copiedByteCount)
+    for index in 0..<frame.references.count {
+      let reference = frame.references[index]
+      let space = Int(reference.place.space)
+      try begin(space: space)
+      // That neither runs over the end of all addresses was checked with the frame.
+      let start = reference.place.address
+      let end = start + UInt64(reference.pageCount * pageByteCount)
+      guard let source = reference.source else {
+        try drop(start..<end, inSpace: space)
+        continue
       }
-      try fill(space: Int(frame.space), frame.bytes, areas: areas)
-    case .references:
-      var buffer = AlignedBuffer(byteCount: pageByteCount)
-      for index in 0..<frame.references.count {
-        let reference = frame.references[index]
-        for page in 0..<reference.pageCount {
-          let step = UInt64(page * pageByteCount)
-          var bytes = buffer.mutableBytes
-          try read(
-            space: Int(reference.source.space), at: reference.source.address &+ step, into: &bytes)
-          let (place, overflow) = reference.place.address.addingReportingOverflow(step)
-          guard !overflow, place < UInt64.max - UInt64(pageByteCount) else {
-            throw .inconsistent(.pageOutsideAreas)
-          }
-          try fill(
-            space: Int(reference.place.space), buffer.bytes,
-            areas: [place..<place + UInt64(pageByteCount)])
-        }
+      var next = start
+      while next < end {
+        let part = next..<min(end, next + UInt64(Self.copiedByteCount))
+        var bytes = buffer.mutableBytes(in: 0..<part.count)
+        try memory().read(
+          space: Int(source.space), at: source.address + (next - start), into: &bytes)
+        try memory().fill(space: space, buffer.bytes.sub(0..<part.count), areas: [part])
+        next = part.upperBound
       }
-    default: break
     }
   }
+
+  private static let copiedByteCount = 256 << 10
 }

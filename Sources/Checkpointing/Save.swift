@@ -16,6 +16,8 @@ package struct SaveOptions: Sendable {
   package var workers = Machine.cores
   /// How long the tree may stand still while it is stopped; then it runs on, unsaved.
   package var freezeLimit = Duration.seconds(10)
+  /// Where a file may be made for memory that can't be read while the tree runs on.
+  package var folder = Machine.environment("TMPDIR") ?? "/var/tmp"
   package var watch = JobWatch()
 
   package init() {}
@@ -59,10 +61,12 @@ package enum Checkpoint {
       root: root, withDescendants: options.withDescendants, limit: options.freezeLimit)
     defer { freezer.release() }
     let (tree, start) = try capture(freezer)
-    let state = tree.state()
+    var state = tree.state()
+    state.noteInheritance()
     let file = OwnedDescriptor?.some(descriptor)
     // What runs on need not wait until it is written.
-    let copy = options.afterwards == .running ? FrozenTree.make(of: tree, state) : nil
+    let copy =
+      options.afterwards == .running ? FrozenTree.make(of: tree, state, options.folder) : nil
     defer { copy?.remove() }
     if copy != nil { freezer.release() }
     var frozen = ContinuousClock.now - start
@@ -73,9 +77,27 @@ package enum Checkpoint {
     switch options.afterwards {
     case .running: break
     case .stopped: for process in freezer.processes { try? process.id.send(signal: 19) }
-    case .dead: for process in freezer.processes { try? process.id.send(signal: 9) }
+    case .dead: end(freezer)
     }
     return SaveReport(state: state, image: summary, frozen: frozen)
+  }
+
+  /// Kills them, and waits until their numbers are free, or need but to be waited for. They are let go of
+  /// first, stopped so that they do nothing more: a process that ends while it is traced stays until its
+  /// tracer has gone.
+  private static func end(_ freezer: ProcessFreezer) {
+    let processes = freezer.processes.map(\.id)
+    for process in processes { try? process.send(signal: 19) }
+    freezer.release()
+    for process in processes { try? process.send(signal: 9) }
+    let patience = ContinuousClock.now + .seconds(10)
+    for process in processes {
+      while ContinuousClock.now < patience, let status = try? ProcessStatus(of: process),
+        status.state != "Z" && status.state != "X"
+      {
+        Machine.sleep(seconds: 0.001)
+      }
+    }
   }
 
   /// Stops a tree and takes it down. What only waits to be taken by a program is given some moments.
@@ -108,16 +130,17 @@ package enum Checkpoint {
     let writer = try writer(descriptor, options.codec, options.workers)
     try imaging { () throws(ImageError) in try writer.writeState(state.encoded()) }
     var store = PageStore(writer)
-    let total = spaces.reduce(0) { $0 + Int(clamping: $1.plan.byteCount) }
+    var total = spaces.reduce(0) { $0 + $1.byteCount }
     var done = 0
     for space in spaces {
-      for piece in space.plan.pieces {
-        try store.store(piece, of: space.source, space: space.number)
-        done += piece.reduce(0) { $0 + $1.count }
+      try space.forEachPiece { (piece) throws(CheckpointError) in
+        try store.store(piece, of: space)
+        done += piece.byteCount
+        total = max(done, total)
         try options.watch.step(done: done, total: total)
       }
+      try store.writeReferences()
     }
-    try store.finish()
     return try imaging { () throws(ImageError) in try writer.finish(isDurable: isDurable) }
   }
 

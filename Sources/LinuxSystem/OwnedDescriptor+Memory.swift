@@ -7,12 +7,17 @@ extension OwnedDescriptor {
   /// Whether the file lives in memory (tmpfs): then nothing tells when it was last written through a mapping,
   /// and it does not outlive the machine's.
   package borrowing func isInMemory() throws(SystemCallError) -> Bool {
+    try filesystemType() == 0x0102_1994
+  }
+
+  /// What kind of filesystem it is on: a number of linux/magic.h.
+  package borrowing func filesystemType() throws(SystemCallError) -> UInt64 {
     var words = [UInt64](repeating: 0, count: 15)  // struct statfs
     let descriptor = descriptor
     try withAddress(of: &words) { (address) throws(SystemCallError) in
       try kernelCall(.fstatfs, "fstatfs", on: "a file", Int(descriptor), address)
     }
-    return words[0] == 0x0102_1994
+    return words[0]
   }
 
   /// What may no longer be done to a memfd: fcntl(F_GET_SEALS).

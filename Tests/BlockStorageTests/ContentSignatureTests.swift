@@ -94,24 +94,22 @@ import Testing
         == [.init(mark.kind, at: mark.offset, byteCount: mark.byteCount)])
   }
 
-  // Needs e2fsprogs.
-  @Test(.enabled(if: Programs.exist("mkfs.ext4")), arguments: ["ext2", "ext3", "ext4"])
+  @Test(.needs("mkfs.ext4"), arguments: ["ext2", "ext3", "ext4"])
   func `knows what mkfs makes, and its size`(kind: String) throws {
     let scratch = try Scratch()
     let path = try scratch.directory.sparseFile("fs", byteCount: 9_000_000)
     let outcome = try BuiltTool.run(
-      program: "mkfs.\(kind)", ["-q", "-F", "-b", "1024", path, "8000"])
+      program: Programs.require("mkfs.\(kind)"), ["-q", "-F", "-b", "1024", path, "8000"])
     #expect(outcome.status == 0)
     let device = try FileDevice.open(path, access: .readOnly)
     #expect(
       try ContentSignature.find(on: device) == [.init(kind, at: 1080, byteCount: 8000 * 1024)])
   }
 
-  // Needs util-linux.
-  @Test(.enabled(if: Programs.exist("mkswap"))) func `knows what mkswap makes`() throws {
+  @Test(.needs("mkswap")) func `knows what mkswap makes`() throws {
     let scratch = try Scratch()
     let path = try scratch.directory.sparseFile("swap", byteCount: 1 << 20)
-    #expect(try BuiltTool.run(program: "mkswap", [path]).status == 0)
+    #expect(try BuiltTool.run(program: Programs.require("mkswap"), [path]).status == 0)
     let device = try FileDevice.open(path, access: .readOnly)
     #expect(try ContentSignature.find(on: device) == [.init("swap", at: 4086, byteCount: 1 << 20)])
   }
@@ -159,13 +157,5 @@ import Testing
     }
     if Bool.random(using: &random) { try device.write([0x53, 0xef], at: 1080) }
     for found in try ContentSignature.find(on: device) { #expect(found.byteCount ?? 0 >= 0) }
-  }
-}
-
-/// Programs that some tests compare with.
-enum Programs {
-  static func exist(_ name: String) -> Bool {
-    let path = (Machine.environment("PATH") ?? "") + ":/usr/sbin:/sbin"
-    return path.split(separator: ":").contains { Files.exists("\($0)/\(name)") }
   }
 }

@@ -21,7 +21,8 @@ import Testing
   }
 
   // A filesystem without O_DIRECT (an old tmpfs) has nothing to test.
-  @Test(.enabled(if: DirectFiles.areAvailable)) func `a direct file keeps the contract`() throws {
+  @Test(.enabled(if: DirectFiles.areAvailable, "the file system of TMPDIR has no direct access"))
+  func `a direct file keeps the contract`() throws {
     let violations = try DeviceContract.violations(seed: 2) { byteCount in
       let device = try device(byteCount, direct: true)
       #expect(device.isDirect)
@@ -31,7 +32,9 @@ import Testing
   }
 
   // Needs root and loop devices.
-  @Test(.enabled(if: LoopDevice.isAvailable), arguments: [512, 4096], [false, true])
+  @Test(
+    .enabled(if: LoopDevice.isAvailable, "needs root and a free loop device"),
+    arguments: [512, 4096], [false, true])
   func `a disk keeps the contract`(sectorByteCount: Int, direct: Bool) throws {
     let path = try scratch.directory.sparseFile("disk", byteCount: 1 << 20)
     let loop = try LoopDevice(path, sectorByteCount: sectorByteCount)
@@ -45,7 +48,7 @@ import Testing
     }
   }
 
-  @Test(.enabled(if: DirectFiles.areAvailable))
+  @Test(.enabled(if: DirectFiles.areAvailable, "the file system of TMPDIR has no direct access"))
   func `a direct file that ends within a block is opened without`() throws {
     #expect(try !device(10_000, direct: true).isDirect)
     #expect(try device(8192, direct: true).isDirect)

@@ -8,9 +8,10 @@ struct CompiledProgram {
 
   init(_ name: String, in scratch: borrowing ScratchDirectory, options: [String] = []) throws {
     path = scratch.path(name)
+    let compiler = try Programs.require("cc")
     let source = Files.directory(of: #filePath) + "/Programs/\(name).c"
     let outcome = try BuiltTool.run(
-      program: "cc", ["-O1", "-pthread", "-o", path, source] + options)
+      program: compiler, ["-O1", "-pthread", "-o", path, source] + options)
     try #require(outcome.status == 0, "\(outcome.errorText)")
   }
 

@@ -11,7 +11,8 @@ import Testing
 
   init() throws { scratch = try ScratchDirectory() }
 
-  @Test(arguments: ["sharedmemory", "segments", "deletedfiles", "layout"], [0.1, 0.25])
+  @Test(
+    .needs("cc"), arguments: ["sharedmemory", "segments", "deletedfiles", "layout"], [0.1, 0.25])
   func `survives several rounds`(_ name: String, _ delay: Double) throws {
     let program = try CompiledProgram(name, in: scratch)
     let child = try program.start([scratch.path("argument")], output: scratch.path("std"))
@@ -37,7 +38,7 @@ import Testing
     #expect(try scratch.text("std") == "")
   }
 
-  @Test(arguments: ["sharedmemory", "segments", "deletedfiles", "layout"])
+  @Test(.needs("cc"), arguments: ["sharedmemory", "segments", "deletedfiles", "layout"])
   func `runs on when it was only looked at`(_ name: String) throws {
     let program = try CompiledProgram(name, in: scratch)
     let child = try program.start([scratch.path("argument")], output: scratch.path("std"))
@@ -48,36 +49,42 @@ import Testing
     #expect(try child.wait() == 0)
   }
 
-  static let programs = [
-    ["layout"], ["deletedfiles"], ["sharedmemory"], ["segments"],
-    ["python3", "-c", "import hashlib, json, threading, time; time.sleep(60)"],
-    ["node", "-e", "setInterval(() => 1, 20)"],
-    ["java", "-Xmx64m", "Waiting.java"],
-  ]
+  @Test(.needs("cc"), arguments: ["layout", "deletedfiles", "sharedmemory", "segments"])
+  func `the list of areas is the same`(_ name: String) throws {
+    let program = try CompiledProgram(name, in: scratch)
+    let child = try program.start([scratch.path("argument")], output: scratch.path("std"))
+    Machine.sleep(seconds: 0.3)
+    try compareAreas(of: child)
+  }
 
-  @Test(arguments: programs) func `the list of areas is the same`(_ command: [String]) throws {
-    let child: StartedProgram
-    var seconds = 0.3
-    if command.count == 1 {
-      let program = try CompiledProgram(command[0], in: scratch)
-      child = try program.start([scratch.path("argument")], output: scratch.path("std"))
-    } else {
-      // Programs that are not here have nothing to show.
-      guard try BuiltTool.run(program: "sh", ["-c", "command -v \(command[0])"]).status == 0 else {
-        return
-      }
-      var arguments = Array(command.dropFirst())
-      if command[0] == "java" {
-        arguments[1] = scratch.path("Waiting.java")
-        let source =
-          "class Waiting { public static void main(String[] a) throws Exception { Thread.sleep(60000); } }"
-        _ = try scratch.file("Waiting.java", Array(source.utf8))
-        seconds = 5
-      }
-      child = try StartedProgram(command[0], arguments, output: scratch.path("std"))
-      seconds += 1
+  @Test(.needs("python3")) func `the list of areas is the same for Python`() throws {
+    let script =
+      "import hashlib, json, threading, time; print('ready', flush=True); time.sleep(60)"
+    try compareAreas(of: try startReady("python3", ["-c", script]))
+  }
+
+  @Test(.needs("node")) func `the list of areas is the same for Node`() throws {
+    try compareAreas(
+      of: try startReady("node", ["-e", "setInterval(() => 1, 20); console.log('ready')"]))
+  }
+
+  /// BeanShell runs Java source where there is no compiler.
+  @Test(.needs("bsh")) func `the list of areas is the same for a JVM`() throws {
+    let source = "System.out.println(\"ready\"); Thread.sleep(60000);"
+    let path = try scratch.file("waiting.bsh", Array(source.utf8))
+    try compareAreas(of: try startReady("bsh", [path]))
+  }
+
+  /// Starts a program and waits for its word.
+  private func startReady(_ program: String, _ arguments: [String]) throws -> StartedProgram {
+    let child = try StartedProgram(program, arguments, output: scratch.path("std"))
+    for _ in 0..<3000 where !(try scratch.text("std").contains("ready\n")) {
+      Machine.sleep(seconds: 0.01)
     }
-    Machine.sleep(seconds: seconds)
+    return child
+  }
+
+  private func compareAreas(of child: StartedProgram) throws {
     let before = try RoundTrip(saving: child.id)
     try child.killTree()
     var options = RestoreOptions()
@@ -121,7 +128,7 @@ import Testing
     { $0.memory.places = [1] },
   ]
 
-  @Test func `areas that can't be are refused`() throws {
+  @Test(.needs("cc")) func `areas that can't be are refused`() throws {
     let program = try CompiledProgram("counter", in: scratch)
     let child = try program.start([scratch.path("out")], output: scratch.path("std"))
     Machine.sleep(seconds: 0.1)
@@ -139,7 +146,7 @@ import Testing
   }
 
   /// Memory of small and of huge pages, filled from several threads; and how long that took.
-  @Test(arguments: ["s", "h"]) func `much memory comes back`(_ kind: String) throws {
+  @Test(.needs("cc"), arguments: ["s", "h"]) func `much memory comes back`(_ kind: String) throws {
     let program = try CompiledProgram("bulk", in: scratch)
     let child = try program.start(["256", kind, scratch.path("end")], output: scratch.path("std"))
     while try scratch.text("std") != "ready\n" { Machine.sleep(seconds: 0.01) }
@@ -159,14 +166,14 @@ import Testing
     #expect(try child.wait() == 0)
   }
 
-  @Test func `a 32-bit program is refused`() throws {
+  @Test(.needs("cc")) func `a 32-bit program is refused`() throws {
     let path = scratch.path("small")
     let source = "void _start(void) { for (;;) __asm__(\"int $0x80\" ::\"a\"(29)); }"
     _ = try scratch.file("small.c", Array(source.utf8))
     let outcome = try BuiltTool.run(
-      program: "cc",
+      program: try Programs.require("cc"),
       ["-m32", "-nostdlib", "-static", "-no-pie", "-fno-pie", "-o", path, scratch.path("small.c")])
-    if outcome.status != 0 { return }  // a compiler that can't make any
+    if outcome.status != 0 { try Test.cancel("the compiler can't make 32-bit programs") }
     let child = try StartedProgram(path, [], output: scratch.path("std"))
     Machine.sleep(seconds: 0.1)
     let error = #expect(throws: CheckpointError.self) { try RoundTrip(saving: child.id) }

@@ -27,19 +27,19 @@ struct RoundTrip {
     let tree = try Checkpoint.capture(freezer).tree
     state = tree.state()
     areas = tree.captures.map(\.areas)
-    let copy = isCopied ? try FrozenTree(of: tree, state) : nil
+    let copy = isCopied ? try FrozenTree(of: tree, state, holdingIn: "/tmp") : nil
     defer { copy?.remove() }
     if copy != nil {
       freezer.release()
       Machine.sleep(seconds: 0.03)
     }
     for space in try copy?.spaces() ?? tree.stoppedSpaces(of: state) {
-      for piece in space.plan.pieces {
-        var bytes = [UInt8](repeating: 0, count: piece.reduce(0) { $0 + $1.count })
+      try space.forEachPiece { (piece) throws(CheckpointError) in
+        var bytes = [UInt8](repeating: 0, count: piece.byteCount)
         var span = bytes.mutableSpan
         var raw = span.mutableBytes
-        try space.source.read(into: &raw, piece)
-        pieces.append(Piece(space: Int(space.number), areas: piece, bytes: bytes))
+        try space.source.read(into: &raw, piece.areas)
+        pieces.append(Piece(space: Int(space.number), areas: piece.areas, bytes: bytes))
       }
     }
   }

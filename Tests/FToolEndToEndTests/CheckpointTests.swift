@@ -4,7 +4,7 @@ import LinuxSystem
 import Testing
 
 /// Real programs that are saved, killed and brought back by the built program, as a script would do it.
-@Suite(.serialized) struct CheckpointTests {
+@Suite(.serialized, .needs("perl")) struct CheckpointTests {
   /// Counts for two seconds and ends with status 5; with 7 when SIGTERM comes.
   private static let counter = [
     "-e",
@@ -92,7 +92,8 @@ import Testing
     #expect(!Files.exists(bench.folder.path("a.ftc")))
   }
 
-  @Test(.enabled(if: canHaveNamespace)) func `what is in other namespaces is refused`() throws {
+  @Test(.enabled(if: canHaveNamespace, "needs the right to make a pid namespace, and unshare"))
+  func `what is in other namespaces is refused`() throws {
     let bench = try Workbench()
     let program = try StartedProgram(
       "unshare", ["--pid", "--fork", "sleep", "30"], output: bench.folder.path("output"))
@@ -147,7 +148,7 @@ import Testing
     return run?.status == 0
   }()
 
-  @Test(.enabled(if: canHaveNamespace))
+  @Test(.enabled(if: canHaveNamespace, "needs the right to make a pid namespace, and unshare"))
   func `save and restore work through a pipe, and nothing is left in between`() throws {
     let bench = try Workbench()
     let program = try start(bench)
@@ -319,10 +320,7 @@ import Testing
     try bench.ftool("checkpoint restore a.ftc", ends: 9)
   }
 
-  private static let canMakeTerminals =
-    (try? BuiltTool.run(program: "script", ["--version"]))?.status == 0
-
-  @Test(.enabled(if: canMakeTerminals))
+  @Test(.needs("script"))
   func `in front, a program with a group of its own has the terminal`() throws {
     let bench = try Workbench()
     let run = try bench.shell(
@@ -507,7 +505,8 @@ import Testing
     return run?.status == 0
   }()
 
-  @Test(.enabled(if: canBeSomebodyElse)) func `without permission nothing is done`() throws {
+  @Test(.enabled(if: canBeSomebodyElse, "needs root, setpriv, and a build that others may read"))
+  func `without permission nothing is done`() throws {
     let bench = try Workbench()
     let program = try start(bench)
     try bench.ftool("checkpoint save \(program.id) -o a.ftc")

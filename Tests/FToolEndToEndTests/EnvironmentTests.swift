@@ -59,7 +59,7 @@ import Testing
     try bench.ftool("raid status m0.img --test")
   }
 
-  @Test(.enabled(if: LoopDevice.isAvailable))
+  @Test(.enabled(if: LoopDevice.isAvailable, "needs root and a free loop device"))
   func `a member that backs a loop device is not written`() throws {
     let bench = try Workbench()
     let bytes = try bench.makeFilledArray()

@@ -8,6 +8,7 @@ package final class StartedProgram {
   package let id: ProcessID
 
   package init(_ program: String, _ arguments: [String], output: String) throws {
+    let path = try Programs.require(program)
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -29,7 +30,7 @@ package final class StartedProgram {
       ([program] + arguments).map { strdup($0) } + [nil]
     defer { for argument in arguments { free(argument) } }
     var number: pid_t = 0
-    let error = posix_spawnp(&number, program, &actions, &attributes, &arguments, environ)
+    let error = posix_spawn(&number, path, &actions, &attributes, &arguments, environ)
     if error != 0 {
       throw SystemCallError(
         call: "posix_spawn", subject: program, errno: Errno(rawValue: error))

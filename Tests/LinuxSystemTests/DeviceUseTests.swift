@@ -99,7 +99,8 @@ import Testing
   }
 
   // Needs root and loop devices; a machine without them has nothing to detect.
-  @Test(.enabled(if: LoopDevice.isAvailable)) func `finds a real loop device`() throws {
+  @Test(.enabled(if: LoopDevice.isAvailable, "needs root and a free loop device"))
+  func `finds a real loop device`() throws {
     let path = try scratch.directory.sparseFile("member", byteCount: 1 << 20)
     let loop = try LoopDevice(path)
     let name = FilePath(loop.path).lastComponent!.string

@@ -123,17 +123,17 @@ final class CopiedMemory: MemorySource {
     memory = try ProcessMemory(of: process)
   }
 
-  func read(into buffer: inout MutableRawSpan, _ areas: [Range<UInt64>]) throws(SystemCallError) {
+  func read(into buffer: inout MutableRawSpan, _ areas: [Range<UInt64>]) throws(CheckpointError) {
     var done = 0
     for area in areas {
-      let got = try memory.read(into: &buffer, range: done..<done + area.count, at: area.lowerBound)
-      if got < area.count {
-        // It was ended, as memory got short.
-        throw SystemCallError(
-          call: "pread", subject: "the frozen copy of a process", errno: .noMemory,
-          transferredByteCount: got)
-      }
+      let range = done..<done + area.count
+      let got = try? memory.read(into: &buffer, range: range, at: area.lowerBound)
+      guard got == area.count else { throw .copyLost }
       done += area.count
     }
+  }
+
+  func confirm() throws(CheckpointError) {
+    if !process.standsStill { throw .copyLost }
   }
 }

@@ -7,32 +7,41 @@ import SystemPackage
 /// What a fork does not hold is read at once: memory that is shared, and areas with MADV_DONTFORK or
 /// MADV_WIPEONFORK.
 final class FrozenTree {
-  private var copies: [(space: UInt32, copy: FrozenCopy, areas: [AreaState])] = []
-  private var taken: [MemorySpace] = []
+  /// By the index of the process.
+  private var copies: [Int: FrozenCopy] = [:]
+  private var held: [MemorySpace] = []
+  private let tree: TreeCapture
+  private let state: CheckpointState
 
   /// Below that, reading costs no more than copying.
-  static let leastByteCount: UInt64 = 16 << 20
+  static let leastByteCount = 16 << 20
 
   /// nil where a copy can't be had, or is not worth its while.
-  static func make(of tree: TreeCapture, _ state: CheckpointState) -> FrozenTree? {
-    let own = tree.captures.reduce(0) { sum, capture in
-      sum + (capture.process.status.numbers("RssAnon").first ?? 0) << 10
-    }
-    return own < leastByteCount ? nil : try? FrozenTree(of: tree, state)
+  static func make(of tree: TreeCapture, _ state: CheckpointState, _ folder: String) -> FrozenTree?
+  {
+    let own = state.processes.indices.reduce(0) { $0 + tree.ownByteCount(ofProcess: $1) }
+    return own < leastByteCount ? nil : try? FrozenTree(of: tree, state, holdingIn: folder)
   }
 
   /// Of a tree that stands still. When it throws, nothing is left of it, and the tree is as it was: then its
   /// memory is to be read while it stands still.
-  init(of tree: TreeCapture, _ state: CheckpointState) throws(CheckpointError) {
+  ///
+  /// - Parameter folder: where a file is made for what a fork does not hold, when that is much.
+  init(
+    of tree: TreeCapture, _ state: CheckpointState, holdingIn folder: String
+  ) throws(CheckpointError) {
+    self.tree = tree
+    self.state = state
     do throws(CheckpointError) {
-      try take(tree, state)
+      try copy()
+      try hold(HeldMemory(in: folder))
     } catch {
       remove()
       throw error
     }
   }
 
-  private func take(_ tree: TreeCapture, _ state: CheckpointState) throws(CheckpointError) {
+  private func copy() throws(CheckpointError) {
     // Copies become children of the nearest subreaper, and a process of the tree would notice.
     if let reaper = state.processes.first(where: \.isSubreaper) {
       throw .obstacles([
@@ -48,84 +57,54 @@ final class FrozenTree {
             ProcessID(process.id), "its copy", "it can't be made by a process with seccomp filters")
         ])
       }
-      let number = state.space(ofProcess: index)
-      copies.append(
-        (number, try FrozenCopy(of: capture), process.areas.filter { !$0.isMissingInForks }))
-    }
-    for (index, process) in state.processes.enumerated() where process.life != .zombie {
-      let missing = process.areas.filter(\.isMissingInForks)
-      let id = tree.captures[index].process.id
-      try about(id) { () throws(SystemCallError) in
-        taken.append(
-          try MemorySpace(
-            number: state.space(ofProcess: index), plan: PagePlan(of: id, missing),
-            source: StoppedMemory(of: id)
-          ).taken())
-      }
-    }
-    for space in tree.objectSpaces(of: state) {
-      try about(nil) { () throws(SystemCallError) in taken.append(try space.taken()) }
+      copies[index] = try FrozenCopy(of: capture)
     }
   }
 
-  /// All memory of the tree, which may run on now.
-  func spaces() throws(CheckpointError) -> [MemorySpace] {
-    var spaces: [MemorySpace] = []
-    for (space, copy, areas) in copies {
-      spaces.append(
-        try about(nil) { () throws(SystemCallError) in
+  private func hold(_ memory: HeldMemory) throws(CheckpointError) {
+    for (index, process) in state.processes.enumerated() where process.life != .zombie {
+      let missing = process.areas.filter { $0.isMissingInForks && $0.keepsPages }
+      if missing.isEmpty { continue }
+      let id = tree.captures[index].process.id
+      held.append(
+        try memory.hold(
           MemorySpace(
-            number: space, plan: try PagePlan(of: copy.memory.process, areas), source: copy.memory)
-        })
+            number: state.space(ofProcess: index), plan: PagePlan(of: id, missing),
+            source: try about(id) { () throws(SystemCallError) in try StoppedMemory(of: id) },
+            byteCount: 0)))
     }
-    return spaces + taken
+    for space in tree.objectSpaces(of: state) { held.append(try memory.hold(space)) }
+  }
+
+  /// All memory of the tree, which may run on now.
+  func spaces() -> [MemorySpace] {
+    var spaces: [MemorySpace] = []
+    for (index, process) in state.processes.enumerated() {
+      guard let copy = copies[index] else { continue }
+      var inherited: InheritedPages?
+      if let parent = state.parent(ofProcess: index), let copy = copies[parent] {
+        inherited = InheritedPages(
+          parent: copy.memory.process, source: copy.memory, ranges: process.inherited)
+      }
+      let number = state.space(ofProcess: index)
+      spaces.append(
+        MemorySpace(
+          number: number,
+          plan: PagePlan(
+            of: copy.memory.process, process.areas.filter { !$0.isMissingInForks },
+            inherited: inherited),
+          source: copy.memory, inherited: inherited,
+          byteCount: tree.ownByteCount(ofProcess: index)))
+      // All of a process is there before its children are made.
+      spaces += held.filter { $0.number == number }
+    }
+    return spaces + held.filter { Int($0.number) >= state.processes.count }
   }
 
   /// Ends the copies.
   func remove() {
-    for copy in copies { copy.copy.remove() }
-    copies = []
-    taken = []
+    for copy in copies.values { copy.remove() }
+    copies = [:]
+    held = []
   }
-}
-
-extension AreaState {
-  /// Whether a fork does not have what this area holds.
-  var isMissingInForks: Bool { flags.contains("dc") || flags.contains("wf") }
-}
-
-/// Pages that were read already.
-private final class TakenMemory: MemorySource {
-  private let pieces: [UInt64: [UInt8]]
-
-  init(_ pieces: [UInt64: [UInt8]]) { self.pieces = pieces }
-
-  func read(into buffer: inout MutableRawSpan, _ areas: [Range<UInt64>]) throws(SystemCallError) {
-    guard let first = areas.first?.lowerBound, let piece = pieces[first] else {
-      preconditionFailure("a piece of another plan")
-    }
-    buffer.copy(piece, at: 0)
-  }
-}
-
-extension MemorySpace {
-  /// The same, read now.
-  fileprivate func taken() throws(SystemCallError) -> MemorySpace {
-    var pieces: [UInt64: [UInt8]] = [:]
-    for piece in plan.pieces {
-      guard plan.byteCount < Self.takenByteLimit else {
-        throw SystemCallError(call: "read", subject: "shared memory", errno: .noMemory)
-      }
-      var bytes = [UInt8](repeating: 0, count: piece.reduce(0) { $0 + $1.count })
-      var span = bytes.mutableSpan
-      // Safe: bytes have no forbidden patterns.
-      var raw = unsafe span.mutableBytes
-      try source.read(into: &raw, piece)
-      pieces[piece[0].lowerBound] = bytes
-    }
-    return MemorySpace(number: number, plan: plan, source: TakenMemory(pieces))
-  }
-
-  /// More is not kept twice in memory.
-  private static let takenByteLimit: UInt64 = 1 << 30
 }

@@ -2,9 +2,13 @@ import LinuxSystem
 
 /// Where the pages of a process are read that stands still: from itself while it is stopped, or from a copy
 /// that was made of it when it was.
-protocol MemorySource: Sendable {
+protocol MemorySource {
   /// Fills the buffer from its start with the pages at these addresses, one after the other.
-  func read(into buffer: inout MutableRawSpan, _ areas: [Range<UInt64>]) throws(SystemCallError)
+  func read(into buffer: inout MutableRawSpan, _ areas: [Range<UInt64>]) throws(CheckpointError)
+
+  /// To be called when all has been read, and all pages were looked for: throws if some of them may have been
+  /// gone by then, as those of a process that was killed are.
+  func confirm() throws(CheckpointError)
 }
 
 /// A stopped process's own memory.
@@ -15,7 +19,18 @@ final class StoppedMemory: MemorySource {
     memory = try ProcessMemory(of: process)
   }
 
-  func read(into buffer: inout MutableRawSpan, _ areas: [Range<UInt64>]) throws(SystemCallError) {
+  func read(into buffer: inout MutableRawSpan, _ areas: [Range<UInt64>]) throws(CheckpointError) {
+    do throws(SystemCallError) {
+      try readAll(into: &buffer, areas)
+    } catch {
+      throw memory.process.standsStill
+        ? .system(error, process: memory.process) : .vanished(memory.process)
+    }
+  }
+
+  private func readAll(
+    into buffer: inout MutableRawSpan, _ areas: [Range<UInt64>]
+  ) throws(SystemCallError) {
     let byteCount = areas.reduce(0) { $0 + $1.count }
     do throws(SystemCallError) {
       try memory.readQuickly(into: &buffer, range: 0..<byteCount, areas: areas)
@@ -34,4 +49,13 @@ final class StoppedMemory: MemorySource {
       }
     }
   }
+
+  func confirm() throws(CheckpointError) {
+    if !memory.process.standsStill { throw .vanished(memory.process) }
+  }
+}
+
+extension ProcessID {
+  /// Whether it is stopped by its tracer. One that was killed is not, from before its memory goes.
+  var standsStill: Bool { (try? ProcessStatus(of: self))?.state == "t" }
 }

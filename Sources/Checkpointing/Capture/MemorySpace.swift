@@ -1,36 +1,66 @@
 import LinuxSystem
 
 /// One of the memories of a tree: which of its pages are saved, and where they are read.
-struct MemorySpace: Sendable {
+struct MemorySpace {
   /// Which memory it is, as `CheckpointState` numbers them.
   let number: UInt32
   let plan: PagePlan
   let source: any MemorySource
+  /// What the process has of its parent.
+  var inherited: InheritedPages?
+  /// About how much it will be.
+  let byteCount: Int
+
+  /// Calls the body with one piece after the other; when it returns, they were all there.
+  func forEachPiece(
+    _ body: (PagePiece) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    try plan.forEachPiece(body)
+    try source.confirm()
+    try inherited?.source.confirm()
+  }
 }
 
 extension TreeCapture {
   /// All memory of the tree, to be read before it is released.
   func stoppedSpaces(of state: CheckpointState) throws(CheckpointError) -> [MemorySpace] {
-    var spaces: [MemorySpace] = []
+    var sources: [Int: StoppedMemory] = [:]
     for (index, process) in state.processes.enumerated() where process.life != .zombie {
       let id = captures[index].process.id
+      sources[index] = try about(id) { () throws(SystemCallError) in try StoppedMemory(of: id) }
+    }
+    var spaces: [MemorySpace] = []
+    for (index, process) in state.processes.enumerated() {
+      guard let source = sources[index] else { continue }
+      var inherited: InheritedPages?
+      if let parent = state.parent(ofProcess: index), let memory = sources[parent] {
+        inherited = InheritedPages(
+          parent: captures[parent].process.id, source: memory, ranges: process.inherited)
+      }
       spaces.append(
-        try about(id) { () throws(SystemCallError) in
-          MemorySpace(
-            number: state.space(ofProcess: index), plan: try PagePlan(of: id, process.areas),
-            source: try StoppedMemory(of: id))
-        })
+        MemorySpace(
+          number: state.space(ofProcess: index),
+          plan: PagePlan(of: captures[index].process.id, process.areas, inherited: inherited),
+          source: source, inherited: inherited, byteCount: ownByteCount(ofProcess: index)))
     }
     return spaces + objectSpaces(of: state)
+  }
+
+  /// How much memory of its own a process has.
+  func ownByteCount(ofProcess index: Int) -> Int {
+    let status = captures[index].process.status
+    let kibibytes = ["RssAnon", "VmSwap"].reduce(0) { $0 + (status.numbers($1).first ?? 0) }
+    return Int(clamping: kibibytes << 10)
   }
 
   /// The memory that processes of the tree share, to be read before it is released.
   func objectSpaces(of state: CheckpointState) -> [MemorySpace] {
     state.objects.indices.map { index in
       let content = objects.contents[index]
+      let runs = content.runs(byteCount: state.objects[index].byteCount)
       return MemorySpace(
-        number: state.space(ofObject: index), plan: PagePlan(of: content, state.objects[index]),
-        source: content)
+        number: state.space(ofObject: index), plan: PagePlan(of: runs), source: content,
+        byteCount: runs.reduce(0) { $0 + $1.count })
     }
   }
 }

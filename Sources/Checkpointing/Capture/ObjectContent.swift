@@ -56,7 +56,20 @@ final class ObjectContent: MemorySource {
     return runs
   }
 
-  func read(into buffer: inout MutableRawSpan, _ areas: [Range<UInt64>]) throws(SystemCallError) {
+  func read(into buffer: inout MutableRawSpan, _ areas: [Range<UInt64>]) throws(CheckpointError) {
+    do throws(SystemCallError) {
+      try readAll(into: &buffer, areas)
+    } catch {
+      throw .system(error, process: nil)
+    }
+  }
+
+  /// It goes with its last user, and is itself open here, or mapped by who was confirmed.
+  func confirm() {}
+
+  private func readAll(
+    into buffer: inout MutableRawSpan, _ areas: [Range<UInt64>]
+  ) throws(SystemCallError) {
     var done = 0
     for area in areas {
       let range = done..<done + area.count

@@ -14,6 +14,9 @@ enum OpenFlags {
 
 /// Events of poll(2) that are told without asking.
 enum PollEvents {
+  /// POLLPRI, which has to be asked for.
+  static let urgent: Int16 = 0x2
+  static let failed: Int16 = 0x8
   static let hungUp: Int16 = 0x10
   static let hungUpOrFailed: Int16 = 0x18
 }

@@ -3,13 +3,17 @@ import LinuxSystem
 import SystemPackage
 
 extension UnixSocket {
+  /// Besides those of all: REUSEADDR, PASSCRED, PASSPIDFD, PASSRIGHTS, INQ.
+  private static let options: [(level: Int32, numbers: [Int32])] = [
+    (1, SocketOptions.general + [2, passCredentials, 76, 83, 84])
+  ]
+
   static func detail(
     of seen: SeenDescriptor, _ tree: TreeCapture
   ) throws(CheckpointError) -> [UInt8] {
     var detail = Detail()
     detail.own = UInt32(tree.descriptions.count)
-    detail.options = try SocketOptions(
-      of: seen, [(1, SocketOptions.general + [passCredentials])])
+    detail.options = try SocketOptions(of: seen, options)
     let diagnosis = try about(seen.process) { () throws(SystemCallError) in
       try UnixSocketDiagnosis(inode: seen.details.inode)
     }
@@ -23,6 +27,9 @@ extension UnixSocket {
       detail.isListening = try seen.copy.number(ofOption: 30) != 0
       detail.backlog = diagnosis.queueLimit
       detail.peekOffset = try seen.copy.number(ofOption: peekOffset)
+      detail.maker = try seen.copy.peerIdentity().map {
+        $0.known(as: tree.numbers.number($0.process))
+      }
       let address = try seen.copy.ownAddress()
       if address.count > 2 { detail.address = address }
       if !detail.isListening { detail.peerAddress = try seen.copy.peerAddress() ?? [] }
@@ -30,31 +37,60 @@ extension UnixSocket {
     if detail.isListening && diagnosis.waitingConnections > 0 {
       throw seen.passingObstacle("connections wait to be accepted")
     }
-    detail.file = try file(of: detail.address, seen)
-    if !detail.isListening { try takeQueue(of: seen, &detail, tree) }
+    detail.file = try file(of: detail.address, diagnosis, seen)
+    if !detail.isListening {
+      try lookAtErrors(of: seen, &detail)
+      try takeQueue(of: seen, &detail, tree)
+    }
     return detail.encoded()
   }
 
   /// The file that leads to a socket with a path; nil if none does any more.
   private static func file(
-    of address: [UInt8], _ seen: SeenDescriptor
+    of address: [UInt8], _ diagnosis: UnixSocketDiagnosis, _ seen: SeenDescriptor
   ) throws(CheckpointError) -> SocketFile? {
     guard let path = path(of: address) else { return nil }
     guard path.hasPrefix("/") else {
       throw seen.obstacle("it is bound to the relative path \(path)")
     }
-    guard let found = try? OwnedDescriptor.open(path, flags: OpenFlags.pathOnly).details(),
-      found.kind == .socket
+    guard let file = try? OwnedDescriptor.open(path, flags: OpenFlags.pathOnly),
+      let found = try? file.details(), found.kind == .socket
     else { return nil }
-    var file = SocketFile()
-    (file.permissions, file.user, file.group) = (found.permissions, found.user, found.group)
-    return file
+    // Another may have been put in its place. An overlay has inodes of its own.
+    if let inode = diagnosis.fileInode, inode != UInt32(truncatingIfNeeded: found.inode),
+      (try? file.filesystemType()) != overlay
+    {
+      return nil
+    }
+    var place = SocketFile()
+    (place.permissions, place.user, place.group) = (found.permissions, found.user, found.group)
+    return place
   }
+
+  /// OVERLAYFS_SUPER_MAGIC
+  private static let overlay: UInt64 = 0x794c_7630
 
   /// nil for abstract names and none.
   static func path(of address: [UInt8]) -> String? {
     guard address.count > 2, address[2] != 0 else { return nil }
     return String(decoding: address.dropFirst(2).prefix { $0 != 0 }, as: UTF8.self)
+  }
+
+  /// What would be told once, and must not be told to us.
+  private static func lookAtErrors(
+    of seen: SeenDescriptor, _ detail: inout Detail
+  ) throws(CheckpointError) {
+    let (events, unread) = try about(seen.process) { () throws(SystemCallError) in
+      (try seen.copy.readyEvents(PollEvents.urgent), try seen.copy.unreadByteCount())
+    }
+    if events & PollEvents.urgent != 0 {
+      throw seen.passingObstacle("a byte waits in it that was sent out of band")
+    }
+    if events & PollEvents.failed == 0 { return }
+    // The end of the other one, before it had read everything: told as ECONNRESET.
+    guard detail.type != datagrams, detail.shutdown == 3, detail.type == stream || unread == 0
+    else { throw seen.passingObstacle("an error waits to be told") }
+    detail.wasReset = true
   }
 
   private static func takeQueue(
@@ -63,44 +99,59 @@ extension UnixSocket {
     var queue: [Message] = []
     var reason: String?
     let before = detail.peekOffset
+    let (type, isEnded) = (detail.type, detail.shutdown & 1 != 0)
+    // When nothing comes any more, only what comes along tells an empty message from the end.
+    let marksMessages = type == packets && isEnded
     try about(seen.process) { () throws(SystemCallError) in
+      let limit = type == stream ? try seen.copy.unreadByteCount() : .max
+      if detail.wasReset && limit == 0 || detail.wasReset && type != stream { return }
+      let asked = try seen.copy.number(ofOption: passCredentials)
+      if marksMessages { try seen.copy.setOption(passCredentials, to: 1) }
       try seen.copy.setOption(peekOffset, to: 0)
       var failure: SystemCallError?
+      var count = 0
       do throws(SystemCallError) {
-        while let next = try seen.copy.peekMessage(limit: 1 << 20) {
-          // The end of a stream, or of what may be received.
-          if next.byteCount == 0 && (detail.type != datagrams || detail.shutdown & 1 != 0) { break }
+        while count < limit, let next = try seen.copy.peekMessage(limit: 1 << 20) {
+          if next.byteCount == 0 && type == stream { break }
+          if next.byteCount == 0 && isEnded && next.control.isEmpty { break }
+          count += next.byteCount
           if !next.takeDescriptors().isEmpty {
             reason = "a message in its queue carries descriptors"
           }
           if next.byteCount > next.bytes.count { reason = "a message in its queue is too large" }
           if reason != nil { break }
-          var message = Message()
-          message.bytes = next.bytes
-          message.address = next.address.count > 2 ? next.address : []
-          if let sender = next.sender {
-            message.credentials = [
-              UInt64(UInt32(bitPattern: tree.numbers.number(sender.process))), UInt64(sender.user),
-              UInt64(sender.group),
-            ]
-          }
-          queue.append(message)
-          if detail.type == datagrams && next.byteCount == 0 { break }
+          queue.append(message(next, withSender: asked != 0, tree))
         }
       } catch {
         failure = error
       }
       try seen.copy.setOption(peekOffset, to: before)
+      if marksMessages { try seen.copy.setOption(passCredentials, to: asked) }
       // Not connected yet: nothing can have come.
-      if let failure, failure.errno != .socketNotConnected, failure.errno != .invalidArgument,
-        failure.errno != .connectionReset
-      {
+      if let failure, failure.errno != .socketNotConnected, failure.errno != .invalidArgument {
         throw failure
       }
     }
     if let reason { throw seen.passingObstacle(reason) }
     detail.queue = queue
   }
+
+  private static func message(
+    _ next: PeekedMessage, withSender: Bool, _ tree: TreeCapture
+  ) -> Message {
+    var message = Message()
+    message.bytes = next.bytes
+    message.address = next.address.count > 2 ? next.address : []
+    if withSender, let sender = next.sender {
+      message.credentials = [
+        UInt64(UInt32(bitPattern: tree.numbers.number(sender.process))), UInt64(sender.user),
+        UInt64(sender.group),
+      ]
+    }
+    return message
+  }
+
+  // MARK: Other ends
 
   /// Finds out who is at the other ends.
   static func settle(_ tree: TreeCapture) throws(CheckpointError) {
@@ -112,6 +163,7 @@ extension UnixSocket {
           try UnixSocketDiagnosis(inode: socket.seen.details.inode)
         }
         let peer = UInt64(diagnosis?.peer ?? 0)
+        let isConnected = !detail.peerAddress.isEmpty
         let other = sockets.first { peer != 0 && $0.seen.details.inode == peer }
         if let other {
           detail.peer = UInt32(other.index) + 1
@@ -121,23 +173,49 @@ extension UnixSocket {
           guard detail.type == datagrams, detail.peerAddress.count > 2 else {
             return try leaveOutside(socket.index, socket.seen, tree)
           }
-        } else if detail.type != datagrams && !detail.isListening && detail.shutdown == 3 {
-          detail.isOrphan = true
-          detail.peerAddress = []
         } else {
+          detail.isOrphan =
+            detail.type == datagrams
+            ? isConnected : !detail.isListening && detail.shutdown == 3
           detail.peerAddress = []
         }
-        for index in detail.queue.indices where !detail.queue[index].address.isEmpty {
-          let address = detail.queue[index].address
-          guard detail.type == datagrams else { continue }
-          for sender in sockets where try decode(sender.state.detail).address == address {
-            detail.queue[index].sender = UInt32(sender.index) + 1
-          }
-          if detail.queue[index].sender == 0 {
-            throw socket.seen.obstacle("a message in its queue came from outside of the tree")
-          }
-        }
+        try findSenders(socket.seen, &detail, sockets)
         tree.replace(socket.index, kind: UnixSocket.self, detail: detail.encoded())
+      }
+    }
+    try checkDirections(tree)
+  }
+
+  /// Who sent each datagram that waits.
+  private static func findSenders(
+    _ seen: SeenDescriptor, _ detail: inout Detail,
+    _ sockets: [(index: Int, seen: SeenDescriptor, state: DescriptionState)]
+  ) throws(CheckpointError) {
+    guard detail.type == datagrams else { return }
+    for index in detail.queue.indices where !detail.queue[index].address.isEmpty {
+      for sender in sockets
+      where try decode(sender.state.detail).address == detail.queue[index].address {
+        detail.queue[index].sender = UInt32(sender.index) + 1
+      }
+      if detail.queue[index].sender == 0 {
+        throw seen.passingObstacle("a message in its queue came from outside of the tree")
+      }
+    }
+  }
+
+  /// Only what has a name can be sent to from one side.
+  private static func checkDirections(_ tree: TreeCapture) throws(CheckpointError) {
+    for socket in tree.descriptions(of: UnixSocket.self) {
+      try tree.noting { () throws(CheckpointError) in
+        let detail = try decode(socket.state.detail)
+        guard detail.type == datagrams, detail.peer != 0, detail.peer != detail.own + 1 else {
+          return
+        }
+        let peer = try decode(tree.descriptions[Int(detail.peer - 1)].detail)
+        if peer.peer != detail.own + 1, peer.address.isEmpty {
+          throw socket.seen.obstacle(
+            "it was one of a pair, and sends to the other, which is connected elsewhere by now")
+        }
       }
     }
   }

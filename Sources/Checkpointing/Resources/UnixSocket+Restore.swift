@@ -4,17 +4,21 @@ import SystemPackage
 
 /// The Unix sockets of a tree while it is brought back: to make one may take making another.
 final class UnixSocketTable {
+  fileprivate var isMade = false
   fileprivate var made: [UInt32: OwnedDescriptorBox] = [:]
   /// The ends of those whose other end was closed, open until what came from there is in the queue.
   fileprivate var farEnds: [UInt32: OwnedDescriptorBox] = [:]
 }
 
 extension UnixSocket {
+  /// Other ends are told who made them: some process of the tree.
+  static var needsProcesses: Bool { true }
+
   static func reopen(
     _ state: DescriptionState, _ restoration: Restoration
   ) throws(CheckpointError) -> OwnedDescriptor {
+    try makeAll(restoration)
     let detail = try restoration.decode(Detail.self, state.detail)
-    try make(detail, restoration)
     guard let box = restoration.unixSockets.made[detail.own] else {
       throw .inconsistent(.unknownDescription)
     }
@@ -23,6 +27,21 @@ extension UnixSocket {
       try box.descriptor.control(4, Int(state.flags))
       return try box.descriptor.duplicate(from: 3)
     }
+  }
+
+  /// Those first that have a path which leads to another by now.
+  private static func makeAll(_ restoration: Restoration) throws(CheckpointError) {
+    let table = restoration.unixSockets
+    if table.isMade { return }
+    table.isMade = true
+    var details: [Detail] = []
+    for (index, state) in restoration.state.descriptions.enumerated() where state.kind == name {
+      let detail = try restoration.decode(Detail.self, state.detail)
+      guard detail.own == index else { throw .inconsistent(.unknownDescription) }
+      details.append(detail)
+    }
+    for detail in details where detail.hasLostItsPath { try make(detail, restoration) }
+    for detail in details { try make(detail, restoration) }
   }
 
   private static func other(
@@ -40,6 +59,7 @@ extension UnixSocket {
     let table = restoration.unixSockets
     if table.made[detail.own] != nil { return }
     guard [1, 2, 5].contains(detail.type) else { throw .malformed(.outOfRange(1)) }
+    if detail.peer == detail.own + 1 { return try makeOneThatHearsItself(detail, restoration) }
     if detail.peer != 0 {
       let peer = try other(detail.peer, restoration)
       guard peer.type == detail.type else { throw .inconsistent(.unknownDescription) }
@@ -55,11 +75,7 @@ extension UnixSocket {
     }
     let socket = try single(detail, restoration)
     table.made[detail.own] = socket
-    try about(nil) { () throws(SystemCallError) in
-      if detail.isListening {
-        try socket.descriptor.listen(backlog: Int32(clamping: detail.backlog))
-      }
-    }
+    if detail.isListening { try listen(socket, detail, restoration) }
     guard detail.peerAddress.count > 2 else { return }
     do throws(SystemCallError) {
       try socket.descriptor.connect(to: detail.peerAddress)
@@ -74,23 +90,28 @@ extension UnixSocket {
     _ detail: Detail, _ restoration: Restoration
   ) throws(CheckpointError) -> OwnedDescriptorBox {
     let socket = try about(nil) { () throws(SystemCallError) in
-      let socket = try OwnedDescriptor.makeSocket(family: family, type: detail.type, protocol: 0)
-      try detail.options.set(on: socket)
-      return OwnedDescriptorBox(socket)
+      OwnedDescriptorBox(
+        try OwnedDescriptor.makeSocket(family: family, type: detail.type, protocol: 0))
     }
-    try bind(socket, detail, restoration)
+    try finish(socket, detail, restoration)
     return socket
   }
+
+  private static func finish(
+    _ socket: OwnedDescriptorBox, _ detail: Detail, _ restoration: Restoration
+  ) throws(CheckpointError) {
+    try about(nil) { () throws(SystemCallError) in try detail.options.set(on: socket.descriptor) }
+    try bind(socket, detail, restoration)
+  }
+
+  // MARK: Names
 
   /// Gives it its name. A file that an ended process has left there is in the way.
   private static func bind(
     _ socket: OwnedDescriptorBox, _ detail: Detail, _ restoration: Restoration
   ) throws(CheckpointError) {
     if detail.address.isEmpty { return }
-    var address = detail.address
-    let path = path(of: address).map { restoration.place(of: $0) }
-    if let path { address = Array(address.prefix(2)) + Array(path.utf8) + [0] }
-    guard address.count <= 110 else { throw .malformed(.outOfRange(5)) }
+    let (address, path) = try place(of: detail, restoration)
     do throws(SystemCallError) {
       if let path, try isAbandoned(path, address, type: detail.type) { try Files.unlink(path) }
       try socket.descriptor.bind(to: address)
@@ -111,6 +132,18 @@ extension UnixSocket {
     }
   }
 
+  /// Where its name leads now, as an address and a path.
+  private static func place(
+    of detail: Detail, _ restoration: Restoration
+  ) throws(CheckpointError) -> (address: [UInt8], path: String?) {
+    guard let path = path(of: detail.address).map({ restoration.place(of: $0) }) else {
+      return (detail.address, nil)
+    }
+    let address = Array(detail.address.prefix(2)) + Array(path.utf8) + [0]
+    guard address.count <= 110 else { throw .malformed(.outOfRange(5)) }
+    return (address, path)
+  }
+
   private static func isAbandoned(
     _ path: String, _ address: [UInt8], type: Int32
   ) throws(SystemCallError) -> Bool {
@@ -126,6 +159,72 @@ extension UnixSocket {
     }
   }
 
+  // MARK: What the other end is told
+
+  private static func listen(
+    _ socket: OwnedDescriptorBox, _ detail: Detail, _ restoration: Restoration
+  ) throws(CheckpointError) {
+    let backlog = Int32(clamping: detail.backlog)
+    guard let maker = detail.maker, let standIns = restoration.standIns else {
+      return try about(nil) { () throws(SystemCallError) in
+        try socket.descriptor.listen(backlog: backlog)
+      }
+    }
+    try standIns.perform(as: maker) { (process) throws(CheckpointError) in
+      let number = try process.receive(socket.descriptor)
+      try process.call(.listen, "listen", number, UInt64(UInt32(bitPattern: backlog)))
+      try process.call(.close, "close", number)
+    }
+  }
+
+  private static func connect(
+    _ socket: OwnedDescriptorBox, to address: [UInt8], as maker: PeerIdentity?,
+    _ restoration: Restoration
+  ) throws(CheckpointError) {
+    guard let maker, let standIns = restoration.standIns else {
+      return try about(nil) { () throws(SystemCallError) in
+        try socket.descriptor.connect(to: address)
+      }
+    }
+    try standIns.perform(as: maker) { (process) throws(CheckpointError) in
+      let number = try process.receive(socket.descriptor)
+      try process.call(
+        .connect, "connect", number, try process.put(address), UInt64(address.count))
+      try process.call(.close, "close", number)
+    }
+  }
+
+  private static func socketPair(
+    _ type: Int32, as maker: PeerIdentity?, _ restoration: Restoration
+  ) throws(CheckpointError) -> (OwnedDescriptorBox, OwnedDescriptorBox) {
+    guard let maker, let standIns = restoration.standIns else {
+      let ends = try about(nil) { () throws(SystemCallError) in
+        try OwnedDescriptor.socketPair(family: family, type: type, protocol: 0)
+      }
+      return (
+        OwnedDescriptorBox(OwnedDescriptor(owning: ends.0, name: "a Unix socket")),
+        OwnedDescriptorBox(OwnedDescriptor(owning: ends.1, name: "a Unix socket"))
+      )
+    }
+    return try standIns.perform(as: maker) { (process) throws(CheckpointError) in
+      try process.call(
+        .socketpair, "socketpair", UInt64(family), UInt64(type) | ProcessBuilder.closeOnExec, 0,
+        process.injector.argumentAddress)
+      let bytes = try inside(process.id) { () throws(InjectionError) in
+        try process.injector.get(8)
+      }
+      let numbers = [0, 4].map { start in
+        bytes[start..<start + 4].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      }
+      return (
+        OwnedDescriptorBox(try process.surrender(numbers[0])),
+        OwnedDescriptorBox(try process.surrender(numbers[1]))
+      )
+    }
+  }
+
+  // MARK: Pairs
+
   private static func makePair(
     _ one: Detail, _ two: Detail, _ restoration: Restoration
   ) throws(CheckpointError) {
@@ -138,81 +237,99 @@ extension UnixSocket {
   private static func pair(
     _ one: Detail, _ two: Detail?, _ restoration: Restoration
   ) throws(CheckpointError) -> (OwnedDescriptorBox, OwnedDescriptorBox) {
-    if one.type == datagrams, let two, !one.address.isEmpty || !two.address.isEmpty {
-      let (first, second) = (try single(one, restoration), try single(two, restoration))
-      // Each must have a name to be connected to, be it for this moment.
-      guard !one.address.isEmpty, !two.address.isEmpty else {
-        throw .inconsistent(.unknownDescription)
-      }
-      try about(nil) { () throws(SystemCallError) in
-        try first.descriptor.connect(to: second.descriptor.ownAddress())
-        try second.descriptor.connect(to: first.descriptor.ownAddress())
-      }
-      return (first, second)
+    if one.type == datagrams {
+      return try datagramPair(one, two, restoration)
     }
     if !one.address.isEmpty { return try accepted(one, from: two, restoration) }
     if let two, !two.address.isEmpty {
       let (second, first) = try accepted(two, from: one, restoration)
       return (first, second)
     }
-    return try about(nil) { () throws(SystemCallError) in
-      let ends = try OwnedDescriptor.socketPair(family: family, type: one.type, protocol: 0)
-      let first = OwnedDescriptor(owning: ends.0, name: "a Unix socket")
-      let second = OwnedDescriptor(owning: ends.1, name: "a Unix socket")
-      try one.options.set(on: first)
-      try two?.options.set(on: second)
-      return (OwnedDescriptorBox(first), OwnedDescriptorBox(second))
+    let (first, second) = try socketPair(one.type, as: one.maker, restoration)
+    try about(nil) { () throws(SystemCallError) in
+      try one.options.set(on: first.descriptor)
+      try two?.options.set(on: second.descriptor)
     }
+    return (first, second)
+  }
+
+  /// A pair from the beginning, which may have got names since; or two with names, each connected to the
+  /// other, of which nobody is noted as the maker.
+  private static func datagramPair(
+    _ one: Detail, _ two: Detail?, _ restoration: Restoration
+  ) throws(CheckpointError) -> (OwnedDescriptorBox, OwnedDescriptorBox) {
+    if let two, one.maker == nil, !one.address.isEmpty, !two.address.isEmpty {
+      let (first, second) = (try single(one, restoration), try single(two, restoration))
+      try connect(first, to: try place(of: two, restoration).address, as: nil, restoration)
+      try connect(second, to: try place(of: one, restoration).address, as: nil, restoration)
+      return (first, second)
+    }
+    let (first, second) = try socketPair(one.type, as: one.maker, restoration)
+    try finish(first, one, restoration)
+    if let two { try finish(second, two, restoration) }
+    return (first, second)
   }
 
   /// Connects to the listener that has the name, or to one for this moment.
   private static func accepted(
     _ server: Detail, from client: Detail?, _ restoration: Restoration
   ) throws(CheckpointError) -> (OwnedDescriptorBox, OwnedDescriptorBox) {
-    let listener = try listener(for: server, restoration)
-    let plain = client ?? Detail()
+    let (listener, isTemporary) = try listener(for: server, client, restoration)
     let near: OwnedDescriptorBox
-    if var named = client {
-      named.type = server.type
-      near = try single(named, restoration)
+    if let client {
+      near = try single(client, restoration)
     } else {
       near = try about(nil) { () throws(SystemCallError) in
         OwnedDescriptorBox(
           try OwnedDescriptor.makeSocket(family: family, type: server.type, protocol: 0))
       }
     }
-    return try about(nil) { () throws(SystemCallError) in
-      try near.descriptor.connect(to: listener.descriptor.ownAddress())
+    let (address, path) = try place(of: server, restoration)
+    try connect(near, to: address, as: server.maker, restoration)
+    let far = try about(nil) { () throws(SystemCallError) in
       let far = try listener.descriptor.acceptConnection()
       try server.options.set(on: far)
-      if client != nil { try plain.options.set(on: near.descriptor) }
-      return (OwnedDescriptorBox(far), near)
+      return OwnedDescriptorBox(far)
     }
+    if isTemporary, server.file == nil, let path {
+      try about(nil) { () throws(SystemCallError) in try Files.unlink(path) }
+    }
+    return (far, near)
   }
 
+  /// A listener of the image, or one for this moment: where a path led to a listener that is gone, it still
+  /// leads to its file.
   private static func listener(
-    for server: Detail, _ restoration: Restoration
-  ) throws(CheckpointError) -> OwnedDescriptorBox {
-    for state in restoration.state.descriptions where state.kind == name {
+    for server: Detail, _ client: Detail?, _ restoration: Restoration
+  ) throws(CheckpointError) -> (OwnedDescriptorBox, isTemporary: Bool) {
+    for state in restoration.state.descriptions where state.kind == name && !server.hasLostItsPath {
       let detail = try restoration.decode(Detail.self, state.detail)
       guard detail.isListening, detail.address == server.address, detail.type == server.type,
-        detail.file != nil || path(of: detail.address) == nil
+        !detail.hasLostItsPath
       else { continue }
       try make(detail, restoration)
-      if let box = restoration.unixSockets.made[detail.own] { return box }
+      guard let box = restoration.unixSockets.made[detail.own] else { continue }
+      if let client, client.maker != detail.maker {
+        restoration.warn(
+          0, "a Unix socket", "its other end is told who listens now, and not who did then")
+      }
+      return (box, false)
     }
-    // A name that is gone stays so: what is bound for this moment leaves no file that was not there.
     var plain = Detail()
     plain.type = server.type
     plain.address = server.address
-    plain.file = SocketFile()
-    plain.file?.permissions = 0o600
+    plain.isListening = true
+    plain.backlog = 1
+    plain.maker = client?.maker
+    plain.options.user = server.options.user
+    plain.options.group = server.options.group
+    plain.file = server.file ?? SocketFile(permissions: 0o600)
     let box = try single(plain, restoration)
-    try about(nil) { () throws(SystemCallError) in
-      try box.descriptor.listen(backlog: 1)
-    }
-    return box
+    try listen(box, plain, restoration)
+    return (box, true)
   }
+
+  // MARK: Datagrams to one side
 
   private static func makeDatagramSocket(
     _ detail: Detail, to peer: Detail, _ restoration: Restoration
@@ -221,12 +338,18 @@ extension UnixSocket {
     let socket = try single(detail, restoration)
     restoration.unixSockets.made[detail.own] = socket
     try make(peer, restoration)
-    guard let target = restoration.unixSockets.made[peer.own] else {
+    try connect(socket, to: try place(of: peer, restoration).address, as: nil, restoration)
+  }
+
+  private static func makeOneThatHearsItself(
+    _ detail: Detail, _ restoration: Restoration
+  ) throws(CheckpointError) {
+    guard detail.type == datagrams, !detail.address.isEmpty else {
       throw .inconsistent(.unknownDescription)
     }
-    try about(nil) { () throws(SystemCallError) in
-      try socket.descriptor.connect(to: target.descriptor.ownAddress())
-    }
+    let socket = try single(detail, restoration)
+    restoration.unixSockets.made[detail.own] = socket
+    try connect(socket, to: try place(of: detail, restoration).address, as: nil, restoration)
   }
 
   // MARK: Queues
@@ -243,6 +366,10 @@ extension UnixSocket {
     }
     for detail in details {
       guard let box = table.made[detail.own] else { continue }
+      if detail.wasReset {
+        // Who closes what it has not read resets the other side.
+        try about(nil) { () throws(SystemCallError) in try box.descriptor.send([0]) }
+      }
       table.farEnds[detail.own] = nil
       try about(nil) { () throws(SystemCallError) in
         // What the other side did not do, this one did.
@@ -256,6 +383,17 @@ extension UnixSocket {
     table.made = [:]
   }
 
+  static func finish(
+    _ state: DescriptionState, _ file: borrowing OwnedDescriptor, _ restoration: Restoration
+  ) throws(CheckpointError) {
+    let detail = try restoration.decode(Detail.self, state.detail)
+    do throws(SystemCallError) {
+      try detail.options.attachFilter(to: file)
+    } catch {
+      throw .system(error, process: nil)
+    }
+  }
+
   private static func replay(
     _ message: Message, to detail: Detail, _ restoration: Restoration
   ) throws(CheckpointError) {
@@ -264,27 +402,36 @@ extension UnixSocket {
     let number = message.sender != 0 ? message.sender : detail.peer
     let known = table.farEnds[detail.own] ?? (number != 0 ? table.made[number - 1] : nil)
     var control: [UInt64] = []
-    if message.credentials.count == 3 {
+    if message.credentials.count == 3, message.credentials[0] != 0 {
       var words = message.credentials
-      // The receiver reads the number that the sender has for it.
-      if let sender = restoration.process(numbered: Int32(truncatingIfNeeded: words[0])) {
+      // The number that the sender has for us.
+      if let sender = try restoration.standIns?.require(Int32(truncatingIfNeeded: words[0])) {
         words[0] = UInt64(UInt32(bitPattern: sender.number))
       }
       // struct cmsghdr: length, SOL_SOCKET and SCM_CREDENTIALS; then struct ucred
       control = [28, 1 | 2 << 32, words[0] | words[1] << 32, words[2]]
     }
+    let isAnonymous = message.credentials.count == 3 && control.isEmpty
     do throws(SystemCallError) {
       let stranger = OwnedDescriptorBox(
         try OwnedDescriptor.makeSocket(family: family, type: detail.type, protocol: 0))
       let sender = known ?? stranger
       let isConnected = known != nil && number == detail.peer || table.farEnds[detail.own] != nil
       let address = isConnected ? [] : try receiver.descriptor.ownAddress()
-      let before = try sender.descriptor.number(ofOption: 7)
-      let locks = try sender.descriptor.number(ofOption: 72)
-      try setSendBuffer(of: sender.descriptor, 1 << 22)
+      // It came when nobody asked who sent it.
+      let asked = try receiver.descriptor.number(ofOption: passCredentials)
+      let askedToo = try sender.descriptor.number(ofOption: passCredentials)
+      if isAnonymous {
+        try receiver.descriptor.setOption(passCredentials, to: 0)
+        try sender.descriptor.setOption(passCredentials, to: 0)
+      }
+      let before = try SocketOptions.makeRoom(to: sender.descriptor)
       try sender.descriptor.send(message.bytes, control: control, to: address)
-      try setSendBuffer(of: sender.descriptor, before / 2)
-      try sender.descriptor.setOption(72, to: locks)  // SO_BUF_LOCK
+      try SocketOptions.settle(sender.descriptor, before)
+      if isAnonymous {
+        try receiver.descriptor.setOption(passCredentials, to: asked)
+        try sender.descriptor.setOption(passCredentials, to: askedToo)
+      }
     } catch {
       guard error.errno == .notPermitted, !control.isEmpty else {
         throw .system(error, process: nil)
@@ -297,15 +444,9 @@ extension UnixSocket {
       ])
     }
   }
+}
 
-  /// Past the limit for all, where that is allowed.
-  private static func setSendBuffer(
-    of socket: borrowing OwnedDescriptor, _ byteCount: UInt32
-  ) throws(SystemCallError) {
-    do throws(SystemCallError) {
-      try socket.setOption(32, to: byteCount)  // SO_SNDBUFFORCE
-    } catch  where error.errno == .notPermitted {
-      try socket.setOption(7, to: byteCount)  // SO_SNDBUF
-    }
-  }
+extension UnixSocket.Detail {
+  /// Its name is a path that does not lead to it any more.
+  fileprivate var hasLostItsPath: Bool { file == nil && UnixSocket.path(of: address) != nil }
 }

@@ -26,6 +26,10 @@ enum UnixSocket: DescriptorKind {
     var options = SocketOptions()
     var peekOffset: UInt32 = .max
     var queue: [Message] = []
+    /// Who made the pair, connected or began to listen, as the other end is told (SO_PEERCRED).
+    var maker: PeerIdentity?
+    /// Its other end was closed with something unread in it, and that has not been told yet.
+    var wasReset = false
 
     mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
       try coder.field(1, &type)
@@ -41,7 +45,39 @@ enum UnixSocket: DescriptorKind {
       try coder.field(11, &options)
       try coder.field(12, &peekOffset)
       try coder.field(13, &queue)
+      var noted = maker.map { Maker($0) }
+      try coder.field(14, &noted)
+      maker = noted?.identity
+      try coder.field(15, &wasReset)
       guard address.count <= 110, peerAddress.count <= 110 else { throw .outOfRange(5) }
+    }
+  }
+
+  /// Process, user and groups.
+  private struct Maker: FieldCoded {
+    var process: Int32 = 0
+    var user: UInt32 = 0
+    var group: UInt32 = 0
+    var supplementaryGroups: [UInt64] = []
+
+    init() {}
+
+    init(_ identity: PeerIdentity) {
+      (process, user, group) = (identity.process, identity.user, identity.group)
+      supplementaryGroups = identity.supplementaryGroups.map(UInt64.init)
+    }
+
+    var identity: PeerIdentity {
+      PeerIdentity(
+        process: process, user: user, group: group,
+        supplementaryGroups: supplementaryGroups.map { UInt32(truncatingIfNeeded: $0) })
+    }
+
+    mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
+      try coder.field(1, &process)
+      try coder.field(2, &user)
+      try coder.field(3, &group)
+      try coder.field(4, &supplementaryGroups)
     }
   }
 
@@ -76,7 +112,9 @@ enum UnixSocket: DescriptorKind {
   }
 
   static let family: Int32 = 1
+  static let stream: Int32 = 1
   static let datagrams: Int32 = 2
+  static let packets: Int32 = 5
   /// SO_PASSCRED
   static let passCredentials: Int32 = 16
   /// SO_PEEK_OFF

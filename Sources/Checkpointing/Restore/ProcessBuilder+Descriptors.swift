@@ -37,9 +37,20 @@ extension ProcessBuilder {
     return numbers
   }
 
-  /// Takes what is passed, and moves it out of the way of the numbers to come.
   private func receive(_ index: UInt32) throws(CheckpointError) -> UInt64 {
-    let socket = try restoration.pass(description: index)
+    try receive { () throws(CheckpointError) in try restoration.pass(description: index) }
+  }
+
+  /// Gives the process a descriptor for this moment; returns its number there.
+  func receive(_ file: borrowing OwnedDescriptor) throws(CheckpointError) -> UInt64 {
+    try receive { () throws(CheckpointError) in try restoration.pass(file) }
+  }
+
+  /// Takes what is passed, and moves it out of the way of the numbers to come.
+  private func receive(
+    _ pass: () throws(CheckpointError) -> UInt64
+  ) throws(CheckpointError) -> UInt64 {
+    let socket = try pass()
     let receipt = try put(words: DescriptorPassage.receipt(at: injector.argumentAddress))
     try call(.recvmsg, "recvmsg", socket, receipt, 0)
     let got = try inside(id) { () throws(InjectionError) in
@@ -55,10 +66,24 @@ extension ProcessBuilder {
     return UInt64(moved)
   }
 
-  /// The number that a description has in this process for now; nil if it does not have it.
+  /// The number that a description has in this process for now; nil for one that is not there.
   func present(_ description: UInt32) throws(CheckpointError) -> UInt64? {
     if let number = received[description] { return number }
-    return try restoration.number(ofDescription: description)
+    if let number = try restoration.number(ofDescription: description) { return number }
+    // One that came to be after the processes, and that is none of this one.
+    let number = try receive(description)
+    received[description] = number
+    return number
+  }
+
+  /// What the process has under a number, for us; the process lets go of it.
+  func surrender(_ number: UInt64) throws(CheckpointError) -> OwnedDescriptor {
+    let id = id
+    let file = try about(id) { () throws(SystemCallError) in
+      try id.openDescriptor().takeDescriptor(Int32(truncatingIfNeeded: number))
+    }
+    try call(.close, "close", number)
+    return file
   }
 
   static let closeOnExec: UInt64 = 0o2000000

@@ -15,6 +15,8 @@ final class ProcessBuilder {
   private let memory: ProcessMemory
   /// Where descriptions are until the descriptors have their numbers.
   var received: [UInt32: UInt64] = [:]
+  /// What of its memory it has of its parent.
+  var inherited: [Range<UInt64>] = []
 
   var id: ProcessID { leader.process }
 
@@ -120,7 +122,7 @@ final class ProcessBuilder {
     return candidate + byteCount < endOfAddresses ? candidate : nil
   }
 
-  private static let endOfAddresses: UInt64 = 0x7fff_ffff_f000
+  static let endOfAddresses: UInt64 = 0x7fff_ffff_f000
 
   /// Makes a child that will become `child`. Returns its only thread.
   func makeChild(_ child: ProcessState) throws(CheckpointError) -> TracedThread {
@@ -205,7 +207,7 @@ final class ProcessBuilder {
       } ?? injector.ownInstruction
   }
 
-  private func map(_ area: AreaState) throws(CheckpointError) {
+  func map(_ area: AreaState) throws(CheckpointError) {
     if area.content == .object, let segment = try restoration.object(Int(area.object)).segment {
       try attach(area, segment)
     } else {
@@ -276,9 +278,12 @@ final class ProcessBuilder {
 
   /// The quicker way to fill memory, where this process may use it and has enough to fill.
   func takeFilling() throws(SystemCallError) -> SpaceMemory.Filling? {
-    let areas = state.areas.filter {
-      // Where pages shall be huge, writing makes them so.
-      $0.content == .anonymous && $0.keepsPages && !$0.flags.contains("hg")
+    let inherited = inherited
+    let areas = state.areas.filter { area in
+      // Where pages shall be huge, writing makes them so; and where some are there already, no others are
+      // missing.
+      area.content == .anonymous && area.keepsPages && !area.flags.contains("hg")
+        && !inherited.contains { $0.lowerBound == area.address }
     }
     guard areas.reduce(0, { $0 + $1.byteCount }) >= Self.leastToFill, !Machine.usesHugePages,
       let number = try? injector.callForResult(.userfaultfd, [PageFiller.flags]), number >= 0
@@ -556,6 +561,16 @@ final class ProcessBuilder {
       for thread in threads { try thread.detach() }
     }
   }
+
+  /// A stop begins when the process takes its signal. Whoever is told that it stands still finds it so, on a
+  /// busy machine too.
+  func awaitStop(stopping: Bool) {
+    guard stopping || state.life == .stopped else { return }
+    let patience = ContinuousClock.now + .seconds(2)
+    while ContinuousClock.now < patience, let status = try? ProcessStatus(of: id),
+      !["T", "Z", "X"].contains(status.state)
+    { Machine.sleep(seconds: 0.0005) }
+  }
 }
 
 extension AreaState {
@@ -567,7 +582,7 @@ extension AreaState {
 extension ProcessState {
   /// Every second of areas that the kernel would make into one, though it had not: they were written before
   /// they became alike. So they are told apart until they have been written again.
-  fileprivate var neighboursApart: [AreaState] {
+  var neighboursApart: [AreaState] {
     var apart: [AreaState] = []
     for (one, next) in zip(areas, areas.dropFirst())
     where one.addresses.upperBound == next.address && one.content == .anonymous
@@ -583,8 +598,8 @@ extension ProcessState {
 
 extension AreaState {
   /// MADV_DONTDUMP or MADV_DODUMP: what it has, and the other.
-  fileprivate var dumpAdvice: UInt64 { flags.contains("dd") ? 16 : 17 }
-  fileprivate var otherDumpAdvice: UInt64 { flags.contains("dd") ? 17 : 16 }
+  var dumpAdvice: UInt64 { flags.contains("dd") ? 16 : 17 }
+  var otherDumpAdvice: UInt64 { flags.contains("dd") ? 17 : 16 }
 }
 
 extension FixedWidthInteger {

@@ -49,6 +49,8 @@ final class Restoration {
   let unixSockets = UnixSocketTable()
   private var terminals: [UInt32: RestoredTerminal] = [:]
   private var passage: DescriptorPassage?
+  /// Who makes calls as processes of the tree, while descriptions are opened for them.
+  private(set) var standIns: StandIns?
   private var mapped: [MappedFile: OpenFile] = [:]
   private var directories: [String: OpenFile] = [:]
   private(set) var objects: [RestoredObject] = []
@@ -128,11 +130,15 @@ final class Restoration {
   }
 
   /// Opens what has to do with processes, when they are there.
-  func openWithProcesses() throws(CheckpointError) {
+  func openWithProcesses(_ builders: [ProcessBuilder]) throws(CheckpointError) {
+    let standIns = StandIns(builders, self)
+    self.standIns = standIns
     for (index, description) in state.descriptions.enumerated() where opened[index] == nil {
       opened[index] = try keep(try Self.kind(of: description).reopen(description, self))
     }
     for kind in DescriptorKinds.all { try kind.fill(self) }
+    try standIns.dismiss()
+    self.standIns = nil
   }
 
   /// The last steps, when the processes have everything.
@@ -229,7 +235,11 @@ final class Restoration {
   func finishObjects() throws(CheckpointError) { for object in objects { try object.finish() } }
 
   /// Removes what would stay though the tree does not.
-  func abandon() { for object in objects { object.abandon() } }
+  func abandon() {
+    standIns?.abandon()
+    standIns = nil
+    for object in objects { object.abandon() }
+  }
 
   /// The number under which processes have inherited it; nil for what was opened after they were made.
   func number(ofDescription index: UInt32) throws(CheckpointError) -> UInt64? {
@@ -244,6 +254,17 @@ final class Restoration {
       throw .inconsistent(.unknownDescription)
     }
     try about(nil) { () throws(SystemCallError) in try passage.send(file.descriptor) }
+    return UInt64(passage.numberForChildren)
+  }
+
+  /// The same for one that is no description of the image.
+  func pass(_ file: borrowing OwnedDescriptor) throws(CheckpointError) -> UInt64 {
+    guard let passage else { throw .inconsistent(.unknownDescription) }
+    do throws(SystemCallError) {
+      try passage.send(file)
+    } catch {
+      throw .system(error, process: nil)
+    }
     return UInt64(passage.numberForChildren)
   }
 

@@ -127,7 +127,8 @@ final class SpaceMemory: Sendable {
     guard got == count else { throw .inconsistent(.pageOutsideAreas) }
   }
 
-  private func check(_ area: Range<UInt64>) throws(CheckpointError) {
+  /// Throws unless all of it is the process's own.
+  func check(_ area: Range<UInt64>) throws(CheckpointError) {
     var low = 0
     var high = own.count
     while low < high {

@@ -4,12 +4,33 @@ import SystemPackage
 
 /// The memory of a tree that is being brought back. Several threads at once may put pages there.
 package final class TreeMemory: Sendable {
-  private let processes: [SpaceMemory?]
+  private let processes: Monitor<[SpaceMemory?]>
+  private let processCount: Int
   private let objects: [RestoredObject]
 
   init(processes: [SpaceMemory?], objects: [RestoredObject]) {
-    self.processes = processes
+    processCount = processes.count
+    self.processes = Monitor(processes)
     self.objects = objects
+  }
+
+  /// A process was made that was not there before.
+  func set(_ memory: SpaceMemory, ofProcess index: Int) {
+    processes.withLock { $0[index] = memory }
+  }
+
+  func process(_ index: Int) throws(CheckpointError) -> SpaceMemory {
+    guard let process = processes.withLock({ $0[index] }) else {
+      throw .inconsistent(.pageOutsideAreas)
+    }
+    return process
+  }
+
+  private func object(ofSpace space: Int) throws(CheckpointError) -> RestoredObject {
+    guard objects.indices.contains(space - processCount) else {
+      throw .inconsistent(.pageOutsideAreas)
+    }
+    return objects[space - processCount]
   }
 
   /// Puts pages where they were: so many bytes at each of the addresses, one after the other. `space` is a
@@ -17,32 +38,24 @@ package final class TreeMemory: Sendable {
   package func fill(
     space: Int, _ pages: RawSpan, areas: [Range<UInt64>]
   ) throws(CheckpointError) {
-    if processes.indices.contains(space) {
-      guard let process = processes[space] else { throw .inconsistent(.pageOutsideAreas) }
-      try process.fill(pages, areas)
+    if space < processCount {
+      try process(space).fill(pages, areas)
     } else {
-      guard objects.indices.contains(space - processes.count) else {
-        throw .inconsistent(.pageOutsideAreas)
-      }
-      try objects[space - processes.count].fill(pages, areas)
+      try object(ofSpace: space).fill(pages, areas)
     }
   }
 
   /// To be called when all pages are there.
-  func finish() { for process in processes { process?.finish() } }
+  func finish() { for process in processes.withLock({ $0 }) { process?.finish() } }
 
   /// Reads back what was put there.
   package func read(
     space: Int, at address: UInt64, into buffer: inout MutableRawSpan
   ) throws(CheckpointError) {
-    if processes.indices.contains(space) {
-      guard let process = processes[space] else { throw .inconsistent(.pageOutsideAreas) }
-      try process.read(at: address, into: &buffer)
+    if space < processCount {
+      try process(space).read(at: address, into: &buffer)
     } else {
-      guard objects.indices.contains(space - processes.count) else {
-        throw .inconsistent(.pageOutsideAreas)
-      }
-      try objects[space - processes.count].read(at: address, into: &buffer)
+      try object(ofSpace: space).read(at: address, into: &buffer)
     }
   }
 }

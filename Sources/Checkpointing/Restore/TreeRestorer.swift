@@ -9,6 +9,17 @@ package final class TreeRestorer {
   private var builders: [ProcessBuilder] = []
   private var madeMemory: TreeMemory?
   private var namespace: ProcessNamespace?
+  /// Children that are made when the memory of their parent is complete, by the parent's number.
+  private var lateChildren: [Int32: LateChildren] = [:]
+  /// Parents all of whose children are made: their memory does not change any more.
+  private var closed: Set<Int32> = []
+
+  fileprivate struct LateChildren {
+    /// Into the session that the parent was in before it began its own.
+    var before: [ProcessState] = []
+    var beginsSession = false
+    var after: [ProcessState] = []
+  }
 
   package var warnings: [Obstacle] { restoration.warnings }
   /// The process at the root, by the number that it has for us.
@@ -18,14 +29,14 @@ package final class TreeRestorer {
   /// What is told of the root there; for trees that are not detached.
   package var reports: ReaperReports? { namespace?.reports }
 
-  /// Makes all processes, with empty memory. When this or anything later throws, call `abandon`.
+  /// Makes the processes, with empty memory, but for those that inherit some: these are made as the memory of
+  /// their parents gets complete. When this or anything later throws, call `abandon`.
   package init(_ state: CheckpointState, _ options: RestoreOptions) throws(CheckpointError) {
     try Self.check(state)
     TracingLimits.allowTracing()
     restoration = try Restoration(state, options)
     do throws(CheckpointError) {
       try makeProcesses()
-      try restoration.openWithProcesses()
       for builder in builders { try builder.layOutMemory() }
     } catch {
       abandon()
@@ -42,7 +53,7 @@ package final class TreeRestorer {
       guard process.id > 0, known.insert(process.id).inserted else {
         throw .inconsistent(.unknownParent)
       }
-      guard index == 0 || known.contains(process.parent) else {
+      guard index == 0 || (process.parent != process.id && known.contains(process.parent)) else {
         throw .inconsistent(.unknownParent)
       }
       if process.life == .zombie { continue }
@@ -59,11 +70,11 @@ package final class TreeRestorer {
   private func makeProcesses() throws(CheckpointError) {
     let root = restoration.state.processes[0]
     do throws(CheckpointError) {
-      if restoration.options.numbers == .any { try requireFreeNumbers() }
       let stub = try stub(ProcessID(root.id))
       let thread = try TracedThread.takingHold(ofStub: stub)
       do throws(CheckpointError) {
         try CredentialCheck.require(restoration.state)
+        try requireFreeNumbers()
       } catch {
         try? stub.send(signal: 9)
         _ = try? thread.wait()
@@ -86,14 +97,15 @@ package final class TreeRestorer {
     }
   }
 
-  /// The numbers of threads are needed later, when it is too late to go elsewhere.
+  /// Numbers that are somebody else's are found before much is read, and while it is time to go elsewhere. The
+  /// root has its own.
   private func requireFreeNumbers() throws(CheckpointError) {
-    for process in restoration.state.processes {
-      for number in [process.id] + process.threads.dropFirst().map(\.id) where number > 0 {
-        var patience = NumberPatience(ProcessID(number))
-        while ProcessID(number).exists { try patience.pause() }
-        if ProcessID(-number).exists { throw .numberTaken(ProcessID(number)) }
-      }
+    let all = restoration.state.processes.flatMap { process in
+      [process.id] + process.threads.dropFirst().map(\.id)
+    }
+    for number in all.dropFirst() where number > 0 {
+      var patience = NumberPatience(ProcessID(number))
+      while ProcessID(number).exists || ProcessID(-number).exists { try patience.pause() }
     }
   }
 
@@ -107,6 +119,7 @@ package final class TreeRestorer {
       try CredentialCheck.require(restoration.state)
     }
     restoration.isInNamespace = true
+    lateChildren = [:]
     let root = restoration.state.processes[0]
     try makeTree(root, try namespace.makeRoot(root))
     if namespace.hasOwnUsers { NamespaceFitness.warn(restoration) }
@@ -138,20 +151,90 @@ package final class TreeRestorer {
     }
     builders.append(builder)
     try builder.enter()
-    let children = restoration.state.processes.filter { $0.parent == state.id && $0.id != state.id }
-    let leads = state.session == state.id
-    for child in children where leads && child.session != state.id && child.session != child.id {
-      try makeTree(child, try builder.makeChild(child))
-    }
+    var children = LateChildren()
     let isRoot = state.id == restoration.state.processes[0].id
     let sessions = Set(restoration.state.processes.map(\.id))
-    if leads || (isRoot && restoration.options.isDetached && !sessions.contains(state.session)) {
-      try builder.startSession()
-      try builder.takeTerminal()
+    let leads = state.session == state.id
+    children.beginsSession =
+      leads || (isRoot && restoration.options.isDetached && !sessions.contains(state.session))
+    for child in restoration.state.processes where child.parent == state.id && child.id != state.id
+    {
+      if leads && child.session != state.id && child.session != child.id {
+        children.before.append(child)
+      } else {
+        children.after.append(child)
+      }
     }
-    for child in children where !(leads && child.session != state.id && child.session != child.id) {
+    try makeChildren(&children, of: builder)
+    lateChildren[state.id] = children.isEmpty ? nil : children
+  }
+
+  /// Makes those children that need not wait until the memory of their parent is complete.
+  private func makeChildren(
+    _ children: inout LateChildren, of builder: ProcessBuilder, withMemory: Bool = false
+  ) throws(CheckpointError) {
+    for child in children.before where withMemory || child.inheritedRanges.isEmpty {
       try makeTree(child, try builder.makeChild(child))
     }
+    children.before.removeAll { withMemory || $0.inheritedRanges.isEmpty }
+    guard children.before.isEmpty else { return }
+    if children.beginsSession {
+      try builder.startSession()
+      try builder.takeTerminal()
+      children.beginsSession = false
+    }
+    for child in children.after where withMemory || child.inheritedRanges.isEmpty {
+      try makeTree(child, try builder.makeChild(child))
+    }
+    children.after.removeAll { withMemory || $0.inheritedRanges.isEmpty }
+  }
+
+  // MARK: Children that inherit memory
+
+  /// To be called when a space gets pages: its process is there when this returns, and from now on all that it
+  /// inherits is as it shall be.
+  package func begin(space: Int) throws(CheckpointError) {
+    let processes = restoration.state.processes
+    guard processes.indices.contains(space) else { return }
+    if closed.contains(processes[space].id) { throw .inconsistent(.memoryBehindChild) }
+    try make(processes[space])
+  }
+
+  private func make(_ process: ProcessState) throws(CheckpointError) {
+    if builders.contains(where: { $0.state.id == process.id }) || process.life == .zombie { return }
+    guard let parent = restoration.state.processes.first(where: { $0.id == process.parent }) else {
+      throw .inconsistent(.unknownParent)
+    }
+    try make(parent)
+    try makeLateChildren(of: parent)
+  }
+
+  /// The parent's memory is complete.
+  private func makeLateChildren(of parent: ProcessState) throws(CheckpointError) {
+    guard var children = lateChildren.removeValue(forKey: parent.id),
+      let builder = builders.first(where: { $0.state.id == parent.id })
+    else { return }
+    closed.insert(parent.id)
+    let count = builders.count
+    try makeChildren(&children, of: builder, withMemory: true)
+    for builder in builders[count...] {
+      // What inherits nothing may nevertheless have been made of what does.
+      if builder.state.inheritedRanges.isEmpty {
+        try builder.layOutMemory()
+      } else {
+        try builder.layOutMemory(inheritedFrom: parent)
+      }
+      guard let index = restoration.state.processes.firstIndex(where: { $0.id == builder.state.id })
+      else { continue }
+      madeMemory?.set(try memory(of: builder), ofProcess: index)
+    }
+  }
+
+  /// Gives up pages of a process that its parent has.
+  package func drop(_ addresses: Range<UInt64>, inSpace space: Int) throws(CheckpointError) {
+    try memory().process(space).check(addresses)
+    let id = restoration.state.processes[space].id
+    try builders.first { $0.state.id == id }?.drop(addresses)
   }
 
   /// Where the pages go: to be filled between `init` and `complete`, by any number of threads.
@@ -170,17 +253,22 @@ package final class TreeRestorer {
         spaces.append(nil)
         continue
       }
-      spaces.append(
-        try about(builder.id) { () throws(SystemCallError) in
-          try SpaceMemory(of: builder.id, process.areas, builder.takeFilling())
-        })
+      spaces.append(try memory(of: builder))
     }
     return TreeMemory(processes: spaces, objects: restoration.objects)
   }
 
+  private func memory(of builder: ProcessBuilder) throws(CheckpointError) -> SpaceMemory {
+    try about(builder.id) { () throws(SystemCallError) in
+      try SpaceMemory(of: builder.id, builder.state.areas, builder.takeFilling())
+    }
+  }
+
   /// Everything but running: all that a process sets is set.
   package func complete() throws(CheckpointError) {
+    for process in restoration.state.processes { try make(process) }
     madeMemory?.finish()
+    try restoration.openWithProcesses(builders)
     try restoration.finishObjects()
     let ids = Set(restoration.state.processes.map(\.id))
     for builder in builders {
@@ -201,6 +289,7 @@ package final class TreeRestorer {
     for builder in builders.reversed() {
       try builder.detach(stopping: restoration.options.staysStopped)
     }
+    for builder in builders { builder.awaitStop(stopping: restoration.options.staysStopped) }
   }
 
   /// Ends all that was made.
@@ -223,4 +312,8 @@ package final class TreeRestorer {
     namespace = nil
     restoration.forgetProcesses()
   }
+}
+
+extension TreeRestorer.LateChildren {
+  fileprivate var isEmpty: Bool { before.isEmpty && after.isEmpty && !beginsSession }
 }

@@ -49,6 +49,9 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
   package var terminal: UInt32?
   /// The group that is in the foreground there.
   package var foregroundGroup: Int32 = 0
+  /// Where its memory is its parent's at the same addresses, but for what blocks and references say: first
+  /// address and end of each range. It is made when the parent's memory is complete.
+  package var inheritedRanges: [UInt64] = []
 
   package init() {}
 
@@ -81,6 +84,11 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
     try coder.field(40, &terminal)
     try coder.field(41, &foregroundGroup)
     try coder.field(27, &timers)
+    try coder.field(60, &inheritedRanges)
+    guard coder.isReading else { return }
+    guard inheritedRanges.count % 2 == 0, inheritedRanges.allSatisfy({ $0 % 4096 == 0 }),
+      zip(inheritedRanges, inheritedRanges.dropFirst()).allSatisfy({ $0 < $1 })
+    else { throw .outOfRange(60) }
   }
 }
 

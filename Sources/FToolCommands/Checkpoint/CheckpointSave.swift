@@ -148,6 +148,8 @@ package struct CheckpointSave: Verb {
       let output = try OwnedDescriptor.standard(1)
       return try Checkpoint.save(root, to: output, options, isDurable: false) {}
     }
+    var options = options
+    options.folder = Files.directory(of: path)
     let temporary = Files.temporaryName(beside: path)
     let file = try OwnedDescriptor.open(
       temporary, access: .readWrite, options: [.create, .exclusive], permissions: 0o600)

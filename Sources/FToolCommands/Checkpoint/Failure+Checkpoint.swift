@@ -20,6 +20,10 @@ extension Failure {
       self.init(
         .busy, "process \(process) is traced by process \(tracer)",
         hint: "end the debugger or tracer first")
+    case .copyLost:
+      self.init(
+        .busy, "the copy of the program's memory was ended, as memory is short; the program runs on",
+        hint: "try again when more memory is free, or with --leave stopped, which needs no copy")
     case .system(let error, let process):
       self = Failure(error, of: process)
     case .forbidden(let obstacles): self.init(obstacles, .notPermitted)

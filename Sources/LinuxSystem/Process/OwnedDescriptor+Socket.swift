@@ -41,6 +41,7 @@ extension OwnedDescriptor {
       }
     } catch {
       let absent: [Errno] = [
+        Errno(rawValue: ENODATA), Errno(rawValue: EADDRNOTAVAIL),
         .protocolNotAvailable, .notSupportedOnSocket, .invalidArgument, .noSuchAddressOrDevice,
         .notPermitted, .socketNotConnected, .protocolNotSupported,
       ]

@@ -41,48 +41,59 @@ package struct PageScan: ~Copyable, Sendable {
   package func runs(
     in addresses: Range<UInt64>, wanted: Categories, excluded: Categories
   ) throws(SystemCallError) -> [Run] {
+    var runs: [Run] = []
+    var start = addresses.lowerBound
+    while start < addresses.upperBound {
+      let (found, end) = try firstRuns(
+        in: start..<addresses.upperBound, wanted: wanted, excluded: excluded)
+      runs += found
+      start = end
+    }
+    return runs
+  }
+
+  /// The first of these runs, as many as are told at once, and the address up to which there are no others.
+  package func firstRuns(
+    in addresses: Range<UInt64>, wanted: Categories, excluded: Categories
+  ) throws(SystemCallError) -> (runs: [Run], end: UInt64) {
     do throws(SystemCallError) {
       return try scan(addresses, wanted, excluded)
     } catch  where error.errno == .invalidArgument && wanted.union(excluded).contains(.guarded) {
       let rest = wanted.subtracting(.guarded)
-      return rest.isEmpty ? [] : try scan(addresses, rest, excluded.subtracting(.guarded))
+      return rest.isEmpty
+        ? ([], addresses.upperBound) : try scan(addresses, rest, excluded.subtracting(.guarded))
     }
   }
 
   private func scan(
     _ addresses: Range<UInt64>, _ wanted: Categories, _ excluded: Categories
-  ) throws(SystemCallError) -> [Run] {
-    var runs: [Run] = []
+  ) throws(SystemCallError) -> (runs: [Run], end: UInt64) {
     var regions = [UInt64](repeating: 0, count: 3 * Self.regionLimit)
-    var start = addresses.lowerBound
-    while start < addresses.upperBound {
-      let subject = "process \(process)"
-      let descriptor = Int(file.descriptor)
-      var walked: UInt64 = 0
-      let count = try withAddress(of: &regions) { (vector) throws(SystemCallError) in
-        // struct pm_scan_arg
-        var arguments: [UInt64] = [
-          Self.argumentByteCount, 0, start, addresses.upperBound, 0, UInt64(vector),
-          UInt64(Self.regionLimit), 0, excluded.rawValue, excluded.rawValue, wanted.rawValue,
-          wanted.union(excluded).rawValue,
-        ]
-        let count = try withAddress(of: &arguments) { (address) throws(SystemCallError) in
-          try kernelCall(
-            .ioctl, "ioctl(PAGEMAP_SCAN)", on: subject, descriptor, Self.request, address)
-        }
-        walked = arguments[4]
-        return count
+    let subject = "process \(process)"
+    let descriptor = Int(file.descriptor)
+    var walked: UInt64 = 0
+    let count = try withAddress(of: &regions) { (vector) throws(SystemCallError) in
+      // struct pm_scan_arg
+      var arguments: [UInt64] = [
+        Self.argumentByteCount, 0, addresses.lowerBound, addresses.upperBound, 0, UInt64(vector),
+        UInt64(Self.regionLimit), 0, excluded.rawValue, excluded.rawValue, wanted.rawValue,
+        wanted.union(excluded).rawValue,
+      ]
+      let count = try withAddress(of: &arguments) { (address) throws(SystemCallError) in
+        try kernelCall(
+          .ioctl, "ioctl(PAGEMAP_SCAN)", on: subject, descriptor, Self.request, address)
       }
-      for region in 0..<count where regions[3 * region] < regions[3 * region + 1] {
-        runs.append(
-          Run(
-            addresses: regions[3 * region]..<regions[3 * region + 1],
-            categories: Categories(rawValue: regions[3 * region + 2])))
-      }
-      guard walked > start else { break }
-      start = walked
+      walked = arguments[4]
+      return count
     }
-    return runs
+    var runs: [Run] = []
+    for region in 0..<count where regions[3 * region] < regions[3 * region + 1] {
+      runs.append(
+        Run(
+          addresses: regions[3 * region]..<regions[3 * region + 1],
+          categories: Categories(rawValue: regions[3 * region + 2])))
+    }
+    return (runs, walked > addresses.lowerBound ? walked : addresses.upperBound)
   }
 
   private static let regionLimit = 1024

@@ -11,6 +11,8 @@ package struct UnixSocketDiagnosis: Sendable {
   package private(set) var shutdown: UInt8 = 0
   /// For a listening one the most connections that wait.
   package private(set) var queueLimit: UInt32 = 0
+  /// The file that it was bound to, and that may be gone: the low half of its inode.
+  package private(set) var fileInode: UInt32?
 
   /// Of the socket with this inode; nil where the kernel does not tell.
   package init?(inode: UInt64) throws(SystemCallError) {
@@ -32,6 +34,7 @@ package struct UnixSocketDiagnosis: Sendable {
       guard length >= 4, next + length <= reply.count else { break }
       let value = next + 4
       switch (Self.integer(reply, next + 2, 2), length - 4) {
+      case (1, 8...): fileInode = Self.integer(reply, value, 4)
       case (2, 4...): peer = Self.integer(reply, value, 4)
       case (3, let count): waitingConnections = count / 4
       case (4, 8...): queueLimit = Self.integer(reply, value + 4, 4)

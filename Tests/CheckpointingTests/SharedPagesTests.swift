@@ -1,0 +1,100 @@
+import CheckpointFormat
+import FToolTestSupport
+import LinuxSystem
+import SystemPackage
+import Testing
+
+@testable import Checkpointing
+
+/// Pages that processes share since a fork are saved once, and shared again afterwards.
+@Suite(.serialized) struct SharedPagesTests: ~Copyable {
+  let scratch: ScratchDirectory
+
+  init() throws { scratch = try ScratchDirectory() }
+
+  @Test(arguments: [SaveOptions.Afterwards.running, .dead])
+  func `a forked tree takes no more memory than before`(
+    _ afterwards: SaveOptions.Afterwards
+  ) throws {
+    let program = try CompiledProgram("forked", in: scratch, options: ["-no-pie"])
+    let child = try program.start([scratch.path("end")], output: scratch.path("std"))
+    while try scratch.text("std") != "ready\n" { Machine.sleep(seconds: 0.01) }
+    let before = try memory(of: child.id)
+    for round in 0..<2 {
+      let image = ImageFile(at: scratch.path("image"))
+      let report = try image.save(child.id, afterwards)
+      #expect(report.image.totals.memoryByteCount < 100 << 20)
+      try child.killTree()
+      try image.restore()
+      let after = try memory(of: child.id)
+      #expect(after < before + before / 10, "round \(round): \(before) bytes, then \(after)")
+    }
+    _ = try scratch.file("end", [])
+    #expect(try child.wait() == 0)
+    #expect(try scratch.text("std") == "ready\n")
+  }
+
+  @Test func `the list of areas is the same`() throws {
+    let program = try CompiledProgram("forked", in: scratch)
+    let child = try program.start([scratch.path("end")], output: scratch.path("std"))
+    while try scratch.text("std") != "ready\n" { Machine.sleep(seconds: 0.01) }
+    let before = try tree(child.id).map { try MemoryArea.all(of: $0, withFlags: false) }
+    let image = ImageFile(at: scratch.path("image"))
+    _ = try image.save(child.id, .dead)
+    try child.killTree()
+    try image.restore()
+    let after = try tree(child.id).map { try MemoryArea.all(of: $0, withFlags: false) }
+    for (old, new) in zip(before, after) {
+      let old = old.map { "\($0.addresses) \($0.name)" }
+      let new = new.map { "\($0.addresses) \($0.name)" }
+      #expect(old == new)
+    }
+    _ = try scratch.file("end", [])
+    #expect(try child.wait() == 0)
+  }
+
+  private func tree(_ root: ProcessID) throws -> [ProcessID] {
+    var tree = [root]
+    var next = 0
+    while next < tree.count {
+      tree += try tree[next].children()
+      next += 1
+    }
+    return tree
+  }
+
+  /// The memory that a tree takes, what is shared counted once.
+  private func memory(of root: ProcessID) throws -> Int {
+    try tree(root).reduce(0) { sum, process in
+      let text = String(
+        decoding: try Files.contents(of: "\(process.folder)/smaps_rollup"), as: UTF8.self)
+      let line = text.split(separator: "\n").first { $0.hasPrefix("Pss:") }
+      return sum + (line.flatMap { Int($0.split(separator: " ")[1]) } ?? 0) << 10
+    }
+  }
+}
+
+/// An image in a file, as the commands make and use it.
+struct ImageFile {
+  let path: String
+
+  init(at path: String) { self.path = path }
+
+  func save(
+    _ root: ProcessID, _ afterwards: SaveOptions.Afterwards = .running,
+    _ change: (inout SaveOptions) -> Void = { _ in }
+  ) throws -> SaveReport {
+    let file = try OwnedDescriptor.open(path, access: .readWrite, options: [.create])
+    try file.truncate(to: 0)
+    var options = SaveOptions()
+    options.afterwards = afterwards
+    options.folder = Files.directory(of: path)
+    change(&options)
+    return try Checkpoint.save(root, to: file, options, isDurable: false) {}
+  }
+
+  func restore(_ options: RestoreOptions = RestoreOptions()) throws {
+    let reader = try ImageReader(OwnedDescriptor.open(path, access: .readOnly))
+    _ = try Checkpoint.restore(reader, options)
+  }
+}
