@@ -174,6 +174,7 @@ let package = Package(
     .testTarget(
       name: "FToolEndToEndTests",
       dependencies: ["ftool", "FToolTestSupport", "LinuxSystem", "BinaryCodec", systemPackage],
+      exclude: ["Programs", "Scripts"],
       swiftSettings: strict),
     .testTarget(name: "TidyTests", dependencies: ["FToolTestSupport"], swiftSettings: strict),
     .executableTarget(

@@ -16,6 +16,7 @@ package final class ImageWriter: Sendable {
   private let pipeline: FramePipeline
   private let workers: [WorkerThread]
   private let progress = Monitor(Progress.nothing)
+  private let isAbandoned = Monitor(false)
 
   /// What was written last: later parts come later.
   private enum Progress: Int, Comparable, Sendable {
@@ -51,7 +52,15 @@ package final class ImageWriter: Sendable {
 
   deinit {
     pipeline.close()
-    for worker in workers { worker.join() }
+    let isAbandoned = isAbandoned.withLock { $0 }
+    for worker in workers { isAbandoned ? worker.detach() : worker.join() }
+  }
+
+  /// Makes whoever waits for room, and every call from now on, throw this error. Nobody waits any more for the
+  /// write that is under way, which may be one into a pipe that nobody reads. Any thread may call this.
+  package func abandon(_ error: ImageError) {
+    isAbandoned.withLock { $0 = true }
+    pipeline.fail(error)
   }
 
   /// Writes all of the state.

@@ -7,10 +7,14 @@ import SystemPackage
 package enum CheckpointError: Error {
   /// What stands in the way, all of it.
   case obstacles([Obstacle])
+  /// Files are not as they were: all of them, and whether all that is wrong is that they are gone.
+  case changedFiles([Obstacle], areGone: Bool)
   /// The process ended before it was saved.
   case vanished(ProcessID)
   /// It did not stop in the time that it was given.
   case unstoppable(ProcessID)
+  /// It would have stood still for longer than it may.
+  case frozenTooLong(ProcessID, limit: Duration)
   /// Somebody else traces it.
   case traced(ProcessID, by: ProcessID)
   /// The copy from which memory was read has been ended, as memory got short.

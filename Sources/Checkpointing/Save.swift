@@ -10,12 +10,32 @@ package struct SaveOptions: Sendable {
     case running, stopped, dead
   }
 
+  /// What is kept of open files that have a name.
+  package enum OpenFiles: Sendable {
+    /// Where they are, and how they look.
+    case reference
+    /// Their content too.
+    case copy
+  }
+
+  /// What becomes of connections to elsewhere.
+  package enum TCPConnections: Sendable {
+    /// They are obstacles.
+    case refuse
+    /// They come back as connections whose other end is gone.
+    case close
+  }
+
   package var afterwards = Afterwards.running
   package var withDescendants = true
+  package var files = OpenFiles.reference
+  package var connections = TCPConnections.refuse
   package var codec = CodecSetting.standard
   package var workers = Machine.cores
-  /// How long the tree may stand still while it is stopped; then it runs on, unsaved.
+  /// How long it may take until all of the tree stands still; then it runs on, unsaved.
   package var freezeLimit = Duration.seconds(10)
+  /// How long a tree that is to run on may stand still in all; nil for as long as it takes.
+  package var standstillLimit: Duration?
   /// Where a file may be made for memory that can't be read while the tree runs on.
   package var folder = Machine.environment("TMPDIR") ?? "/var/tmp"
   package var watch = JobWatch()
@@ -33,23 +53,6 @@ package struct SaveReport: Sendable {
 
 /// Saving.
 package enum Checkpoint {
-  /// Everything that keeps a tree from being saved; nothing is changed, though it is stopped for a moment.
-  package static func obstacles(
-    of root: ProcessID, _ options: SaveOptions
-  ) throws(CheckpointError) -> [Obstacle] {
-    let freezer = ProcessFreezer(
-      root: root, withDescendants: options.withDescendants, limit: options.freezeLimit)
-    try freezer.freeze()
-    defer { freezer.release() }
-    do throws(CheckpointError) {
-      _ = try TreeCapture(freezer.processes)
-      return []
-    } catch {
-      guard case .obstacles(let obstacles) = error else { throw error }
-      return obstacles
-    }
-  }
-
   /// Saves a tree as an image into the file or pipe. Whatever goes wrong, the tree runs on. With
   /// `afterwards` other than running, what is to become of it happens when `commit` has returned: only then
   /// is the image where it belongs.
@@ -60,7 +63,7 @@ package enum Checkpoint {
     let freezer = ProcessFreezer(
       root: root, withDescendants: options.withDescendants, limit: options.freezeLimit)
     defer { freezer.release() }
-    let (tree, start) = try capture(freezer)
+    let (tree, standstill) = try capture(freezer, options)
     var state = tree.state()
     state.noteInheritance()
     let file = OwnedDescriptor?.some(descriptor)
@@ -68,12 +71,18 @@ package enum Checkpoint {
     let copy =
       options.afterwards == .running ? FrozenTree.make(of: tree, state, options.folder) : nil
     defer { copy?.remove() }
-    if copy != nil { freezer.release() }
-    var frozen = ContinuousClock.now - start
+    try standstill.check()
+    if copy != nil {
+      freezer.release()
+      standstill.end()
+    }
+    let outside = OutsideHolders(tree).obstacles()
+    if !outside.isEmpty { throw CheckpointError.obstacles(outside) }
+    var frozen = standstill.duration
     let spaces = try copy?.spaces() ?? tree.stoppedSpaces(of: state)
-    let summary = try write(state, spaces, file, options, isDurable)
+    let summary = try write(state, spaces, file, options, standstill, isDurable)
     try commit()
-    if copy == nil { frozen = ContinuousClock.now - start }
+    if copy == nil { frozen = standstill.duration }
     switch options.afterwards {
     case .running: break
     case .stopped: for process in freezer.processes { try? process.id.send(signal: 19) }
@@ -102,14 +111,15 @@ package enum Checkpoint {
 
   /// Stops a tree and takes it down. What only waits to be taken by a program is given some moments.
   static func capture(
-    _ freezer: ProcessFreezer
-  ) throws(CheckpointError) -> (tree: TreeCapture, start: ContinuousClock.Instant) {
+    _ freezer: ProcessFreezer, _ options: SaveOptions = SaveOptions()
+  ) throws(CheckpointError) -> (tree: TreeCapture, standstill: Standstill) {
     let patience = ContinuousClock.now + .seconds(2)
     while true {
-      let start = ContinuousClock.now
+      let limit = options.afterwards == .running ? options.standstillLimit : nil
+      let standstill = Standstill(of: freezer.root, limit: limit, options.watch)
       try freezer.freeze()
       do throws(CheckpointError) {
-        return (try TreeCapture(freezer.processes), start)
+        return (try TreeCapture(freezer.processes, options, standstill), standstill)
       } catch {
         guard case .obstacles(let obstacles) = error, obstacles.allSatisfy(\.isPassing),
           ContinuousClock.now < patience
@@ -122,12 +132,21 @@ package enum Checkpoint {
 
   private static func write(
     _ state: CheckpointState, _ spaces: [MemorySpace], _ file: consuming OwnedDescriptor?,
-    _ options: SaveOptions, _ isDurable: Bool
+    _ options: SaveOptions, _ standstill: Standstill, _ isDurable: Bool
   ) throws(CheckpointError) -> ImageSummary {
     var file = file
     let descriptor = file.take()!
-    try options.watch.step(done: 0, total: nil)
+    try standstill.step(done: 0, total: nil)
     let writer = try writer(descriptor, options.codec, options.workers)
+    return try standstill.guarding(writer) { () throws(CheckpointError) in
+      try write(state, spaces, writer, standstill, isDurable)
+    }
+  }
+
+  private static func write(
+    _ state: CheckpointState, _ spaces: [MemorySpace], _ writer: ImageWriter,
+    _ standstill: Standstill, _ isDurable: Bool
+  ) throws(CheckpointError) -> ImageSummary {
     try imaging { () throws(ImageError) in try writer.writeState(state.encoded()) }
     var store = PageStore(writer)
     var total = spaces.reduce(0) { $0 + $1.byteCount }
@@ -137,7 +156,7 @@ package enum Checkpoint {
         try store.store(piece, of: space)
         done += piece.byteCount
         total = max(done, total)
-        try options.watch.step(done: done, total: total)
+        try standstill.step(done: done, total: total)
       }
       try store.writeReferences()
     }

@@ -24,6 +24,15 @@ package final class WorkerThread: Sendable {
     }
   }
 
+  /// Nobody will wait for it.
+  package func detach() {
+    isJoined.withLock { isJoined in
+      if isJoined { return }
+      pthread_detach(thread)
+      isJoined = true
+    }
+  }
+
   /// Returns when the body has.
   package func join() {
     isJoined.withLock { isJoined in

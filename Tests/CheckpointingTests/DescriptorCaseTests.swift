@@ -11,7 +11,7 @@ import Testing
 
   init() throws { scratch = try ScratchDirectory() }
 
-  static let programs = ["unixcases"]
+  static let programs = ["unixcases", "filecases", "netcases", "terminalcases"]
 
   @Test(arguments: programs) func `every case comes back`(_ name: String) throws {
     let program = try CompiledProgram(name, in: scratch, options: ["-lutil"])

@@ -48,13 +48,14 @@ enum AreaCapture {
       return state
     }
     state.content = .file
-    let details = try about(process) { () throws(SystemCallError) in
-      try process.openFile(behind: area, flags: pathOnly).details()
+    let (details, isMadeUp) = try about(process) { () throws(SystemCallError) in
+      let file = try process.openFile(behind: area, flags: pathOnly)
+      return (try file.details(), try file.isMadeUp())
     }
     guard details.kind == .regular else {
       throw obstacle(process, area, "it is a mapping of something that is no file")
     }
-    state.file = FileFingerprint(details)
+    if !isMadeUp { state.file = FileFingerprint(details) }
     return state
   }
 

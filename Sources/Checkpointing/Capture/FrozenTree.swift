@@ -41,22 +41,26 @@ final class FrozenTree {
     }
   }
 
-  private func copy() throws(CheckpointError) {
+  /// Why no copy of it can be made; nil if there is no reason that could be known before.
+  static func obstacle(_ tree: TreeCapture, _ state: CheckpointState) -> Obstacle? {
     // Copies become children of the nearest subreaper, and a process of the tree would notice.
     if let reaper = state.processes.first(where: \.isSubreaper) {
-      throw .obstacles([
-        Obstacle(ProcessID(reaper.id), "its copy", "it would become a child of this subreaper")
-      ])
+      return Obstacle(
+        ProcessID(reaper.id), "its copy", "it would become a child of this subreaper")
     }
+    // A filter might end the process for a call that it never made.
+    for capture in tree.captures
+    where !capture.process.isZombie && capture.process.status.numbers("Seccomp").first ?? 0 != 0 {
+      return Obstacle(
+        capture.process.id, "its copy", "it can't be made by a process with seccomp filters")
+    }
+    return nil
+  }
+
+  private func copy() throws(CheckpointError) {
+    if let obstacle = Self.obstacle(tree, state) { throw .obstacles([obstacle]) }
     for (index, process) in state.processes.enumerated() where process.life != .zombie {
       let capture = tree.captures[index]
-      // A filter might end the process for a call that it never made.
-      guard capture.process.status.numbers("Seccomp").first ?? 0 == 0 else {
-        throw .obstacles([
-          Obstacle(
-            ProcessID(process.id), "its copy", "it can't be made by a process with seccomp filters")
-        ])
-      }
       copies[index] = try FrozenCopy(of: capture)
     }
   }

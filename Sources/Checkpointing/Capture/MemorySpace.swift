@@ -55,7 +55,10 @@ extension TreeCapture {
 
   /// The memory that processes of the tree share, to be read before it is released.
   func objectSpaces(of state: CheckpointState) -> [MemorySpace] {
-    state.objects.indices.map { index in
+    // Files last: where one is as it was, its content is not made again, and nothing else shall refer to it.
+    let indices = state.objects.indices
+    let copied = indices.filter { state.objects[$0].kind == .copiedFile }
+    return (indices.filter { !copied.contains($0) } + copied).map { index in
       let content = objects.contents[index]
       let runs = content.runs(byteCount: state.objects[index].byteCount)
       return MemorySpace(

@@ -119,7 +119,9 @@ extension PageReference {
     guard place.space == next.place.space, place.address + byteCount == next.place.address,
       pageCount + next.pageCount <= Int(Int32.max)
     else { return false }
-    guard let source, let following = next.source else { return source == nil && next.source == nil }
+    guard let source, let following = next.source else {
+      return source == nil && next.source == nil
+    }
     return source.space == following.space && source.address + byteCount == following.address
   }
 }

@@ -8,6 +8,8 @@ struct ProcessCapture {
   private(set) var state = ProcessState()
   private(set) var threads: [ThreadCapture] = []
   private(set) var areas: [MemoryArea] = []
+  /// Descriptors that exec keeps, though /proc says otherwise.
+  private(set) var keptOnExec: Set<Int32> = []
 
   init(_ process: FrozenProcess) throws(CheckpointError) {
     self.process = process
@@ -164,6 +166,7 @@ struct ProcessCapture {
   private mutating func askAll(_ injector: CallInjector) throws(InjectionError) {
     try injector.enter(threads[0].thread, registers: threads[0].registersToResume)
     try askProcess(injector)
+    try askTerminals(injector)
     try askThread(0, injector)
     try injector.leave()
     for index in threads.indices.dropFirst() {
@@ -213,6 +216,18 @@ struct ProcessCapture {
     state.parentDeathSignal = Int32(truncatingIfNeeded: try injector.words(1)[0] & 0xff)
     try injector.call(.prctl, "prctl(PR_GET_CHILD_SUBREAPER)", [37, injector.argumentAddress])
     state.isSubreaper = try injector.words(1)[0] & 0xff != 0
+  }
+
+  /// What TIOCGPTPEER opened with O_CLOEXEC shows that in /proc for ever, also under numbers that exec keeps.
+  private mutating func askTerminals(_ injector: CallInjector) throws(InjectionError) {
+    for number in (try? DescriptorInfo.numbers(of: id)) ?? [] {
+      guard let link = try? Files.linkTarget("\(id.folder)/fd/\(number)"),
+        link.hasPrefix("/dev/pts/"), let info = try? DescriptorInfo(number, of: id),
+        info.closesOnExec
+      else { continue }
+      let flags = try injector.call(.fcntl, "fcntl(F_GETFD)", [UInt64(number), 1])
+      if flags == 0 { keptOnExec.insert(number) }
+    }
   }
 
   private mutating func askThread(

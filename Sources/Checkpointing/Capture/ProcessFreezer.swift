@@ -7,19 +7,21 @@ import SystemPackage
 /// finds nobody new: those that were found stand still and make nobody.
 final class ProcessFreezer {
   private(set) var processes: [FrozenProcess] = []
-  private let root: ProcessID
+  let root: ProcessID
   private let withDescendants: Bool
-  private let deadline: ContinuousClock.Instant
+  private let limit: Duration
+  private var deadline = ContinuousClock.now
   private var stopped: Set<ProcessID> = []
 
   init(root: ProcessID, withDescendants: Bool, limit: Duration) {
     self.root = root
     self.withDescendants = withDescendants
-    deadline = .now + limit
+    self.limit = limit
   }
 
   /// Stops them all. When it throws, all run on.
   func freeze() throws(CheckpointError) {
+    deadline = .now + limit
     do throws(CheckpointError) {
       while try stopNewcomers() {}
       for process in processes where !process.isZombie {

@@ -40,6 +40,8 @@ final class SharedObjects {
         number = try self.number(ofUnopened: area, in: process)
       }
     }
+    // It comes back as what the processes share, whether a copy was asked for or not.
+    if states[Int(number)].kind == .copiedFile { states[Int(number)].kind = .namedFile }
     if area.isShared { mappings.append((number, process, area)) }
     contents[Int(number)].addMapping(area, of: process)
     let end = area.fileOffset + area.byteCount
@@ -50,23 +52,25 @@ final class SharedObjects {
   }
 
   /// The number of the object that a path of /proc leads to, such as /proc/PID/fd/5. `link` is what /proc
-  /// says of it, such as `/memfd:name (deleted)`.
+  /// says of it, such as `/memfd:name (deleted)`. `kind` says what to take it for; nil for what it is.
   func number(
-    ofFile path: String, named link: String, in process: ProcessID
+    ofFile path: String, named link: String, in process: ProcessID, kind: ObjectState.Kind? = nil
   ) throws(CheckpointError) -> UInt32 {
     let file = try about(process) { () throws(SystemCallError) in
       try OwnedDescriptor.open(path, access: .readOnly)
     }
-    return try number(of: file, named: link, in: process)
+    return try number(of: file, named: link, in: process, kind: kind)
   }
 
   private func number(
-    of file: consuming OwnedDescriptor, named link: String, in process: ProcessID
+    of file: consuming OwnedDescriptor, named link: String, in process: ProcessID,
+    kind: ObjectState.Kind? = nil
   ) throws(CheckpointError) -> UInt32 {
     let details = try details(of: file, process)
     let identity = Identity(device: details.deviceNumbers, inode: details.inode)
     if let number = known[identity] { return number }
     var state = try state(named: link, inode: details.inode, process)
+    if let kind { state.kind = kind }
     state.byteCount = details.byteCount
     (state.user, state.group) = (details.user, details.group)
     state.permissions = details.mode & 0o7777

@@ -11,17 +11,27 @@ final class TreeCapture {
   private(set) var obstacles: [Obstacle] = []
   /// By which numbers the processes know each other.
   let numbers: TreeNumbers
+  let options: SaveOptions
   private var areas: [[AreaState]] = []
+  /// Inodes of what can't be saved, of which no more has to be said.
+  private(set) var refused: Set<UInt64> = []
   private var descriptors: [[DescriptorState]] = []
 
   /// Throws `obstacles` with all that there are.
-  init(_ processes: [FrozenProcess]) throws(CheckpointError) {
+  init(
+    _ processes: [FrozenProcess], _ options: SaveOptions = SaveOptions(),
+    _ standstill: Standstill? = nil
+  ) throws(CheckpointError) {
+    self.options = options
     if let root = processes.first, root.isZombie { throw .vanished(root.id) }
     numbers = try TreeNumbers(processes)
     for process in processes {
-      captures.append(try ProcessCapture(process))
+      // One that has an obstacle of its own is left out: that there is one is told at the end.
+      try noting { () throws(CheckpointError) in captures.append(try ProcessCapture(process)) }
+      try standstill?.check()
     }
     for index in captures.indices {
+      try standstill?.check()
       if captures[index].process.isZombie {
         descriptors.append([])
         areas.append([])
@@ -29,20 +39,26 @@ final class TreeCapture {
       }
       try noting { () throws(CheckpointError) in
         try NamespaceCheck.require(
-          of: captures[index].process, root: captures[0].process.id, numbers)
+          of: captures[index].process, root: processes[0].id, numbers)
       }
-      descriptors.append(try takeDescriptors(of: captures[index].process.id))
+      descriptors.append(try takeDescriptors(of: captures[index]))
       areas.append(try takeAreas(of: captures[index]))
     }
-    obstacles += objects.outsiders(of: Set(processes.map(\.id)))
-    for kind in DescriptorKinds.all {
-      try noting { () throws(CheckpointError) in try kind.settle(self) }
-    }
-    try noting { () throws(CheckpointError) in try DescriptorOwner.check(self) }
+    // Where one was left out, what leads there would seem to lead outside.
+    if captures.count == processes.count { try settle() }
     for index in captures.indices {
       captures[index].set(areas: areas[index], descriptors: descriptors[index])
     }
     if !obstacles.isEmpty { throw .obstacles(obstacles) }
+  }
+
+  /// What can be known only when all that is in the tree is.
+  private func settle() throws(CheckpointError) {
+    obstacles += objects.outsiders(of: Set(captures.map(\.process.id)))
+    for kind in DescriptorKinds.all {
+      try noting { () throws(CheckpointError) in try kind.settle(self) }
+    }
+    try noting { () throws(CheckpointError) in try DescriptorOwner.check(self) }
   }
 
   /// Everything but the pages.
@@ -78,8 +94,9 @@ final class TreeCapture {
   // MARK: Descriptors
 
   private func takeDescriptors(
-    of process: ProcessID
+    of capture: ProcessCapture
   ) throws(CheckpointError) -> [DescriptorState] {
+    let process = capture.process.id
     let handle = try about(process) { () throws(SystemCallError) in try process.openDescriptor() }
     var states: [DescriptorState] = []
     for number in try about(
@@ -94,7 +111,7 @@ final class TreeCapture {
         }
         var state = DescriptorState()
         state.number = number
-        state.closesOnExec = one.info.closesOnExec
+        state.closesOnExec = one.info.closesOnExec && !capture.keptOnExec.contains(number)
         state.locks = try FileLocks.seen(in: one).filter { $0.kind == .process }
         state.description = try description(of: one)
         states.append(state)
@@ -112,14 +129,18 @@ final class TreeCapture {
       }
       if isSame { return UInt32(index) }
     }
-    guard let kind = DescriptorKinds.all.first(where: { $0.recognises(one) }) else {
-      throw one.obstacle("it is of a kind that can't be saved")
+    let found = DescriptorKinds.all.first { $0.recognises(one) }
+    if found != ExternalFile.self, let obstacle = UnsavableDescriptor.obstacle(one) {
+      throw obstacle
     }
+    guard let kind = found else { throw UnsavableDescriptor.unknown(one) }
     var state = DescriptionState()
     state.kind = kind.name
     state.flags = one.info.flags & ~Self.closeOnExec
     state.position = one.info.position
+    refused.insert(one.details.inode)
     state.detail = try kind.detail(of: one, self)
+    refused.remove(one.details.inode)
     state.locks = try FileLocks.seen(in: one).filter { $0.kind != .process }
     if state.flags & OpenFlags.pathOnly == 0 { try DescriptorOwner.note(one, in: &state) }
     seen.append(one)

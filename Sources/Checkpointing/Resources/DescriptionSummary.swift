@@ -1,17 +1,25 @@
 import BinaryCodec
 
 extension CheckpointState {
-  /// What people know an open file description by, such as its path; nil where its kind says it all.
+  /// What people know an open file description by, such as its path, and what it leads to; nil where its kind
+  /// says it all.
   package func summary(ofDescription index: Int) -> String? {
     guard descriptions.indices.contains(index) else { return nil }
-    let description = descriptions[index]
-    let bytes = description.detail[...]
-    return switch description.kind {
-    case RegularFile.name: (try? RegularFile.Detail(decoding: bytes))?.path
-    case DeviceFile.name: (try? DeviceFile.Detail(decoding: bytes))?.path
-    case ExternalFile.name: (try? ExternalFile.Detail(decoding: bytes))?.link
-    case PipeEnd.name: (try? PipeEnd.Detail(decoding: bytes)).map { "pipe:[\($0.pipe)]" }
-    default: nil
+    return DescriptorKinds.kind(named: descriptions[index].kind)?.summary(descriptions[index], self)
+  }
+
+  /// Where a description is open: `descriptor 4 of process 12`; nil if nowhere.
+  func holder(ofDescription index: Int) -> String? {
+    for process in processes {
+      for descriptor in process.descriptors where Int(descriptor.description) == index {
+        return "descriptor \(descriptor.number) of process \(process.id)"
+      }
     }
+    return nil
+  }
+
+  /// The first description for which this holds.
+  func descriptionIndex(where isIt: (DescriptionState) -> Bool) -> Int? {
+    descriptions.firstIndex(where: isIt)
   }
 }

@@ -11,6 +11,8 @@ protocol DescriptorKind: Sendable {
   /// What `reopen` will need besides flags and position. Throws `obstacles` for what can't be saved.
   static func detail(of seen: SeenDescriptor, _ tree: TreeCapture) throws(CheckpointError)
     -> [UInt8]
+  /// What people know it by, such as its path, and what it leads to; nil where its kind says it all.
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String?
   /// Called when all descriptors of the tree are known.
   static func settle(_ tree: TreeCapture) throws(CheckpointError)
   /// Whether it can be opened only when the processes of the tree are there.
@@ -35,6 +37,7 @@ protocol DescriptorKind: Sendable {
 /// What most kinds have nothing to do for.
 extension DescriptorKind {
   static var needsProcesses: Bool { false }
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? { nil }
   static func settle(_ tree: TreeCapture) throws(CheckpointError) {}
   static func fill(_ restoration: Restoration) throws(CheckpointError) {}
   static func numberLimit(
@@ -51,7 +54,8 @@ extension DescriptorKind {
 /// All kinds.
 enum DescriptorKinds {
   static let all: [any DescriptorKind.Type] = [
-    ExternalFile.self, PipeEnd.self, DeviceFile.self, ObjectFile.self, RegularFile.self,
+    PathOnly.self, ControllingTerminal.self, ExternalFile.self, PipeEnd.self, DeviceFile.self,
+    KernelFile.self, ObjectFile.self, RegularFile.self,
     EventCounter.self, TimerDescriptor.self, SignalDescriptor.self, EventPoll.self, UnixSocket.self,
     InternetSocket.self,
     ProcessDescriptor.self, FileWatch.self, PseudoTerminal.self,

@@ -20,6 +20,11 @@ enum DescriptorOwner {
     for (seen, state) in zip(tree.seen, tree.descriptions) where state.owner.count == 2 {
       // What leads outside keeps nothing of this.
       if state.kind == ExternalFile.name { continue }
+      if seen.details.kind == .directory {
+        throw seen.obstacle(
+          "it has notifications of F_NOTIFY, which the kernel does not tell of",
+          remedy: "let the program close it first")
+      }
       let owner = ProcessID(Int32(truncatingIfNeeded: state.owner[1]))
       let isInside = state.owner[0] == 2 ? groups.contains(owner) : threads.contains(owner)
       if !isInside {

@@ -51,3 +51,10 @@ enum DeviceFile: DescriptorKind {
     return file
   }
 }
+
+extension DeviceFile {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    return detail.path
+  }
+}

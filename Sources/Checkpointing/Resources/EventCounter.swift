@@ -46,3 +46,10 @@ enum EventCounter: DescriptorKind {
     }
   }
 }
+
+extension EventCounter {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    return (detail.isSemaphore ? "semaphore, " : "") + "count \(detail.count)"
+  }
+}

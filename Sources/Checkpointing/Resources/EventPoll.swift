@@ -11,9 +11,13 @@ enum EventPoll: DescriptorKind {
 
   struct Detail: FieldCoded, Equatable {
     var entries: [Entry] = []
+    /// `struct epoll_params`: how long it asks devices itself instead of waiting.
+    var polling: [UInt8] = []
 
     mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
       try coder.field(1, &entries)
+      try coder.field(2, &polling)
+      guard polling.isEmpty || polling.count == 8 else { throw .outOfRange(2) }
     }
   }
 
@@ -56,6 +60,7 @@ enum EventPoll: DescriptorKind {
     for set in tree.descriptions(of: EventPoll.self) {
       try tree.noting { () throws(CheckpointError) in
         var detail = Detail()
+        detail.polling = polling(of: set.seen.copy)
         var met: [Int32: Int32] = [:]
         for line in set.seen.info.lines where line.key == "tfd" {
           guard let listed = Listed(line.value) else {
@@ -69,6 +74,15 @@ enum EventPoll: DescriptorKind {
         tree.replace(set.index, kind: EventPoll.self, detail: detail.encoded())
       }
     }
+  }
+
+  /// Empty where it was not set, or can't be (Linux 6.9).
+  private static func polling(of set: borrowing OwnedDescriptor) -> [UInt8] {
+    var parameters = [UInt8](repeating: 0, count: 8)
+    guard (try? set.request("ioctl(EPIOCGPARAMS)", 0x8008_8a02, &parameters)) != nil,
+      parameters.contains(where: { $0 != 0 })
+    else { return [] }
+    return parameters
   }
 
   private static func entry(
@@ -133,7 +147,14 @@ enum EventPoll: DescriptorKind {
   static func reopen(
     _ state: DescriptionState, _ restoration: Restoration
   ) throws(CheckpointError) -> OwnedDescriptor {
-    try about(nil) { () throws(SystemCallError) in try OwnedDescriptor.eventPoll() }
+    var detail = try restoration.decode(Detail.self, state.detail)
+    return try about(nil) { () throws(SystemCallError) in
+      let set = try OwnedDescriptor.eventPoll()
+      if !detail.polling.isEmpty {
+        try set.request("ioctl(EPIOCSPARAMS)", 0x4008_8a01, &detail.polling)
+      }
+      return set
+    }
   }
 
   /// Spent entries first, as they have to be spent again: that takes an event, which must be theirs.
@@ -144,7 +165,7 @@ enum EventPoll: DescriptorKind {
       .filter { $0.process == builder.state.id }
     for entry in entries.filter(\.isSpent) + entries.filter({ !$0.isSpent }) {
       guard let set = try builder.present(entry.set),
-        let file = try builder.present(entry.description), entry.number >= 0
+        let file = try builder.present(entry.description, as: entry.number), entry.number >= 0
       else { throw .inconsistent(.unknownDescription) }
       try builder.add(entry, file: file, to: set)
     }
@@ -160,17 +181,40 @@ extension ProcessBuilder {
     // Anything that may be there already will do to spend it.
     let events = entry.isSpent ? entry.events | 0x5 : entry.events
     let event = try put(events.littleEndianBytes + entry.data.littleEndianBytes)
-    try call(.epollCtl, "epoll_ctl", set, 1, number, event)  // EPOLL_CTL_ADD
+    let isOutside = restoration.description(entry.description)?.kind == ExternalFile.name
+    let result = try inside(id) { () throws(InjectionError) in
+      try injector.callForResult(.epollCtl, [set, 1, number, event])  // EPOLL_CTL_ADD
+    }
+    if result < 0, isOutside {
+      // A file or null in its place is always ready, and can't be waited for.
+      restoration.warn(
+        state.id, "descriptor \(entry.number) in an epoll set", "what it is now can't be waited for"
+      )
+      return try call(.close, "close", number)
+    }
+    if result < 0 { try call(.epollCtl, "epoll_ctl", set, 1, number, event) }
     if entry.isSpent {
       let count = try inside(id) { () throws(InjectionError) in
         try injector.callForResult(.epollWait, [set, injector.argumentAddress, 1, 0])
       }
       if count != 1 {
+        // Silent but for what epoll always tells.
+        let silent = try put((entry.events & ~0x5).littleEndianBytes + entry.data.littleEndianBytes)
+        try call(.epollCtl, "epoll_ctl", set, 3, number, silent)  // EPOLL_CTL_MOD
         restoration.warn(
           state.id, "descriptor \(entry.number) in an epoll set",
           "had reported its one event, and may report an error or an end as another")
       }
     }
     try call(.close, "close", number)
+  }
+}
+
+extension EventPoll {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    let numbers = detail.entries.map(\.number).sorted().map { "\($0)" }
+    return numbers.isEmpty
+      ? "waits for nothing" : "waits for descriptors \(numbers.joined(separator: ", "))"
   }
 }

@@ -38,28 +38,20 @@ enum ExternalFile: DescriptorKind {
     return detail.encoded()
   }
 
-  /// /dev/tty is whichever terminal the session has: one of the tree does not lead outside.
-  static func settle(_ tree: TreeCapture) throws(CheckpointError) {
-    for file in tree.descriptions(of: ExternalFile.self)
-    where file.seen.details.nodeNumbers == (5, 0) {
-      try tree.noting { () throws(CheckpointError) in
-        let status = try about(file.seen.process) { () throws(SystemCallError) in
-          try ProcessStatus(of: file.seen.process)
-        }
-        if PseudoTerminal.isInside(status, tree) {
-          throw file.seen.obstacle("it is another name of a terminal of the tree")
-        }
-      }
-    }
-  }
-
   static func reopen(
     _ state: DescriptionState, _ restoration: Restoration
   ) throws(CheckpointError) -> OwnedDescriptor {
     let detail = try restoration.decode(Detail.self, state.detail)
     guard (0...2).contains(detail.number) else { throw .malformed(.outOfRange(1)) }
     return try about(nil) { () throws(SystemCallError) in
-      try restoration.standardDescriptor(detail.number)
+      try restoration.standardDescriptor(duplicating: detail.number)
     }
+  }
+}
+
+extension ExternalFile {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    return "leads outside: \(detail.link)"
   }
 }

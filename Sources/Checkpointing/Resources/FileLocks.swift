@@ -9,10 +9,14 @@ enum FileLocks {
     for line in seen.info.lines where line.key == "lock" {
       // 1: POSIX  ADVISORY  WRITE 123 08:01:456 0 EOF
       let words = line.value.split(separator: " ")
+      if words.count > 1, words[1] == "LEASE" {
+        throw seen.obstacle(
+          "it has a lease on its file (F_SETLEASE)", remedy: "let the program give it up first")
+      }
       guard words.count >= 8, let start = UInt64(words[6]), let last = end(words[7]),
         let kind = kind(words[1]), words[2] == "ADVISORY", words[3] == "READ" || words[3] == "WRITE"
       else {
-        throw seen.obstacle("it has a lock or lease that can't be saved: \(line.value)")
+        throw seen.obstacle("it has a lock that can't be saved: \(line.value)")
       }
       var lock = LockState()
       lock.kind = kind

@@ -159,3 +159,11 @@ enum FileWatch: DescriptorKind {
   private static let doNotFollow: UInt32 = 0x0200_0000
   private static let numberLimit: Int32 = 1 << 16
 }
+
+extension FileWatch {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    return detail.watches.isEmpty
+      ? "watches nothing" : "watches \(detail.watches.map(\.path).joined(separator: ", "))"
+  }
+}

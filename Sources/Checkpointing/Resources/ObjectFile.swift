@@ -50,3 +50,17 @@ enum ObjectFile: DescriptorKind {
   /// O_CREAT, O_EXCL, O_TRUNC, O_NOCTTY, O_NOFOLLOW
   private static let flagsOfTheFirstTime: UInt32 = 0o100 | 0o200 | 0o1000 | 0o400 | 0o400000
 }
+
+extension ObjectFile {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    guard checkpoint.objects.indices.contains(Int(detail.object)) else { return nil }
+    let object = checkpoint.objects[Int(detail.object)]
+    return switch object.kind {
+    case .memoryFile: "memory: \(object.name)"
+    case .deletedFile: "\(object.name), removed; with its content"
+    case .namelessFile: "a file without a name, with its content"
+    default: object.name
+    }
+  }
+}

@@ -1,5 +1,6 @@
 import BinaryCodec
 import LinuxSystem
+import SystemPackage
 
 /// One end of a pipe or FIFO, with what is still in it.
 enum PipeEnd: DescriptorKind {
@@ -16,6 +17,8 @@ enum PipeEnd: DescriptorKind {
     var path = ""
     /// Each piece is read by itself.
     var isInPackets = false
+    /// The reading end of a FIFO to which nobody has written since it was opened.
+    var isQuiet = false
 
     mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
       try coder.field(1, &pipe)
@@ -23,6 +26,7 @@ enum PipeEnd: DescriptorKind {
       try coder.field(3, &content)
       try coder.field(4, &path)
       try coder.field(5, &isInPackets)
+      try coder.field(6, &isQuiet)
     }
   }
 
@@ -38,7 +42,10 @@ enum PipeEnd: DescriptorKind {
     detail.pipe = UInt64(others.first?.index ?? tree.descriptions.count)
     if !seen.info.link.hasPrefix("pipe:") {
       detail.path = seen.info.link
-      guard seen.details.linkCount > 0 else { throw seen.obstacle("the FIFO has no name any more") }
+      let named = try? OwnedDescriptor.open(detail.path, flags: OpenFlags.pathOnly).details()
+      guard named?.inode == seen.details.inode, named?.device == seen.details.device else {
+        throw seen.obstacle("it is a FIFO that its path does not lead to any more")
+      }
     }
     detail.capacity = try about(seen.process) { () throws(SystemCallError) in
       UInt64(try seen.copy.control(F_GETPIPE_SZ))
@@ -48,6 +55,8 @@ enum PipeEnd: DescriptorKind {
       detail.content = try about(seen.process) { () throws(SystemCallError) in
         try seen.copy.pipeContent(capacity: Int(detail.capacity))
       }
+      // What is read in one piece was written so.
+      detail.isInPackets = detail.content.count > 1
     }
     return detail.encoded()
   }
@@ -58,18 +67,25 @@ enum PipeEnd: DescriptorKind {
     for end in ends {
       let same = ends.filter { $0.seen.isSamePipe(as: end.seen) }
       if same.contains(where: { $0.state.flags & OpenFlags.direct != 0 }) {
-        try mark(end.index, inPacketsIn: tree)
+        try mark(end.index, in: tree) { $0.isInPackets = true }
       }
       let mode = end.state.flags & OpenFlags.accessMode
       let hasPeer = same.contains { $0.state.flags & OpenFlags.accessMode != mode }
       if hasPeer || mode == OpenFlags.readWrite { continue }
-      let isAlone = try about(end.seen.process) { () throws(SystemCallError) in
+      let (isAlone, events) = try about(end.seen.process) { () throws(SystemCallError) in
         let events = try end.seen.copy.readyEvents()
-        if events & PollEvents.hungUpOrFailed != 0 { return true }
-        return mode == OpenFlags.readOnly ? try end.seen.copy.isPipeWithoutWriters() : false
+        if events & PollEvents.hungUpOrFailed != 0 { return (true, events) }
+        let isAlone = mode == OpenFlags.readOnly ? try end.seen.copy.isPipeWithoutWriters() : false
+        return (isAlone, events)
       }
       // Nobody is at the other end: then it is enough that nobody will be.
-      if isAlone { continue }
+      if isAlone {
+        let isQuiet = mode == OpenFlags.readOnly && events & PollEvents.hungUp == 0
+        if isQuiet, !end.seen.info.link.hasPrefix("pipe:") {
+          try mark(end.index, in: tree) { $0.isQuiet = true }
+        }
+        continue
+      }
       try tree.noting { () throws(CheckpointError) in
         guard (0...2).contains(end.seen.info.number), end.seen.info.link.hasPrefix("pipe:") else {
           throw end.seen.obstacle(
@@ -81,10 +97,12 @@ enum PipeEnd: DescriptorKind {
     }
   }
 
-  private static func mark(_ index: Int, inPacketsIn tree: TreeCapture) throws(CheckpointError) {
+  private static func mark(
+    _ index: Int, in tree: TreeCapture, _ change: (inout Detail) -> Void
+  ) throws(CheckpointError) {
     do throws(FieldError) {
       var detail = try Detail(decoding: tree.descriptions[index].detail[...])
-      detail.isInPackets = true
+      change(&detail)
       tree.replace(index, kind: PipeEnd.self, detail: detail.encoded())
     } catch {
       throw .malformed(error)
@@ -95,6 +113,7 @@ enum PipeEnd: DescriptorKind {
     _ state: DescriptionState, _ restoration: Restoration
   ) throws(CheckpointError) -> OwnedDescriptor {
     let detail = try restoration.decode(Detail.self, state.detail)
+    if detail.isQuiet { return try openQuietly(detail, state, restoration) }
     let pipe = try restoration.pipe(detail.pipe, capacity: detail.capacity, path: detail.path)
     return try about(nil) { () throws(SystemCallError) in
       try pipe.fill(detail.content, inPackets: detail.isInPackets)
@@ -107,11 +126,45 @@ enum PipeEnd: DescriptorKind {
     }
   }
 
+  /// While nobody can write to it: so the kernel does not take it for one that was left by its writers.
+  private static func openQuietly(
+    _ detail: Detail, _ state: DescriptionState, _ restoration: Restoration
+  ) throws(CheckpointError) -> OwnedDescriptor {
+    let path = restoration.place(of: detail.path)
+    return try about(nil) { () throws(SystemCallError) in
+      let file = try OwnedDescriptor.open(path, flags: OpenFlags.readOnly | OpenFlags.nonBlocking)
+      guard try file.details().kind == .pipe else {
+        throw SystemCallError(call: "open", subject: path, errno: .invalidArgument)
+      }
+      try file.control(F_SETPIPE_SZ, Int(clamping: min(detail.capacity, 1 << 20)))
+      try file.control(DescriptorOwner.setFlags, Int(state.flags))
+      return file
+    }
+  }
+
+  private static let F_SETPIPE_SZ: Int32 = 1031
   private static let F_GETPIPE_SZ: Int32 = 1032
 }
 
 extension SeenDescriptor {
   fileprivate func isSamePipe(as other: SeenDescriptor) -> Bool {
     details.inode == other.details.inode && details.device == other.details.device
+  }
+}
+
+extension PipeEnd {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    let mode = state.flags & OpenFlags.accessMode
+    let side =
+      mode == OpenFlags.readOnly ? "is read" : mode == OpenFlags.writeOnly ? "is written" : "both"
+    let count = detail.content.reduce(0) { $0 + $1.count }
+    let other = checkpoint.descriptionIndex { other in
+      guard other.kind == name, other.flags & OpenFlags.accessMode != mode else { return false }
+      return (try? Detail(decoding: other.detail[...]))?.pipe == detail.pipe
+    }
+    return (detail.path.isEmpty ? "pipe:[\(detail.pipe)]" : detail.path) + ", \(side)"
+      + (count > 0 ? ", \(count) bytes in it" : "")
+      + (other.flatMap(checkpoint.holder).map { ", other end: \($0)" } ?? "")
   }
 }

@@ -60,3 +60,10 @@ enum ProcessDescriptor: DescriptorKind {
     }
   }
 }
+
+extension ProcessDescriptor {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    return detail.process == 0 ? "a process that has ended" : "process \(detail.process)"
+  }
+}

@@ -18,6 +18,8 @@ enum PseudoTerminal: DescriptorKind {
     var isExclusive = false
     /// Nobody has the slave open any more.
     var isHungUp = false
+    /// What has been typed of a line, kept with the master.
+    var halfLine: [UInt8] = []
     /// Of the file in /dev/pts.
     var user: UInt32 = 0
     var group: UInt32 = 0
@@ -35,7 +37,9 @@ enum PseudoTerminal: DescriptorKind {
       try coder.field(9, &user)
       try coder.field(10, &group)
       try coder.field(11, &permissions)
+      try coder.field(12, &halfLine)
       if coder.isReading {
+        guard halfLine.count < 4096 else { throw .outOfRange(12) }
         guard settings.count == settingsByteCount, size.count == sizeByteCount else {
           throw .outOfRange(3)
         }
@@ -119,33 +123,83 @@ enum PseudoTerminal: DescriptorKind {
           side.index, kind: ExternalFile.self, detail: ExternalFile.detail(of: standard.seen))
       }
     }
+    // Only where nothing else waits.
+    guard tree.obstacles.isEmpty else { return }
+    for side in sides where side.detail.isMaster { try takeHalfLine(side, sides, tree) }
   }
 
   private static func check(
     _ seen: SeenDescriptor, _ detail: Detail, _ tree: TreeCapture
   ) throws(CheckpointError) {
-    let (waiting, session) = try about(seen.process) { () throws(SystemCallError) in
-      (
-        try seen.copy.terminalNumber(Request.waiting),
-        detail.isMaster ? (try? seen.copy.terminalNumber(Request.session)) ?? 0 : 0
+    let (waiting, session, discipline) = try about(seen.process) { () throws(SystemCallError) in
+      // What is on its way arrives when somebody asks for it.
+      let events = try seen.copy.readyEvents(PollEvents.readable)
+      // The end of a file is no byte, and neither is what a master is told of its slave.
+      let isReadable = events & (PollEvents.readable | PollEvents.hungUp) == PollEvents.readable
+      return (
+        try seen.copy.terminalNumber(Request.waiting) > 0 || isReadable,
+        detail.isMaster ? (try? seen.copy.terminalNumber(Request.session)) ?? 0 : 0,
+        try seen.copy.terminalNumber(Request.discipline)
       )
     }
-    if waiting > 0 {
+    if waiting {
       throw seen.passingObstacle(
         detail.isMaster ? "it shows what nobody has read" : "it has input that nobody has read")
     }
+    if discipline != 0 {
+      throw seen.obstacle(
+        "it has line discipline \(discipline), which belongs to a driver",
+        remedy: "let the program close it first")
+    }
+    try checkFlow(seen, detail)
     let sessions = Set(tree.captures.map { UInt32(bitPattern: $0.process.status.session.number) })
     if session != 0, !sessions.contains(session) {
       throw seen.obstacle("it is the terminal of session \(session), which is outside of the tree")
     }
   }
 
+  private static func takeHalfLine(
+    _ master: (index: Int, seen: SeenDescriptor, detail: Detail),
+    _ sides: [(index: Int, seen: SeenDescriptor, detail: Detail)], _ tree: TreeCapture
+  ) throws(CheckpointError) {
+    let slave = sides.first { !$0.detail.isMaster && $0.detail.index == master.detail.index }
+    guard let slave else { return }
+    var detail = master.detail
+    detail.halfLine = try about(master.seen.process) { () throws(SystemCallError) in
+      try slave.seen.copy.halfLine(master: master.seen.copy, settings: detail.settings)
+    }
+    tree.replace(master.index, kind: PseudoTerminal.self, detail: detail.encoded())
+  }
+
+  /// Nobody can tell whether a key or a call has stopped the output.
+  private static func checkFlow(
+    _ seen: SeenDescriptor, _ detail: Detail
+  ) throws(CheckpointError) {
+    if detail.isMaster { return }
+    let events = try about(seen.process) { () throws(SystemCallError) in
+      try seen.copy.readyEvents(PollEvents.writable)
+    }
+    if events & (PollEvents.writable | PollEvents.hungUp) == 0 {
+      throw seen.obstacle(
+        "its output is held (Ctrl-S, or tcflow(3))", remedy: "let it go on first, as with Ctrl-Q")
+    }
+  }
+
   /// Which terminal a session has, where its master is in the tree.
   static func note(_ status: ProcessStatus, in state: inout ProcessState, _ tree: TreeCapture) {
-    guard state.session == state.id, state.life != .zombie, status.terminal != 0 else { return }
-    guard let terminal = index(of: status), hasMaster(of: terminal, tree) else { return }
-    state.terminal = terminal
+    guard state.life != .zombie, status.terminal != 0 else { return }
+    if let terminal = index(of: status), hasMaster(of: terminal, tree) {
+      guard state.session == state.id else { return }
+      state.terminal = terminal
+    } else {
+      state.hasOutsideTerminal = true
+    }
     state.foregroundGroup = Int32(truncatingIfNeeded: status.number(8))
+  }
+
+  /// How /proc names its slave.
+  static func slaveLink(_ state: DescriptionState) -> String? {
+    (try? Detail(decoding: state.detail[...])).map { "/dev/pts/\($0.index)" }
   }
 
   /// Whether a process's controlling terminal is one of the tree.
@@ -188,8 +242,13 @@ enum PseudoTerminal: DescriptorKind {
     _ state: DescriptionState, _ file: borrowing OwnedDescriptor, _ restoration: Restoration
   ) throws(CheckpointError) {
     let detail = try restoration.decode(Detail.self, state.detail)
+    let slave = restoration.terminal(numbered: detail.index)?.slave
     try about(nil) { () throws(SystemCallError) in
       if detail.isMaster {
+        if let slave, !detail.halfLine.isEmpty {
+          try slave.descriptor.type(
+            halfLine: detail.halfLine, master: file, settings: detail.settings)
+        }
         try file.setTerminalNumber(Request.setPackets, detail.isInPackets ? 1 : 0)
         try file.setTerminalNumber(Request.setLock, detail.isLocked ? 1 : 0)
       } else if detail.isExclusive {
@@ -209,6 +268,7 @@ enum PseudoTerminal: DescriptorKind {
     static let setSize = 0x5414
     static let waiting = 0x541b
     static let session = 0x5429
+    static let discipline = 0x5424
     static let setPackets = 0x5420
     static let setLock = 0x4004_5431
     static let setExclusive = 0x540c
@@ -221,8 +281,8 @@ enum PseudoTerminal: DescriptorKind {
 /// A pseudoterminal that is being brought back.
 final class RestoredTerminal {
   let master: OwnedDescriptor
-  /// Open for those who take it for their controlling terminal.
-  let slave: Restoration.OpenFile
+  /// Open for those who take it for their controlling terminal; nil where nobody has it.
+  let slave: Restoration.OpenFile?
 
   init(
     _ detail: PseudoTerminal.Detail, _ restoration: Restoration
@@ -238,17 +298,37 @@ final class RestoredTerminal {
     let lowest = restoration.lowestNumber
     let box = made
     master = try about(nil) { () throws(SystemCallError) in try box.descriptor.duplicate(from: 3) }
+    let isUsed = try Self.isUsed(detail.index, restoration)
     slave = try about(nil) { () throws(SystemCallError) in
       try box.descriptor.setTerminalNumber(PseudoTerminal.Request.setLock, 0)
       var settings = detail.settings
       try box.descriptor.request("ioctl(TCSETS2)", PseudoTerminal.Request.setSettings, &settings)
       var size = detail.size
       try box.descriptor.request("ioctl(TIOCSWINSZ)", PseudoTerminal.Request.setSize, &size)
+      let path = "/dev/pts/\(index)"
+      let present = try OwnedDescriptor.open(path, flags: OpenFlags.pathOnly).details()
+      if (present.user, present.group) != (detail.user, detail.group) {
+        try Files.setOwner(path, user: detail.user, group: detail.group)
+      }
+      try Files.setPermissions(path, detail.permissions & 0o7777)
+      // A master whose slave nobody has opened yet waits; one whose slave was closed has ended.
+      guard isUsed || detail.isHungUp else { return nil }
       let slave = try box.descriptor.openPeer(flags: 2)
-      try slave.set(user: detail.user, group: detail.group)
-      try slave.setPermissions(detail.permissions)
+      guard isUsed else { return nil }
       return Restoration.OpenFile(try slave.duplicate(from: lowest))
     }
+  }
+
+  /// Whether a slave of it is open in the tree, or it is the terminal of a session.
+  private static func isUsed(
+    _ index: UInt32, _ restoration: Restoration
+  ) throws(CheckpointError) -> Bool {
+    if restoration.state.processes.contains(where: { $0.terminal == index }) { return true }
+    for state in restoration.state.descriptions where state.kind == PseudoTerminal.name {
+      let detail = try restoration.decode(PseudoTerminal.Detail.self, state.detail)
+      if !detail.isMaster && detail.index == index { return true }
+    }
+    return false
   }
 
   /// With this number, if it can be had: numbers are given from the lowest free one on.
@@ -296,23 +376,40 @@ extension OwnedDescriptor {
 extension ProcessBuilder {
   /// A session's leader gives the session its terminal; who is born after that has it, too.
   func takeTerminal() throws(CheckpointError) {
-    guard let index = state.terminal, let terminal = restoration.terminal(numbered: index) else {
-      return
+    if let index = state.terminal, let slave = restoration.terminal(numbered: index)?.slave {
+      try call(.ioctl, "ioctl(TIOCSCTTY)", slave.number, PseudoTerminal.Request.takeControl, 0)
+      terminal = slave.number
+    } else if state.hasOutsideTerminal {
+      // One that another session has, such as that of this program's shell, stays with it.
+      for number in restoration.standardTerminals() {
+        let result = try inside(id) { () throws(InjectionError) in
+          try injector.callForResult(
+            .ioctl, [number, PseudoTerminal.Request.takeControl, 0])
+        }
+        if result != 0 { continue }
+        terminal = number
+        return
+      }
     }
-    try call(
-      .ioctl, "ioctl(TIOCSCTTY)", terminal.slave.number, PseudoTerminal.Request.takeControl, 0)
   }
 
   /// When all are in their groups.
   func setForegroundGroup() throws(CheckpointError) {
-    guard let index = state.terminal, let terminal = restoration.terminal(numbered: index),
+    guard let terminal,
       restoration.state.processes.contains(where: {
         $0.processGroup == state.foregroundGroup && $0.session == state.session
       })
     else { return }
     let group = try put(words: [UInt64(UInt32(bitPattern: state.foregroundGroup))])
     try call(
-      .ioctl, "ioctl(TIOCSPGRP)", terminal.slave.number,
-      PseudoTerminal.Request.setForegroundGroup, group)
+      .ioctl, "ioctl(TIOCSPGRP)", terminal, PseudoTerminal.Request.setForegroundGroup, group)
+  }
+}
+
+extension PseudoTerminal {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    return
+      "/dev/pts/\(detail.index), \(detail.isMaster ? "the side of the terminal" : "the side of programs")"
   }
 }

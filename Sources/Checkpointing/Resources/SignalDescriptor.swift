@@ -38,3 +38,11 @@ enum SignalDescriptor: DescriptorKind {
     }
   }
 }
+
+extension SignalDescriptor {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    let numbers = (1...64).filter { detail.mask >> UInt64($0 - 1) & 1 == 1 }.map { "\($0)" }
+    return "signals \(numbers.joined(separator: ", "))"
+  }
+}

@@ -112,3 +112,12 @@ extension TimerDescriptor.Detail {
     return [UInt64(max(time, 1) / 1_000_000_000), UInt64(max(time, 1) % 1_000_000_000)]
   }
 }
+
+extension TimerDescriptor {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    guard detail.remaining.count == 2, detail.remaining != [0, 0] else { return "stands still" }
+    return "runs out in \(detail.remaining[0])s"
+      + (detail.interval == [0, 0] ? "" : ", again and again")
+  }
+}

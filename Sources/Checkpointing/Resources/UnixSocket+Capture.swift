@@ -168,6 +168,8 @@ extension UnixSocket {
         if let other {
           detail.peer = UInt32(other.index) + 1
           detail.peerAddress = []
+        } else if tree.refused.contains(peer) {
+          return
         } else if peer != 0 {
           // Datagrams go to a name, and whoever has it then.
           guard detail.type == datagrams, detail.peerAddress.count > 2 else {
@@ -177,6 +179,9 @@ extension UnixSocket {
           detail.isOrphan =
             detail.type == datagrams
             ? isConnected : !detail.isListening && detail.shutdown == 3
+          if detail.type != datagrams && isConnected && !detail.isOrphan {
+            throw socket.seen.passingObstacle("nobody has accepted its connection yet")
+          }
           detail.peerAddress = []
         }
         try findSenders(socket.seen, &detail, sockets)

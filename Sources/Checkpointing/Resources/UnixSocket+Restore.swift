@@ -29,8 +29,8 @@ extension UnixSocket {
     }
   }
 
-  /// Those first that have a path which leads to another by now.
-  private static func makeAll(_ restoration: Restoration) throws(CheckpointError) {
+  /// Makes all that there are: those first that have a path which leads to another by now.
+  static func makeAll(_ restoration: Restoration) throws(CheckpointError) {
     let table = restoration.unixSockets
     if table.isMade { return }
     table.isMade = true
@@ -77,8 +77,13 @@ extension UnixSocket {
     table.made[detail.own] = socket
     if detail.isListening { try listen(socket, detail, restoration) }
     guard detail.peerAddress.count > 2 else { return }
+    var peerAddress = detail.peerAddress
+    if let path = path(of: peerAddress).map({ restoration.place(of: $0) }) {
+      peerAddress = Array(peerAddress.prefix(2)) + Array(path.utf8) + [0]
+    }
+    guard peerAddress.count <= 110 else { throw .malformed(.outOfRange(7)) }
     do throws(SystemCallError) {
-      try socket.descriptor.connect(to: detail.peerAddress)
+      try socket.descriptor.connect(to: peerAddress)
     } catch {
       restoration.warn(
         0, "a datagram socket", "it could not be connected again to where it sent: \(error.errno)")
@@ -113,9 +118,12 @@ extension UnixSocket {
     if detail.address.isEmpty { return }
     let (address, path) = try place(of: detail, restoration)
     do throws(SystemCallError) {
-      if let path, try isAbandoned(path, address, type: detail.type) { try Files.unlink(path) }
+      if let path, try isAbandoned(path, address, type: detail.type) {
+        restoration.journal.drop(try restoration.journal.setAside(path))
+      }
       try socket.descriptor.bind(to: address)
       guard let path else { return }
+      try restoration.journal.made(at: path)
       if let file = detail.file {
         try Files.setOwner(path, user: file.user, group: file.group)
         try Files.setPermissions(path, file.permissions & 0o7777)

@@ -137,3 +137,29 @@ extension SeenDescriptor {
   /// AF_ number; nil for what is no socket.
   var socketFamily: Int32? { (try? copy.number(ofOption: 39)).map { Int32(bitPattern: $0) } }
 }
+
+extension UnixSocket {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
+    let kinds: [Int32: String] = [1: "stream", datagrams: "datagrams", 5: "packets"]
+    var text = kinds[detail.type] ?? "type \(detail.type)"
+    if let name = readable(detail.address) { text += ", \(name)" }
+    if detail.isListening { text += ", listens" }
+    if detail.isOrphan { text += ", its other end was closed" }
+    if detail.peer > 0 {
+      text +=
+        ", connected to \(checkpoint.holder(ofDescription: Int(detail.peer) - 1) ?? "another")"
+    } else if let peer = readable(detail.peerAddress) {
+      text += ", sends to \(peer)"
+    }
+    let count = detail.queue.reduce(0) { $0 + $1.bytes.count }
+    return text + (count > 0 ? ", \(count) bytes in its queue" : "")
+  }
+
+  /// A path, or an abstract name after `@`; nil for none.
+  private static func readable(_ address: [UInt8]) -> String? {
+    if let path = path(of: address) { return path }
+    guard address.count > 3 else { return nil }
+    return "@" + String(decoding: address.dropFirst(3), as: UTF8.self)
+  }
+}

@@ -12,7 +12,9 @@ extension ProcessBuilder {
     var next: UInt64 = 0
     for descriptor in state.descriptors.sorted(by: { $0.number < $1.number }) {
       guard descriptor.number >= 0, UInt64(descriptor.number) >= next,
-        let present = numbers[descriptor.description]
+        let present = try restoration.standardNumber(
+          descriptor.number, ofDescription: descriptor.description)
+          ?? numbers[descriptor.description]
       else { throw .malformed(.outOfRange(16)) }
       let number = UInt64(descriptor.number)
       if number > next { try call(.closeRange, "close_range", next, number - 1, 0) }
@@ -66,14 +68,31 @@ extension ProcessBuilder {
     return UInt64(moved)
   }
 
-  /// The number that a description has in this process for now; nil for one that is not there.
-  func present(_ description: UInt32) throws(CheckpointError) -> UInt64? {
+  /// The number that a description has in this process for now; nil for one that is not there. What leads outside
+  /// is another file under each of the standard numbers.
+  func present(
+    _ description: UInt32, as standard: Int32 = -1
+  ) throws(CheckpointError) -> UInt64? {
+    if let number = try restoration.standardNumber(standard, ofDescription: description) {
+      return number
+    }
     if let number = received[description] { return number }
     if let number = try restoration.number(ofDescription: description) { return number }
     // One that came to be after the processes, and that is none of this one.
     let number = try receive(description)
     received[description] = number
     return number
+  }
+
+  /// Opens what is something else to each process, such as /dev/tty.
+  func open(_ path: String, flags: UInt32) throws(CheckpointError) -> OwnedDescriptor {
+    guard path.utf8.count < 4096 else { throw .malformed(.outOfRange(1)) }
+    let name = try put(Array(path.utf8) + [0])
+    let flags = flags & ~OpenFlags.ofTheFirstTime | OpenFlags.noTerminal
+    let number = try inside(id) { () throws(InjectionError) in
+      try injector.call(.open, "open", [name, UInt64(flags) | Self.closeOnExec, 0])
+    }
+    return try surrender(UInt64(number))
   }
 
   /// What the process has under a number, for us; the process lets go of it.

@@ -15,6 +15,8 @@ final class ProcessBuilder {
   private let memory: ProcessMemory
   /// Where descriptions are until the descriptors have their numbers.
   var received: [UInt32: UInt64] = [:]
+  /// The terminal that its session has got, under the number that it has here for now.
+  var terminal: UInt64?
   /// What of its memory it has of its parent.
   var inherited: [Range<UInt64>] = []
 

@@ -4,11 +4,15 @@ import SystemPackage
 
 /// How a checkpoint is brought back.
 package struct RestoreOptions: Sendable {
-  /// What standard input, output and error become that led outside.
-  package enum StandardFiles: Sendable {
-    /// Those of this process.
+  /// What one of standard input, output and error becomes that led outside.
+  package enum StandardFile: Sendable {
+    /// That of this process.
     case inherited
-    /// A file that is written to; nothing is read.
+    /// Another descriptor of this process.
+    case descriptor(Int32)
+    /// Nothing is read, and what is written is gone.
+    case null
+    /// A file: read from its start as standard input, appended to as the others.
     case file(String)
   }
 
@@ -22,7 +26,8 @@ package struct RestoreOptions: Sendable {
   }
 
   package var numbers = Numbers.same
-  package var standardFiles = StandardFiles.inherited
+  /// By their numbers.
+  package var standardFiles: [StandardFile] = [.inherited, .inherited, .inherited]
   /// Standard input of this process is the image, and nothing for the tree.
   package var standardInputIsImage = false
   /// Paths that begin with one lead to the other instead; the first that fits.
@@ -54,6 +59,10 @@ final class Restoration {
   private var mapped: [MappedFile: OpenFile] = [:]
   private var directories: [String: OpenFile] = [:]
   private(set) var objects: [RestoredObject] = []
+  /// What standard input, output and error become that led outside; empty if none did.
+  private var standard: [OpenFile] = []
+  let journal = RestoreJournal()
+  private var files: FileCheck?
   /// Below here are the numbers that processes of the tree use.
   private(set) var lowestNumber: Int32
 
@@ -84,12 +93,30 @@ final class Restoration {
     }
     guard lowestNumber < Self.numberLimit else { throw .malformed(.outOfRange(3)) }
     lowestNumber += 64
+    let files = try FileCheck(self)
+    self.files = files
+    warnings += files.warnings
+    do throws(CheckpointError) {
+      try openAll()
+    } catch {
+      abandon()
+      throw error
+    }
+  }
+
+  private func openAll() throws(CheckpointError) {
+    let leadsOutside = state.processes.contains(where: \.hasOutsideTerminal)
+    if leadsOutside || state.descriptions.contains(where: { $0.kind == ExternalFile.name }) {
+      for number in Int32(0)...2 {
+        standard.append(
+          try keep(
+            try about(nil) { () throws(SystemCallError) in try standardDescriptor(number) }))
+      }
+    }
     // Objects first: descriptors may be of the files that come back with them.
     for (index, object) in state.objects.enumerated() {
-      let isWritten = state.processes.contains {
-        $0.areas.contains { $0.content == .object && $0.object == index && $0.needsWriting }
-      }
-      objects.append(try RestoredObject(object, isWritten: isWritten, self))
+      objects.append(
+        try RestoredObject(object, isWritten: isWritten(object, numbered: index), self))
     }
     for process in state.processes where process.life != .zombie { try openPaths(of: process) }
     for description in state.descriptions {
@@ -103,6 +130,17 @@ final class Restoration {
         }
       } else {
         try open(description, kind)
+      }
+    }
+  }
+
+  /// Whether a process maps it so that it may write.
+  private func isWritten(_ object: ObjectState, numbered index: Int) -> Bool {
+    state.processes.contains { process in
+      process.areas.contains { area in
+        guard area.needsWriting else { return false }
+        return area.content == .object && area.object == index
+          || area.content == .file && object.hasName && area.name == object.name
       }
     }
   }
@@ -171,6 +209,22 @@ final class Restoration {
     warnings.append(Obstacle(ProcessID(process), place, reason))
   }
 
+  // MARK: Files
+
+  /// What becomes of the file that had this path, of which the checkpoint has a copy.
+  func fate(of path: String) -> FileCheck.Fate { files?.fate(of: path) ?? .stays }
+
+  /// What is made for the file that had this path; nil where the file is taken as it is there.
+  func object(atPath path: String) -> RestoredObject? {
+    objects.first { $0.state.hasName && $0.state.name == path && !$0.isCompared }
+  }
+
+  /// What the checkpoint says of an object.
+  func objectState(_ index: Int) throws(CheckpointError) -> ObjectState {
+    guard state.objects.indices.contains(index) else { throw .inconsistent(.unknownObject) }
+    return state.objects[index]
+  }
+
   // MARK: For the kinds of descriptors
 
   func decode<Detail: FieldCoded>(
@@ -215,31 +269,70 @@ final class Restoration {
     return pipe
   }
 
-  func standardDescriptor(_ number: Int32) throws(SystemCallError) -> OwnedDescriptor {
-    if number == 0 && options.standardInputIsImage {
-      return try OwnedDescriptor.open("/dev/null", access: .readOnly)
-    }
-    switch options.standardFiles {
+  /// Opens what a standard file that led outside becomes.
+  private func standardDescriptor(_ number: Int32) throws(SystemCallError) -> OwnedDescriptor {
+    switch options.standardFiles[Int(number)] {
     case .inherited:
-      return try OwnedDescriptor.standard(number).duplicate(from: lowestNumber)
+      if number == 0 && options.standardInputIsImage {
+        return try OwnedDescriptor.open("/dev/null", access: .readOnly)
+      }
+      return try OwnedDescriptor.standard(number)
+    case .descriptor(let given): return try OwnedDescriptor.standard(given)
+    case .null: return try OwnedDescriptor.open("/dev/null", access: .readWrite)
     case .file(let path):
-      if number == 0 { return try OwnedDescriptor.open("/dev/null", access: .readOnly) }
+      if number == 0 { return try OwnedDescriptor.open(path, access: .readOnly) }
       return try OwnedDescriptor.open(
         path, access: .writeOnly, options: [.create, .append], permissions: 0o666)
     }
   }
 
+  /// The number in children of what a standard file has become, if it is one and its description led outside.
+  func standardNumber(
+    _ number: Int32, ofDescription index: UInt32
+  ) throws(CheckpointError) -> UInt64? {
+    guard standard.indices.contains(Int(number)), description(index)?.kind == ExternalFile.name
+    else { return nil }
+    return standard[Int(number)].number
+  }
+
+  /// One of them, for whoever has it under another number besides.
+  func standardDescriptor(duplicating number: Int32) throws(SystemCallError) -> OwnedDescriptor {
+    try standard[Int(number)].descriptor.duplicate(from: lowestNumber)
+  }
+
+  /// Those that are terminals.
+  func standardTerminals() -> [UInt64] {
+    standard.filter { $0.descriptor.isTerminal() }.map(\.number)
+  }
+
   // MARK: For the processes
 
-  /// Memory that processes share gets what only now can be set.
-  func finishObjects() throws(CheckpointError) { for object in objects { try object.finish() } }
+  /// Memory that processes share gets what only now can be set; files that come back take their places.
+  func finishObjects() throws(CheckpointError) {
+    for object in objects {
+      let kept = try object.finish()
+      switch object.isCompared || object.state.kind != .copiedFile
+        ? .stays : fate(of: object.state.name)
+      {
+      case .stays: break
+      case .returns: warn(0, object.state.name, "it was gone, and was put back")
+      case .replaced:
+        warn(
+          0, object.state.name,
+          "it had changed, and was put back" + (kept.map { "; what was there is \($0) now" } ?? ""))
+      }
+    }
+  }
 
   /// Removes what would stay though the tree does not.
   func abandon() {
     standIns?.abandon()
     standIns = nil
-    for object in objects { object.abandon() }
+    journal.undo()
   }
+
+  /// The tree runs.
+  func settle() { journal.settle() }
 
   /// The number under which processes have inherited it; nil for what was opened after they were made.
   func number(ofDescription index: UInt32) throws(CheckpointError) -> UInt64? {
@@ -289,6 +382,9 @@ final class Restoration {
       return try object(Int(area.object)).number(forWriting: area.needsWriting)
     case .file:
       let key = MappedFile(path: area.name, isWritable: area.needsWriting)
+      if let made = object(atPath: area.name) {
+        return try made.number(forWriting: area.needsWriting)
+      }
       guard let file = mapped[key] else { throw .inconsistent(.unknownObject) }
       return file.number
     case .anonymous, .kernel: return .max
@@ -316,6 +412,10 @@ final class Restoration {
         directories[path] = try object(Int(area.object)).forReading
         continue
       }
+      if path == process.executable, let made = object(atPath: path) {
+        directories[path] = made.forReading
+        continue
+      }
       let file = try about(nil) { () throws(SystemCallError) in
         try OwnedDescriptor.open(
           place(of: path), flags: path == process.executable ? 0 : Self.pathOnly)
@@ -324,39 +424,12 @@ final class Restoration {
     }
     for area in process.areas where area.content == .file {
       let key = MappedFile(path: area.name, isWritable: area.needsWriting)
-      if mapped[key] != nil { continue }
+      if mapped[key] != nil || object(atPath: area.name) != nil { continue }
       let file = try about(nil) { () throws(SystemCallError) in
         try OwnedDescriptor.open(place(of: area.name), flags: key.isWritable ? 2 : 0)
       }
-      try requireUnchanged(file, area, process)
       mapped[key] = try keep(file)
     }
-  }
-
-  private func requireUnchanged(
-    _ file: borrowing OwnedDescriptor, _ area: AreaState, _ process: ProcessState
-  ) throws(CheckpointError) {
-    guard let saved = area.file, !options.acceptsChangedFiles else { return }
-    let details = try { () throws(CheckpointError) in
-      do throws(SystemCallError) {
-        return try file.details()
-      } catch {
-        throw .system(error, process: nil)
-      }
-    }()
-    if FileFingerprint(details) == saved { return }
-    if area.isShared {
-      // What is mapped shared is the file's own and may go on changing.
-      warn(
-        process.id, area.name, "it has changed since, and the process that maps it finds it so")
-      return
-    }
-    throw .obstacles([
-      Obstacle(
-        ProcessID(process.id), area.name,
-        "it has changed since, and the process has it in its memory",
-        remedy: "put the old file back, or pass --force if you know that it is as good")
-    ])
   }
 
   private static let pathOnly: UInt32 = 0o10000000

@@ -12,13 +12,10 @@ final class RestoredObject: Sendable {
   private let forWriting: Restoration.OpenFile?
   /// This process's own way to the content.
   private let content = Monitor(Content())
-  /// What has to go when the tree is not to be.
-  private let undo: Undo?
-
-  private enum Undo: Sendable {
-    case file(String)
-    case segment(Int32)
-  }
+  /// The file takes its place when it is complete.
+  private let replacement: FileReplacement?
+  /// A file that is as it was: nothing is made of it, and what the checkpoint has of it is compared with it.
+  let isCompared: Bool
 
   /// Opened when it is needed first: what is open before the tree is made, the tree has open as well.
   private struct Content: Sendable {
@@ -29,32 +26,75 @@ final class RestoredObject: Sendable {
   /// The System V segment that this is.
   var segment: ObjectState? { state.kind == .systemV ? state : nil }
 
-  /// - Parameter isWritten: a process maps it so that it may write.
+  /// - Parameter isWritten: a process maps it, or has it open, so that it may write.
   init(
     _ state: ObjectState, isWritten: Bool, _ restoration: Restoration
   ) throws(CheckpointError) {
     self.state = state
+    let path = restoration.place(of: state.name)
+    isCompared = state.kind == .copiedFile && restoration.fate(of: state.name) == .stays
     if state.kind == .systemV {
-      try Self.makeSegment(state)
-      (forReading, forWriting, undo) = (nil, nil, .segment(state.id))
+      try Self.makeSegment(state, restoration)
+      (forReading, forWriting, replacement) = (nil, nil, nil)
       return
     }
-    let path = restoration.place(of: state.name)
-    let isThere = state.kind == .namedFile && Files.exists(path)
-    let file = try restoration.keep(try Self.make(state, at: path, isThere: isThere, restoration))
+    if isCompared {
+      forReading = try restoration.keep(
+        try about(nil) { () throws(SystemCallError) in
+          try OwnedDescriptor.open(path, flags: OpenFlags.readOnly)
+        })
+      (forWriting, replacement) = (nil, nil)
+      return
+    }
+    replacement = try Self.replacement(for: state, at: path, restoration)
+    let file = try restoration.keep(
+      try Self.make(state, at: path, replacement, restoration))
     let reading = try about(nil) { () throws(SystemCallError) in
       try file.descriptor.reopen(flags: 0)
     }
     forReading = try restoration.keep(reading)
-    undo = state.kind == .namedFile && !isThere ? .file(path) : nil
     // A file that some process has open for writing can't be anybody's program.
-    forWriting = isWritten || !state.hasNoName ? file : nil
+    forWriting = isWritten || state.kind == .anonymous || state.kind == .memoryFile ? file : nil
   }
 
   // MARK: Making
 
+  /// A file that gets a name when it is complete; nil for what gets none, and for one that is shared with others
+  /// as it is.
+  private static func replacement(
+    for state: ObjectState, at path: String, _ restoration: Restoration
+  ) throws(CheckpointError) -> FileReplacement? {
+    guard state.hasName else { return nil }
+    do throws(SystemCallError) {
+      if state.kind == .namedFile, Files.exists(path), try isShared(path, restoration) {
+        return nil
+      }
+    } catch {
+      throw obstacle(error, path)
+    }
+    return FileReplacement(
+      at: path, keepsPresent: restoration.fate(of: state.name) == .replaced, restoration.journal)
+  }
+
+  /// Whether a file in memory is used by others, who shall go on using it.
+  private static func isShared(
+    _ path: String, _ restoration: Restoration
+  ) throws(SystemCallError) -> Bool {
+    let file = try OwnedDescriptor.open(path, flags: readWrite)
+    let details = try file.details()
+    guard details.kind == .regular, details.linkCount == 1, try file.isInMemory() else {
+      throw SystemCallError(call: "fstatfs", subject: path, errno: .fileExists)
+    }
+    if file.isOnlyOurs() { return false }
+    guard restoration.options.acceptsChangedFiles else {
+      throw SystemCallError(call: "fcntl(F_SETLEASE)", subject: path, errno: .resourceBusy)
+    }
+    return true
+  }
+
   private static func make(
-    _ state: ObjectState, at path: String, isThere: Bool, _ restoration: Restoration
+    _ state: ObjectState, at path: String, _ replacement: FileReplacement?,
+    _ restoration: Restoration
   ) throws(CheckpointError) -> OwnedDescriptor {
     do throws(SystemCallError) {
       switch state.kind {
@@ -72,30 +112,20 @@ final class RestoredObject: Sendable {
           folder, flags: readWrite | temporary, permissions: 0o600)
         try set(state, on: file)
         return file
-      case .namedFile:
-        let file = try OwnedDescriptor.open(
-          path, flags: isThere ? readWrite : readWrite | createExclusively, permissions: 0o600)
-        if isThere {
-          let details = try file.details()
-          guard details.kind == .regular, details.linkCount == 1, try file.isInMemory() else {
-            throw SystemCallError(call: "fstatfs", subject: path, errno: .fileExists)
-          }
-          let isOthers = !file.isOnlyOurs()
-          if isOthers && !restoration.options.acceptsChangedFiles {
-            throw SystemCallError(call: "fcntl(F_SETLEASE)", subject: path, errno: .resourceBusy)
-          }
-          if isOthers { return file }
-          try file.truncate(to: 0)
-        }
+      case .namedFile, .copiedFile:
+        guard let replacement else { return try OwnedDescriptor.open(path, flags: readWrite) }
+        let file = try replacement.make()
         try set(state, on: file)
         return file
       case .systemV: preconditionFailure("made otherwise")
       }
     } catch {
-      throw .obstacles([
-        Obstacle(ProcessID(0), path, reason(for: error), remedy: remedy(for: error))
-      ])
+      throw obstacle(error, path)
     }
+  }
+
+  private static func obstacle(_ error: SystemCallError, _ path: String) -> CheckpointError {
+    .obstacles([Obstacle(ProcessID(0), path, reason(for: error), remedy: remedy(for: error))])
   }
 
   /// A file that is removed at once, under the name that it had where that is free: /proc still shows it.
@@ -163,7 +193,9 @@ final class RestoredObject: Sendable {
     }
   }
 
-  private static func makeSegment(_ state: ObjectState) throws(CheckpointError) {
+  private static func makeSegment(
+    _ state: ObjectState, _ restoration: Restoration
+  ) throws(CheckpointError) {
     let place = "System V shared memory \(state.id)"
     do throws(SystemCallError) {
       // One that nobody has attached is what the tree has left.
@@ -175,6 +207,7 @@ final class RestoredObject: Sendable {
       try SystemVMemory.make(
         id: state.id, key: state.isRemoved ? 0 : state.key, byteCount: state.byteCount,
         mode: state.permissions)
+      restoration.journal.madeSegment(state.id)
       var segment = try SystemVMemory(status: state.id)
       if segment.user != state.user || segment.group != state.group {
         (segment.user, segment.group) = (state.user, state.group)
@@ -229,6 +262,11 @@ final class RestoredObject: Sendable {
       // What lies behind the end of a file is no part of it.
       let end = min(area.upperBound, max(area.lowerBound, state.byteCount))
       let range = done..<done + Int(end - area.lowerBound)
+      if isCompared {
+        try compare(pages.sub(range), at: area.lowerBound)
+        done += area.count
+        continue
+      }
       try about(nil) { () throws(SystemCallError) in
         let content = try opened()
         if let file = content.file {
@@ -239,6 +277,27 @@ final class RestoredObject: Sendable {
       }
       done += area.count
     }
+  }
+
+  private func compare(_ saved: RawSpan, at offset: UInt64) throws(CheckpointError) {
+    var buffer = AlignedBuffer(byteCount: max(1, saved.byteCount))
+    var present = buffer.mutableBytes
+    let got: Int
+    do throws(SystemCallError) {
+      got =
+        try forReading?.descriptor.read(
+          into: &present, range: 0..<saved.byteCount, at: Int(offset)) ?? 0
+    } catch {
+      throw .system(error, process: nil)
+    }
+    if got == saved.byteCount, present.bytes.sub(0..<got).equals(saved) { return }
+    throw .changedFiles(
+      [
+        Obstacle(
+          ProcessID(0), state.name,
+          "at byte \(offset) it holds something else than when it was saved, though nothing else shows that",
+          remedy: "move it away: then what was saved is put back")
+      ], areGone: false)
   }
 
   /// Reads back what was put there.
@@ -271,26 +330,21 @@ final class RestoredObject: Sendable {
     }
   }
 
-  /// To be called when all processes have mapped it and it is filled, and before any runs.
-  func finish() throws(CheckpointError) {
-    try about(nil) { () throws(SystemCallError) in
+  /// To be called when all processes have mapped it and it is filled, and before any runs. Returns where that is
+  /// now which was in its place and is kept.
+  func finish() throws(CheckpointError) -> String? {
+    if isCompared { return nil }
+    let kept = try about(nil) { () throws(SystemCallError) -> String? in
       if state.isRemoved && state.kind == .systemV { try SystemVMemory.remove(state.id) }
-      guard let file = try opened().file else { return }
+      guard let file = try opened().file else { return nil }
       if state.kind != .anonymous { try file.descriptor.setPermissions(state.permissions & 0o7777) }
       if state.kind == .memoryFile && state.seals != 0 { try file.descriptor.seal(state.seals) }
-      if state.kind == .namedFile || state.hasNoName {
+      if state.hasName || state.hasNoName {
         try file.descriptor.set(modified: (state.seconds, state.nanoseconds))
       }
+      return try replacement?.commit(file.descriptor)
     }
     content.withLock { $0 = Content() }
-  }
-
-  /// Removes what would stay though the tree does not.
-  func abandon() {
-    switch undo {
-    case .file(let path): try? Files.unlink(path)
-    case .segment(let id): try? SystemVMemory.remove(id)
-    case nil: break
-    }
+    return kept
   }
 }

@@ -62,6 +62,11 @@ final class StandIns {
     }
   }
 
+  /// The process of the tree that has the number.
+  func member(_ number: Int32) -> ProcessBuilder? {
+    builders.first { $0.state.id == number }
+  }
+
   /// Makes sure that the number means some process, for those who name one; returns what it is for us.
   func require(_ number: Int32) throws(CheckpointError) -> ProcessID? {
     number > 0 ? try process(number)?.id : nil

@@ -290,6 +290,7 @@ package final class TreeRestorer {
       try builder.detach(stopping: restoration.options.staysStopped)
     }
     for builder in builders { builder.awaitStop(stopping: restoration.options.staysStopped) }
+    restoration.settle()
   }
 
   /// Ends all that was made.

@@ -26,7 +26,7 @@ package struct AreaState: FieldCoded, Equatable, Sendable {
   package var offset: UInt64 = 0
   /// Which object of the checkpoint, for `content` object.
   package var object: UInt32 = 0
-  /// The file as it was: size, modification time (seconds, nanoseconds); see `FileIdentityState`.
+  /// The file as it was; nil where size and time of it say nothing.
   package var file: FileFingerprint?
   /// The two-letter flags of /proc/PID/smaps that somebody chose: gd nr lo lf hg nh dd dc wf mg rr sr ac mw
   /// gu dp sl.
@@ -75,6 +75,9 @@ package struct FileFingerprint: FieldCoded, Equatable, Sendable {
   /// Last modification.
   package var seconds: Int64 = 0
   package var nanoseconds: UInt32 = 0
+  /// Which file it was. A copy of it is as good, so that this only helps to say what has changed.
+  package var device: UInt64 = 0
+  package var inode: UInt64 = 0
 
   package init() {}
 
@@ -82,5 +85,7 @@ package struct FileFingerprint: FieldCoded, Equatable, Sendable {
     try coder.field(1, &byteCount)
     try coder.field(2, &seconds)
     try coder.field(3, &nanoseconds)
+    try coder.field(4, &device, isOptional: true)
+    try coder.field(5, &inode, isOptional: true)
   }
 }

@@ -77,7 +77,9 @@ extension AreaState {
         return false
       }
     }
-    guard content == .anonymous || content == .kernel || offset &- address == other.offset &- other.address
+    guard
+      content == .anonymous || content == .kernel
+        || offset &- address == other.offset &- other.address
     else { return false }
     return content == other.content && isShared == other.isShared
       && protection == other.protection && name == other.name && flags == other.flags

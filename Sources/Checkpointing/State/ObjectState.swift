@@ -15,6 +15,8 @@ package struct ObjectState: FieldCoded, Equatable, Sendable {
     case namedFile = 5
     /// A file that never had a name (O_TMPFILE), and may get one yet.
     case namelessFile = 6
+    /// A file that has a name, of which a copy was asked for.
+    case copiedFile = 7
   }
 
   package var byteCount: UInt64 = 0
@@ -39,6 +41,8 @@ package struct ObjectState: FieldCoded, Equatable, Sendable {
 
   /// Whether it is a file that no path leads to.
   package var hasNoName: Bool { kind == .deletedFile || kind == .namelessFile }
+  /// Whether it is a file that its path leads to.
+  package var hasName: Bool { kind == .namedFile || kind == .copiedFile }
 
   /// All of its pages.
   package var pages: Range<UInt64> { 0..<(byteCount + 4095) & ~4095 }

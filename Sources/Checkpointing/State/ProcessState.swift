@@ -47,7 +47,9 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
   package var isSubreaper = false
   /// The number of the pseudoterminal of the tree that its session has, where the process leads the session.
   package var terminal: UInt32?
-  /// The group that is in the foreground there.
+  /// Its session has a terminal that is outside of the tree.
+  package var hasOutsideTerminal = false
+  /// The group that is in the foreground of its terminal.
   package var foregroundGroup: Int32 = 0
   /// Where its memory is its parent's at the same addresses, but for what blocks and references say: first
   /// address and end of each range. It is made when the parent's memory is complete.
@@ -83,6 +85,7 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
     try coder.field(26, &isSubreaper)
     try coder.field(40, &terminal)
     try coder.field(41, &foregroundGroup)
+    try coder.field(42, &hasOutsideTerminal, isOptional: true)
     try coder.field(27, &timers)
     try coder.field(60, &inheritedRanges)
     guard coder.isReading else { return }

@@ -16,25 +16,61 @@ package struct CheckpointCheck: Verb {
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
     let root = try operand.root()
-    let obstacles: [Obstacle]
     do throws(CheckpointError) {
-      obstacles = try Checkpoint.obstacles(of: root, operand.options)
+      let examination = try Checkpoint.examine(root, operand.options)
+      context.output.show(CheckReport(root: root, examination: examination))
+      return examination.obstacles.isEmpty ? .done : .failed
     } catch {
       throw Failure(error)
     }
-    let count = obstacles.count == 1 ? "1 obstacle" : "\(obstacles.count) obstacles"
-    let text =
-      obstacles.isEmpty
-      ? "process \(root) can be saved"
-      : "process \(root) can't be saved: \(count)\n" + obstacles.map(\.lines).joined()
-    context.output.show(
-      SimpleReport(
-        type: "checkpoint-check", text,
-        json: [
-          "pid": .number(root.number), "can_be_saved": .bool(obstacles.isEmpty),
-          "obstacles": .array(obstacles.map(\.json)),
-        ]))
-    return obstacles.isEmpty ? .done : .failed
+  }
+}
+
+/// What `check` says.
+private struct CheckReport: Report {
+  let root: ProcessID
+  let examination: Examination
+
+  var type: String { "checkpoint-check" }
+
+  func text(_ style: TextStyle) -> String {
+    let obstacles = examination.obstacles
+    guard obstacles.isEmpty else {
+      let count = obstacles.count == 1 ? "1 obstacle" : "\(obstacles.count) obstacles"
+      return "process \(root) can't be saved: \(count)\n" + obstacles.map(\.lines).joined()
+    }
+    var text = "process \(root) can be saved\n"
+    text +=
+      "  it would stand still for about \(milliseconds)ms, with \(ByteSize(examination.ownByteCount)) of memory of its own\n"
+    if let reason = examination.reasonAgainstCopy {
+      text += "  all of its memory is read while it stands still: \(reason)\n"
+    }
+    for part in examination.stillParts {
+      text +=
+        "  read while it stands still: process \(part.process): \(part.place), up to \(ByteSize(part.byteCount)): \(part.reason)\n"
+    }
+    return text
+  }
+
+  private var milliseconds: Int {
+    Int((examination.expectedStandstill / .milliseconds(1)).rounded(.up))
+  }
+
+  var json: JSONValue {
+    [
+      "pid": .number(root.number), "can_be_saved": .bool(examination.obstacles.isEmpty),
+      "obstacles": .array(examination.obstacles.map(\.json)),
+      "expected_freeze_seconds": .fraction(examination.expectedStandstill / .seconds(1)),
+      "own_bytes": .number(examination.ownByteCount),
+      "no_copy_because": .string(examination.reasonAgainstCopy),
+      "read_while_stopped": .array(
+        examination.stillParts.map { part in
+          [
+            "pid": .number(part.process.number), "place": .string(part.place),
+            "bytes": .number(part.byteCount), "reason": .string(part.reason),
+          ]
+        }),
+    ]
   }
 }
 

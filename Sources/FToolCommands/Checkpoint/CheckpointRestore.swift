@@ -36,9 +36,9 @@ package struct CheckpointRestore: Verb {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "What standard files become that led outside: inherit (default) or file:PATH.",
+      "What standard files become that led outside: inherit (default), null, file:PATH or the number of an open descriptor; or N=WHERE for one of them. May be given again.",
       valueName: "where"))
-  package var stdio: String?
+  package var stdio: [String] = []
 
   @Option(
     name: .long,
@@ -147,12 +147,13 @@ package struct CheckpointRestore: Verb {
     options.staysStopped = stopped
     options.acceptsChangedFiles = force
     options.standardInputIsImage = file == "-"
-    switch stdio {
-    case nil, "inherit": break
-    case let text? where text.hasPrefix("file:") && text.count > 5:
-      options.standardFiles = .file(String(text.dropFirst(5)))
-    case let text?:
-      throw Failure(.usage, "--stdio: '\(text)' is neither inherit nor file:PATH")
+    for text in stdio {
+      for (number, place) in try StandardFileOption(text).files {
+        if case .descriptor(0) = place, file == "-" {
+          throw Failure(.usage, "--stdio: descriptor 0 is the image itself")
+        }
+        options.standardFiles[number] = place
+      }
     }
     for pair in map {
       let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

@@ -129,7 +129,7 @@ package struct CheckpointSave: Verb {
     _ root: ProcessID, _ options: SaveOptions, _ path: String, _ context: CommandContext
   ) throws -> ExitStatus {
     do throws(CheckpointError) {
-      let obstacles = try Checkpoint.obstacles(of: root, options)
+      let obstacles = try Checkpoint.examine(root, options).obstacles
       if !obstacles.isEmpty { throw .obstacles(obstacles) }
     } catch {
       throw Failure(error)

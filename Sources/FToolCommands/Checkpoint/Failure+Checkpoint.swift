@@ -9,6 +9,16 @@ extension Failure {
   package init(_ error: CheckpointError, _ file: String = "the image") {
     switch error {
     case .obstacles(let obstacles): self.init(obstacles)
+    case .changedFiles(let files, let areGone):
+      self.init(files)
+      status = areGone ? .notFound : .damaged
+    case .frozenTooLong(let process, let limit):
+      self.init(
+        .busy,
+        "process \(process) would have stood still for more than \(durationText(limit)); it runs on, and was not saved",
+        hint:
+          "allow more with --max-freeze; 'ftool checkpoint check' says what has to be read while it stands still"
+      )
     case .stopped: self.init(.failed, "it was stopped")
     case .vanished(let process):
       self.init(.notFound, "process \(process) has ended")
@@ -22,7 +32,8 @@ extension Failure {
         hint: "end the debugger or tracer first")
     case .copyLost:
       self.init(
-        .busy, "the copy of the program's memory was ended, as memory is short; the program runs on",
+        .busy,
+        "the copy of the program's memory was ended, as memory is short; the program runs on",
         hint: "try again when more memory is free, or with --leave stopped, which needs no copy")
     case .system(let error, let process):
       self = Failure(error, of: process)

@@ -16,10 +16,33 @@ package struct ProcessOperand: ParsableArguments {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "Give up, and let it run on, when it does not stop in this time. (default: 10s)",
+      "Give up, and let it run on, when it would stand still for longer. (default: 10s until it stands still, then no limit)",
       valueName: "duration"),
     transform: parseDuration)
   package var maxFreeze: Duration?
+
+  /// What becomes of established connections.
+  package enum TCP: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case fail, close
+  }
+
+  @Option(
+    name: .long,
+    help:
+      "What becomes of established TCP connections: fail (they are obstacles) or close (they come back with their other end gone)."
+  )
+  package var tcp = TCP.fail
+
+  /// What is kept of open files.
+  package enum OpenFiles: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case reference, copy
+  }
+
+  @Option(
+    name: .long,
+    help: "What is kept of open files: reference (path, size and time) or copy (their content too)."
+  )
+  package var files = OpenFiles.reference
 
   package init() {}
 
@@ -69,7 +92,12 @@ package struct ProcessOperand: ParsableArguments {
   var options: SaveOptions {
     var options = SaveOptions()
     options.withDescendants = !only
-    if let maxFreeze { options.freezeLimit = maxFreeze }
+    options.connections = tcp == .close ? .close : .refuse
+    options.files = files == .copy ? .copy : .reference
+    if let maxFreeze {
+      options.freezeLimit = maxFreeze
+      options.standstillLimit = maxFreeze
+    }
     return options
   }
 }

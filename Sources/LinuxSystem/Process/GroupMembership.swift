@@ -143,7 +143,8 @@ extension OwnedDescriptor {
       membership.hearsOnlySenders ? 1 : 0, UInt32(truncatingIfNeeded: membership.senders.count),
     ]
     let filter =
-      group + numbers.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
+      group
+      + numbers.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
       + membership.senders.flatMap { GroupMembership.storage($0) }
     try setOption(membership.level, 48, filter)
   }

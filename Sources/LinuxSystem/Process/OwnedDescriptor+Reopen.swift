@@ -12,6 +12,15 @@ extension OwnedDescriptor {
     return (words[0], words[1])
   }
 
+  /// Whether a number is a descriptor that this program was given when it was started: ours are closed by exec.
+  package static func isInherited(_ number: Int32) -> Bool {
+    let flags = try? kernelCall(
+      .fcntl, "fcntl", on: "descriptor \(number)", Int(number), Int(F_GETFD))
+    return flags.map { $0 & Int(FD_CLOEXEC) == 0 } ?? false
+  }
+
+  package borrowing func isTerminal() -> Bool { isatty(descriptor) == 1 }
+
   /// flock(2), without waiting.
   package borrowing func lockWhole(exclusively: Bool) throws(SystemCallError) {
     try kernelCall(.flock, "flock", on: name, Int(descriptor), exclusively ? 6 : 5)

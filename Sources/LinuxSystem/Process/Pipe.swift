@@ -91,7 +91,7 @@ extension OwnedDescriptor {
   }
 
   /// What one read(2) gives.
-  fileprivate borrowing func readPiece(limit: Int) throws(SystemCallError) -> [UInt8] {
+  borrowing func readPiece(limit: Int) throws(SystemCallError) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: limit)
     let (descriptor, name) = (descriptor, name)
     do throws(SystemCallError) {

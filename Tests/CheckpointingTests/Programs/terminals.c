@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -20,6 +22,8 @@ static void note(int signal) { interrupted = signal; }
 static int child(int slave, const char *path) {
   setsid();
   if (ioctl(slave, TIOCSCTTY, 0)) return 1;
+  int own = open("/dev/tty", O_WRONLY | O_NONBLOCK);
+  if (own < 0) return 9;
   struct sigaction action = {.sa_handler = note};
   sigaction(SIGINT, &action, NULL);
   pid_t background = fork();
@@ -37,8 +41,12 @@ static int child(int slave, const char *path) {
   }
   if (tcgetsid(slave) != getpid() || tcgetpgrp(slave) != getpid()) return 4;
   if (getpgid(background) != background || getsid(background) != getpid()) return 5;
+  struct stat node;
+  int flags = fcntl(own, F_GETFL);
+  if (fstat(own, &node) || node.st_rdev != makedev(5, 0) || !(flags & O_NONBLOCK)) return 7;
+  if (tcgetsid(own) != getpid()) return 8;
   int again = open("/dev/tty", O_RDWR);
-  if (again < 0 || strcmp(ttyname(slave), path) || write(again, "bye\n", 4) != 4) return 6;
+  if (again < 0 || strcmp(ttyname(slave), path) || write(own, "bye\n", 4) != 4) return 6;
   kill(background, SIGKILL);
   waitpid(background, NULL, 0);
   return 42;
@@ -57,6 +65,8 @@ int main(void) {
   tcsetattr(slave, TCSANOW, &settings);
   char path[64], line[64];
   strcpy(path, ttyname(slave));
+  // One more, whose description has O_CLOEXEC in its flags, and that exec closes; and one that exec keeps.
+  int closing = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC), kept = dup(closing);
   pid_t id = fork();
   if (id == 0) {
     close(master);
@@ -76,6 +86,7 @@ int main(void) {
   if (strcmp(ptsname(master), path) || strcmp(ttyname(slave), path)) return 7;
   if (write(other, "x", 1) != 1 || read(packets, line, sizeof line) != 2 || line[0] != TIOCPKT_DATA || line[1] != 'x') return 8;
   if (write(master, "I", 1) != 1 || read(master, line, sizeof line) != 4 || memcmp(line, "bye\n", 4)) return 9;
+  if (fcntl(closing, F_GETFD) != FD_CLOEXEC || fcntl(kept, F_GETFD) || fcntl(slave, F_GETFD)) return 11;
   int status;
   return waitpid(id, &status, 0) == id && WEXITSTATUS(status) == 42 ? 0 : 10;
 }

@@ -1,0 +1,66 @@
+import LinuxSystem
+
+/// Finds who outside of the tree holds what the tree could otherwise take with it: afterwards the two would
+/// not be connected any more.
+struct OutsideHolders {
+  private let tree: TreeCapture
+  /// Descriptions by where their links in /proc lead.
+  private var wanted: [String: [Int]] = [:]
+
+  init(_ tree: TreeCapture) {
+    self.tree = tree
+    for (index, seen) in tree.seen.enumerated() {
+      guard let link = Self.link(of: seen, tree.descriptions[index]) else { continue }
+      wanted[link, default: []].append(index)
+    }
+  }
+
+  private static func link(of seen: SeenDescriptor, _ state: DescriptionState) -> String? {
+    switch state.kind {
+    case PipeEnd.name, UnixSocket.name, InternetSocket.name, EventCounter.name,
+      TimerDescriptor.name,
+      EventPoll.name, FileWatch.name:
+      seen.info.link
+    case PseudoTerminal.name: PseudoTerminal.slaveLink(state)
+    default: nil
+    }
+  }
+
+  /// What can be found: of other users' processes only with the right to look.
+  func obstacles() -> [Obstacle] {
+    guard !wanted.isEmpty, let all = try? Files.list("/proc") else { return [] }
+    let inside = Set(tree.captures.map(\.process.id) + [.current])
+    var obstacles: [Obstacle] = []
+    var told: Set<Int> = []
+    for other in all.compactMap({ Int32($0) }).map(ProcessID.init) where !inside.contains(other) {
+      for number in (try? DescriptorInfo.numbers(of: other)) ?? [] {
+        guard let link = try? Files.linkTarget("\(other.folder)/fd/\(number)"),
+          let indices = wanted[link]
+        else { continue }
+        for index in indices where !told.contains(index) && isHeld(index, link, other, number) {
+          told.insert(index)
+          obstacles.append(obstacle(index, other))
+        }
+      }
+    }
+    return obstacles
+  }
+
+  /// What has an inode of its own is the same by its name; else it must be the same description.
+  private func isHeld(
+    _ index: Int, _ link: String, _ other: ProcessID, _ number: Int32
+  ) -> Bool {
+    guard link.hasPrefix("anon_inode:") else { return true }
+    let mine = tree.seen[index].copy.numberForChildren()
+    return (try? ProcessID.current.shares(.file, with: other, mine, number)) ?? false
+  }
+
+  private func obstacle(_ index: Int, _ other: ProcessID) -> Obstacle {
+    let seen = tree.seen[index]
+    let program = (try? Files.linkTarget("\(other.folder)/exe")).map { " (\($0))" } ?? ""
+    return Obstacle(
+      seen.process, seen.place,
+      "it is shared with process \(other)\(program), which is outside of the tree",
+      remedy: "save a process that is an ancestor of both, or end that one")
+  }
+}
