@@ -34,7 +34,7 @@ final class FrozenTree {
     self.state = state
     do throws(CheckpointError) {
       try copy()
-      try hold(HeldMemory(in: folder))
+      try hold(HeldMemory(in: folder, tree.standstill))
     } catch {
       remove()
       throw error

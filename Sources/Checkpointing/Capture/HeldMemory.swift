@@ -13,8 +13,14 @@ final class HeldMemory {
   /// What is kept in memory.
   private static let memoryByteLimit = 8 << 20
 
-  /// - Parameter folder: where the file is made, once there is more.
-  init(in folder: String) { self.folder = folder }
+  private let standstill: Standstill?
+
+  /// - Parameters:
+  ///   - folder: where the file is made, once there is more.
+  ///   - standstill: what bounds how long it may take.
+  init(in folder: String, _ standstill: Standstill?) {
+    (self.folder, self.standstill) = (folder, standstill)
+  }
 
   /// The same memory, read now.
   func hold(_ space: MemorySpace) throws(CheckpointError) -> MemorySpace {
@@ -27,6 +33,7 @@ final class HeldMemory {
       pieces.append(piece)
       offsets[piece.areas[0].lowerBound] = byteCount
       try append(buffer.bytes.sub(0..<piece.byteCount))
+      try standstill?.check()
     }
     return MemorySpace(
       number: space.number, plan: PagePlan(of: pieces), source: Part(of: self, offsets),

@@ -12,6 +12,8 @@ final class TreeCapture {
   /// By which numbers the processes know each other.
   let numbers: TreeNumbers
   let options: SaveOptions
+  /// Since it stands still.
+  let standstill: Standstill?
   private var areas: [[AreaState]] = []
   /// Inodes of what can't be saved, of which no more has to be said.
   private(set) var refused: Set<UInt64> = []
@@ -22,7 +24,7 @@ final class TreeCapture {
     _ processes: [FrozenProcess], _ options: SaveOptions = SaveOptions(),
     _ standstill: Standstill? = nil
   ) throws(CheckpointError) {
-    self.options = options
+    (self.options, self.standstill) = (options, standstill)
     if let root = processes.first, root.isZombie { throw .vanished(root.id) }
     numbers = try TreeNumbers(processes)
     for process in processes {

@@ -94,3 +94,9 @@ enum ControllingTerminal: DescriptorKind {
     }
   }
 }
+
+extension ControllingTerminal {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    "/dev/tty"
+  }
+}

@@ -57,7 +57,7 @@ enum DescriptorKinds {
     PathOnly.self, ControllingTerminal.self, ExternalFile.self, PipeEnd.self, DeviceFile.self,
     KernelFile.self, ObjectFile.self, RegularFile.self,
     EventCounter.self, TimerDescriptor.self, SignalDescriptor.self, EventPoll.self, UnixSocket.self,
-    InternetSocket.self,
+    InternetSocket.self, NetlinkSocket.self,
     ProcessDescriptor.self, FileWatch.self, PseudoTerminal.self,
   ]
 

@@ -177,7 +177,7 @@ enum InternetSocket: DescriptorKind {
     }
     let layer = try about(seen.process) { () throws(SystemCallError) in try seen.copy.option(6, 31)
     }
-    if let layer, !layer.isEmpty {
+    if let layer, !layer.isEmpty, !layer.starts(with: Array("mptcp".utf8)) {
       throw seen.obstacle("it has an upper layer protocol such as TLS")
     }
   }

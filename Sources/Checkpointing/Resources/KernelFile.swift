@@ -89,3 +89,9 @@ enum KernelFile: DescriptorKind {
     return try process.open(detail.path, flags: flags)
   }
 }
+
+extension KernelFile {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    (try? Detail(decoding: state.detail[...]))?.path
+  }
+}

@@ -12,8 +12,6 @@ enum OpenFlags {
   static let signalling: UInt32 = 0o20000
   /// O_DIRECT: for pipes, what one write wrote is read as one.
   static let direct: UInt32 = 0o40000
-  /// O_CREAT, O_EXCL and O_TRUNC
-  static let creating: UInt32 = 0o1300
   static let pathOnly: UInt32 = 0o10000000
   /// O_NOCTTY
   static let noTerminal: UInt32 = 0o400

@@ -61,3 +61,9 @@ enum PathOnly: DescriptorKind {
   /// O_NOFOLLOW
   private static let noFollow: UInt32 = 0o400000
 }
+
+extension PathOnly {
+  static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
+    (try? Detail(decoding: state.detail[...]))?.path
+  }
+}

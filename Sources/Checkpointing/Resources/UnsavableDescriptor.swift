@@ -71,7 +71,6 @@ enum UnsavableDescriptor {
 
   private static let families: [Int32: String] = [
     15: "it is a socket of the kernel's keys (AF_KEY)",
-    16: "it is a netlink socket, through which the kernel talks to the program",
     17: "it is a packet socket, which receives from an interface itself",
     29: "it is a socket of a CAN bus", 31: "it is a Bluetooth socket",
     38: "it is a socket of the kernel's cryptography (AF_ALG)",

@@ -43,7 +43,11 @@ final class ProcessBuilder {
   }
 
   func put(_ bytes: [UInt8], at offset: Int = 0) throws(CheckpointError) -> UInt64 {
-    try inside(id) { () throws(InjectionError) in try injector.put(bytes, at: offset) }
+    // What an image says may be of any length.
+    guard offset + bytes.count <= CallInjector.argumentByteCount else {
+      throw .malformed(.cutShort)
+    }
+    return try inside(id) { () throws(InjectionError) in try injector.put(bytes, at: offset) }
   }
 
   func put(words: [UInt64], at offset: Int = 0) throws(CheckpointError) -> UInt64 {

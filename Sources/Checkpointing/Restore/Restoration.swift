@@ -93,6 +93,7 @@ final class Restoration {
     }
     guard lowestNumber < Self.numberLimit else { throw .malformed(.outOfRange(3)) }
     lowestNumber += 64
+    try Self.requireRoom(Int(lowestNumber) + state.descriptions.count + state.objects.count + 64)
     let files = try FileCheck(self)
     self.files = files
     warnings += files.warnings
@@ -105,8 +106,10 @@ final class Restoration {
   }
 
   private func openAll() throws(CheckpointError) {
-    let leadsOutside = state.processes.contains(where: \.hasOutsideTerminal)
-    if leadsOutside || state.descriptions.contains(where: { $0.kind == ExternalFile.name }) {
+    let leadsOutside = state.descriptions.contains {
+      $0.kind == ExternalFile.name || $0.kind == ControllingTerminal.name
+    }
+    if leadsOutside || state.processes.contains(where: \.hasOutsideTerminal) {
       for number in Int32(0)...2 {
         standard.append(
           try keep(
@@ -157,6 +160,17 @@ final class Restoration {
   }
 
   private static let numberLimit: Int32 = 1 << 20
+
+  private static func requireRoom(_ count: Int) throws(CheckpointError) {
+    let limit = Machine.descriptorLimit()
+    if count <= limit { return }
+    throw .obstacles([
+      Obstacle(
+        ProcessID(0), "the tree's descriptors",
+        "they need numbers up to \(count), and this process may have \(limit) open",
+        remedy: "raise the limit, as with ulimit -Hn \(count)")
+    ])
+  }
 
   private static func kind(
     of description: DescriptionState

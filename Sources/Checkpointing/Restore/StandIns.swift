@@ -143,6 +143,6 @@ final class StandIns {
 
   private func end(_ builder: ProcessBuilder) {
     try? builder.id.send(signal: 9)
-    _ = try? builder.leader.wait()
+    while let stop = try? builder.leader.wait(), !stop.isEnd {}
   }
 }

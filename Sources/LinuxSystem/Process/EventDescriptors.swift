@@ -126,6 +126,19 @@ extension Machine {
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
   }
 
+  /// How many descriptors this process may have open.
+  package static func descriptorLimit() -> Int {
+    var limit: [UInt64] = [0, 0]
+    do throws(SystemCallError) {
+      try withAddress(of: &limit) { (address) throws(SystemCallError) in
+        try kernelCall(.prlimit64, "prlimit", on: "descriptors", 0, 7, 0, address)
+      }
+    } catch {
+      return .max
+    }
+    return Int(clamping: limit[0])
+  }
+
   /// Allows this process as many descriptors as may be.
   package static func allowManyDescriptors() {
     var limit: [UInt64] = [0, 0]

@@ -43,6 +43,11 @@ extension ProcessID {
   }
 
   package func set(scheduling: [UInt8]) throws(SystemCallError) {
+    // Its first word says how long it is, and the kernel believes that.
+    guard scheduling.count >= 48, Int(scheduling[0]) <= scheduling.count, scheduling[1] == 0 else {
+      throw SystemCallError(
+        call: "sched_setattr", subject: "process \(self)", errno: .invalidArgument)
+    }
     var attributes = scheduling
     try withAddress(of: &attributes) { (address) throws(SystemCallError) in
       try kernelCall(

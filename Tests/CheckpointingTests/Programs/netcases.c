@@ -2,6 +2,7 @@
 #include "cases.h"
 #include <arpa/inet.h>
 #include <linux/filter.h>
+#include <linux/netlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -182,10 +183,59 @@ static void check_filters(void) {
   need(send(unix_pair[0], "x", 1, 0) == -1 || recv(unix_pair[1], bytes, 32, MSG_DONTWAIT) == -1);
 }
 
+// A listener of multipath TCP, as Go makes them by default.
+
+static void prepare_multipath(void) {
+  struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  tcp = socket(AF_INET, SOCK_STREAM, 262);
+  skip_unless(tcp >= 0);
+  need(!bind(tcp, (void *)&here, sizeof here) && !listen(tcp, 7));
+}
+
+static void check_multipath(void) {
+  struct sockaddr_in here;
+  socklen_t length = sizeof here;
+  need(is(tcp, SOL_SOCKET, SO_PROTOCOL, 262) && !getsockname(tcp, (void *)&here, &length));
+  int client = socket(AF_INET, SOCK_STREAM, 0);
+  need(!connect(client, (void *)&here, sizeof here) && accept(tcp, NULL, NULL) >= 0);
+}
+
+// Netlink: who asks the kernel, and who is told by groups, also beyond the first 32.
+
+static int asking, told, fresh;
+static struct sockaddr_nl asks;
+
+static void prepare_netlink(void) {
+  asking = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE), told = socket(AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE);
+  fresh = socket(AF_NETLINK, SOCK_DGRAM, NETLINK_KOBJECT_UEVENT);
+  struct sockaddr_nl any = {.nl_family = AF_NETLINK}, groups = {.nl_family = AF_NETLINK, .nl_groups = 0x11};
+  socklen_t length = sizeof asks;
+  need(!bind(asking, (void *)&any, sizeof any) && !getsockname(asking, (void *)&asks, &length));
+  need(!bind(told, (void *)&groups, sizeof groups));
+  set(told, 270, NETLINK_ADD_MEMBERSHIP, 33);
+  set(asking, 270, NETLINK_EXT_ACK, 1);
+}
+
+static void check_netlink(void) {
+  struct sockaddr_nl now;
+  socklen_t length = sizeof now;
+  need(!getsockname(asking, (void *)&now, &length) && now.nl_pid == asks.nl_pid && asks.nl_pid);
+  need(!getsockname(told, (void *)&now, &length) && now.nl_groups == 0x11);
+  uint32_t groups[4] = {0};
+  length = sizeof groups;
+  need(!getsockopt(told, 270, NETLINK_LIST_MEMBERSHIPS, groups, &length) && groups[0] == 0x11 && groups[1] == 1);
+  need(is(asking, 270, NETLINK_EXT_ACK, 1) && !getsockname(fresh, (void *)&now, &length) && now.nl_pid == 0);
+  struct { struct nlmsghdr head; char rest[16]; } request = {.head = {32, 18 /* RTM_GETLINK */, NLM_F_REQUEST | NLM_F_DUMP}};
+  char answer[4096];
+  need(send(asking, &request, 32, 0) == 32 && recv(asking, answer, sizeof answer, 0) > 64);
+}
+
 static const struct test_case cases[] = {
   {"groups", prepare_groups, check_groups},
   {"options", prepare_options, check_options},
   {"filters", prepare_filters, check_filters},
+  {"multipath", prepare_multipath, check_multipath},
+  {"netlink", prepare_netlink, check_netlink},
   {0},
 };
 

@@ -21,7 +21,7 @@ static int pair[2];
 
 static void done(void) {}
 static void packet(void) { skip_unless(socket(AF_PACKET, SOCK_RAW, 0) >= 0); }
-static void netlink(void) { skip_unless(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) >= 0); }
+static void netlink(void) { skip_unless(socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC) >= 0); }
 static void raw(void) { skip_unless(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) >= 0); }
 static void vsock(void) { skip_unless(socket(AF_VSOCK, SOCK_STREAM, 0) >= 0); }
 static void crypto(void) { skip_unless(socket(AF_ALG, SOCK_SEQPACKET, 0) >= 0); }

@@ -9,7 +9,7 @@
 #define SO_PEERPIDFD 77
 #endif
 
-static int a, b, c, d, listening;
+static int a, b, c, d, listening, gate[2];
 static int pair[2], other[2];
 static pid_t child;
 
@@ -81,13 +81,14 @@ static void prepare_peers(void) {
   listening = bound(SOCK_STREAM, hidden(), 1);
   need(!listen(listening, 3));
   int back[2];
-  need(!pipe(back));
+  need(!pipe(back) && !pipe(gate));
   if (!(child = fork())) {
     if (geteuid() == 0) need(!setgroups(0, NULL) && !setgid(65534) && !setuid(65534));
     a = socket(AF_UNIX, SOCK_STREAM, 0);
     join(a, hidden(), 1);
-    need(write(back[1], "x", 1) == 1);
-    wait_for_go();
+    need(write(back[1], "x", 1) == 1 && !close(gate[1]));
+    char byte;
+    need(read(gate[0], &byte, 1) == 0);  // another user may not see our folder
     _exit(peer_is(a, getppid(), atoi(getenv("OWNER")), atoi(getenv("GROUP"))) ? 9 : 1);
   }
   char byte;
@@ -103,6 +104,7 @@ static void check_peers(void) {
   need(peer_is(pair[0], getpid(), user, group) && peer_is(pair[1], getpid(), user, group));
   need(peer_is(other[0], getpid(), user, group) && peer_is(other[1], getpid(), user, group));
   need(peer_is(b, child, user ? user : 65534, user ? group : 65534));
+  close(gate[1]);
   int status, handle;
   socklen_t length = sizeof handle;
   if (!getsockopt(b, SOL_SOCKET, SO_PEERPIDFD, &handle, &length)) {

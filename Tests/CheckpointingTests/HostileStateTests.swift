@@ -1,0 +1,62 @@
+import BinaryCodec
+import FToolTestSupport
+import LinuxSystem
+import Testing
+
+@testable import Checkpointing
+
+/// States that no save would have written, though every checksum agrees: restoring one ends in a clear error
+/// or in processes, and leaves nothing behind.
+@Suite(.serialized) struct HostileStateTests: ~Copyable {
+  let scratch: ScratchDirectory
+
+  init() throws { scratch = try ScratchDirectory() }
+
+  static let cases = [
+    ("unixcases", "names"), ("unixcases", "datagrams"), ("filecases", "proc"),
+    ("filecases", "fifos"), ("terminalcases", "tty"), ("netcases", "groups"),
+  ]
+
+  @Test(.needs("cc"), arguments: cases, [UInt64(1)])
+  func `ends in an error or in processes`(_ what: (String, String), _ seed: UInt64) throws {
+    let program = try CompiledProgram(what.0, in: scratch, options: ["-lutil"])
+    let child = try program.start(
+      [what.1, scratch.path("work")], output: scratch.path("said"))
+    guard try child.getsReady(scratch.path("said")) else { return }
+    let state = try RoundTrip(saving: child.id).state.encoded()
+    try child.killTree()
+    let tree = try #require(FieldTree(state))
+    #expect(tree.encoded() == state)
+    var random = SeededGenerator(seed: seed)
+    var ends: [String: Int] = [:]
+    for _ in 0..<Self.rounds {
+      var changed = tree
+      for _ in 0..<Int.random(in: 1...3, using: &random) { changed.change(using: &random) }
+      ends[Self.restore(changed.encoded()), default: 0] += 1
+    }
+    // A number that is not free would hide all that comes after it.
+    #expect(ends["numberTaken", default: 0] <= 3, "\(ends)")
+    let open = try Files.list("/proc/self/fd").count
+    #expect(Self.restore(state) == "made")
+    #expect(try Files.list("/proc/self/fd").count <= open)
+    #expect(!child.id.exists)
+  }
+
+  static let rounds = 30
+
+  /// Up to the moment in which it would run. Returns how it ended.
+  private static func restore(_ bytes: [UInt8]) -> String {
+    do {
+      let state = try CheckpointState(decoding: bytes[...])
+      let restorer = try TreeRestorer(state, RestoreOptions())
+      defer { restorer.abandon() }
+      _ = try restorer.memory()
+      try restorer.complete()
+      return "made"
+    } catch {
+      // A clear one: which, is up to what was changed.
+      #expect(error is CheckpointError || error is FieldError)
+      return String("\(error)".prefix { $0.isLetter })
+    }
+  }
+}
