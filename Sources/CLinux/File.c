@@ -1,6 +1,7 @@
 #define _GNU_SOURCE  // O_DIRECT, SEEK_DATA, fallocate, and locks of the open file description
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "CLinux.h"
@@ -34,6 +35,11 @@ int clinux_zero_range(int descriptor, int64_t offset, int64_t byte_count) {
 
 int clinux_allocate(int descriptor, int64_t offset, int64_t byte_count) {
   return fallocate(descriptor, 0, offset, byte_count);
+}
+
+long clinux_write_without_waiting(int descriptor, const void *bytes, unsigned long byte_count) {
+  struct iovec vector = {.iov_base = (void *)bytes, .iov_len = byte_count};
+  return pwritev2(descriptor, &vector, 1, -1, RWF_NOWAIT);
 }
 
 int clinux_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }

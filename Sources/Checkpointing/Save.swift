@@ -63,32 +63,32 @@ package enum Checkpoint {
     let freezer = ProcessFreezer(
       root: root, withDescendants: options.withDescendants, limit: options.freezeLimit)
     defer { freezer.release() }
-    let (tree, standstill) = try capture(freezer, options)
-    var state = tree.state()
-    state.noteInheritance()
+    let known =
+      options.afterwards == .running
+      ? Foreknowledge(of: root, withDescendants: options.withDescendants) : nil
     let file = OwnedDescriptor?.some(descriptor)
-    // What runs on need not wait until it is written.
-    let copy =
-      options.afterwards == .running ? FrozenTree.make(of: tree, state, options.folder) : nil
-    defer { copy?.remove() }
-    try standstill.check()
-    if copy != nil {
+    var moment = try Moment(freezer, options, known)
+    var frozen = moment.duration
+    if let known, !known.isEmpty, moment.copy?.confirms(known) != true {
+      // Once more, with everything read while it stands still.
+      moment.copy?.remove()
       freezer.release()
-      standstill.end()
+      moment = try Moment(freezer, options, nil, canBeCopied: moment.copy != nil)
+      frozen += moment.duration
     }
-    let outside = OutsideHolders(tree).obstacles()
+    defer { moment.copy?.remove() }
+    let outside = OutsideHolders(moment.tree).obstacles()
     if !outside.isEmpty { throw CheckpointError.obstacles(outside) }
-    var frozen = standstill.duration
-    let spaces = try copy?.spaces() ?? tree.stoppedSpaces(of: state)
-    let summary = try write(state, spaces, file, options, standstill, isDurable)
+    let spaces = try moment.copy?.spaces() ?? moment.tree.stoppedSpaces(of: moment.state)
+    let summary = try write(moment.state, spaces, file, options, moment.standstill, isDurable)
     try commit()
-    if copy == nil { frozen = standstill.duration }
+    if moment.copy == nil { frozen = moment.standstill.duration }
     switch options.afterwards {
     case .running: break
     case .stopped: for process in freezer.processes { try? process.id.send(signal: 19) }
     case .dead: end(freezer)
     }
-    return SaveReport(state: state, image: summary, frozen: frozen)
+    return SaveReport(state: moment.state, image: summary, frozen: frozen)
   }
 
   /// Kills them, and waits until their numbers are free, or need but to be waited for. They are let go of
@@ -109,9 +109,45 @@ package enum Checkpoint {
     }
   }
 
+  /// A tree that was taken down as it stood still, and that runs on where a copy of it was made.
+  private struct Moment {
+    let tree: TreeCapture
+    let state: CheckpointState
+    let copy: FrozenTree?
+    let standstill: Standstill
+    /// How long it stood still for that.
+    let duration: Duration
+
+    init(
+      _ freezer: ProcessFreezer, _ options: SaveOptions, _ known: Foreknowledge?,
+      canBeCopied: Bool = true
+    ) throws(CheckpointError) {
+      (tree, standstill) = try Checkpoint.capture(freezer, options, known)
+      var state = tree.state()
+      state.noteInheritance()
+      self.state = state
+      // What runs on need not wait until it is written.
+      copy =
+        options.afterwards == .running && canBeCopied
+        ? FrozenTree.make(of: tree, state, options.folder) : nil
+      do throws(CheckpointError) {
+        try standstill.check()
+      } catch {
+        copy?.remove()
+        throw error
+      }
+      if copy != nil {
+        freezer.release()
+        standstill.end()
+      }
+      duration = standstill.duration
+    }
+  }
+
   /// Stops a tree and takes it down. What only waits to be taken by a program is given some moments.
   static func capture(
-    _ freezer: ProcessFreezer, _ options: SaveOptions = SaveOptions()
+    _ freezer: ProcessFreezer, _ options: SaveOptions = SaveOptions(),
+    _ foreknowledge: Foreknowledge? = nil
   ) throws(CheckpointError) -> (tree: TreeCapture, standstill: Standstill) {
     let patience = ContinuousClock.now + .seconds(2)
     while true {
@@ -119,7 +155,9 @@ package enum Checkpoint {
       let standstill = Standstill(of: freezer.root, limit: limit, options.watch)
       try freezer.freeze()
       do throws(CheckpointError) {
-        return (try TreeCapture(freezer.processes, options, standstill), standstill)
+        return (
+          try TreeCapture(freezer.processes, options, standstill, foreknowledge), standstill
+        )
       } catch {
         guard case .obstacles(let obstacles) = error, obstacles.allSatisfy(\.isPassing),
           ContinuousClock.now < patience

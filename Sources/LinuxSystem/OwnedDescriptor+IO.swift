@@ -75,7 +75,7 @@ extension OwnedDescriptor {
     return try unsafe buffer.withUnsafeMutableBytes { memory throws(SystemCallError) in
       var done = 0
       while done < range.count {
-        if waits { try waitForInput(transferred: done) }
+        if waits { try wait(for: Int16(POLLIN), "read", transferred: done) }
         let start = range.lowerBound + done
         let count = unsafe Glibc.read(
           descriptor, memory.baseAddress! + start, range.count - done)
@@ -88,33 +88,76 @@ extension OwnedDescriptor {
 
   /// Writes the range to a pipe, a terminal or at the file's own position.
   ///
-  /// When nobody reads any more it throws `brokenPipe`; the signal that would end the program instead is
-  /// ignored once `StopRequest` is installed.
+  /// While nobody takes what is in the pipe it also waits for `StopRequest`: one that comes throws
+  /// `interrupted`. When nobody reads any more it throws `brokenPipe`; the signal that would end the program
+  /// instead is ignored once `StopRequest` is installed.
   package func writeStream(_ buffer: RawSpan, range: Range<Int>) throws(SystemCallError) {
     check(range, within: buffer.byteCount)
+    let waits = StopRequest.descriptor >= 0 ? try kind != .regular : false
     let written = try unsafe buffer.withUnsafeBytes { memory throws(SystemCallError) in
-      try transfer(range, call: "write") { (start, count, _) in
+      if waits { return try unsafe writePatiently(memory, range) }
+      return try transfer(range, call: "write") { (start, count, _) in
         unsafe Glibc.write(descriptor, memory.baseAddress! + start, count)
       }
     }
     try requireAll(written, of: range.count, call: "write")
   }
 
-  /// Returns when there is input (or its end), throws `interrupted` when there is a stop request instead.
-  private func waitForInput(transferred: Int) throws(SystemCallError) {
-    let events = Int16(POLLIN)
+  /// Writes what fits without waiting, waits for more room or a stop request, and so on.
+  private func writePatiently(
+    _ memory: UnsafeRawBufferPointer, _ range: Range<Int>
+  ) throws(SystemCallError) -> Int {
+    var done = 0
+    var canAskForNoWait = true
+    while done < range.count {
+      // Safe: the range is within the memory, and the pointers are for one call.
+      let start = unsafe memory.baseAddress! + range.lowerBound + done
+      let left = range.count - done
+      let count: Int
+      if canAskForNoWait {
+        count = unsafe clinux_write_without_waiting(descriptor, start, UInt(left))
+      } else {
+        // So much always goes at once when there is room at all.
+        try wait(for: Int16(POLLOUT), "write", transferred: done)
+        count = unsafe Glibc.write(descriptor, start, min(left, Self.atomicCount))
+      }
+      if count > 0 {
+        done += count
+      } else if count == 0 {
+        break
+      } else if Glibc.errno == EAGAIN {
+        try wait(for: Int16(POLLOUT), "write", transferred: done)
+      } else if canAskForNoWait, Glibc.errno == EOPNOTSUPP || Glibc.errno == ENOSYS {
+        canAskForNoWait = false
+      } else {
+        try throwUnlessRetryable("write", done)
+      }
+    }
+    return done
+  }
+
+  /// PIPE_BUF of Linux.
+  private static let atomicCount = 4096
+
+  /// Returns when there is input or room (or an end), throws `interrupted` when there is a stop request instead.
+  private func wait(
+    for events: Int16, _ call: StaticString, transferred: Int
+  ) throws(SystemCallError) {
     while true {
       var both = (
         pollfd(fd: descriptor, events: events, revents: 0),
-        pollfd(fd: StopRequest.descriptor, events: events, revents: 0)
+        pollfd(fd: StopRequest.descriptor, events: Int16(POLLIN), revents: 0)
       )
       let ready = unsafe withUnsafeMutableBytes(of: &both) { raw in
         // Two adjacent records are the array that poll takes.
         unsafe poll(raw.baseAddress!.assumingMemoryBound(to: pollfd.self), 2, -1)
       }
+      // What is to go out goes as long as there is room.
+      if events == Int16(POLLOUT) && both.0.revents != 0 { return }
       if both.1.revents != 0 {
         throw SystemCallError(
-          call: "read", subject: name, errno: .interrupted, transferredByteCount: transferred)
+          call: call.description, subject: name, errno: .interrupted,
+          transferredByteCount: transferred)
       }
       if ready > 0 { return }
       if ready < 0 { try throwUnlessRetryable("poll", transferred) }

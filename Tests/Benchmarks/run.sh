@@ -157,6 +157,76 @@ else
   echo "skipped: images: no $images" >&2
 fi
 
+# ---- checkpoints ------------------------------------------------------------------------------------
+# A program that holds memory is saved and restored, beside its codec alone and beside memcpy. Absolute figures are of
+# a quiet machine.
+held=
+# COMMAND...: with no descriptor that leads to us; its number into $held
+hold() {
+  rm -f "$work/held"
+  (for fd in /proc/self/fd/*; do fd=${fd##*/}; [ "$fd" -le 2 ] || eval "exec $fd>&-" 2>/dev/null; done
+    exec setsid "$@" </dev/null >"$work/held" 2>&1) &
+  held=$!
+  disown
+}
+let_go() {
+  kill -KILL "$held" 2>/dev/null
+  while [ -e "/proc/$held/stat" ] && ! grep -q ") Z" "/proc/$held/stat" 2>/dev/null; do sleep 0.01; done
+}
+frozen_seconds() { sed -n 's/.*"frozen_seconds": *\([0-9.e-]*\).*/\1/p' "$work/log"; }
+checkpoint_figures() {  # KIND MIB
+  local kind=$1 mib=$2 gib image=$work/image.ftc codec copied
+  gib=$(awk "BEGIN { print $mib / 1024 }")
+  hold "$images" --hold "$mib" "$kind"
+  until grep -q ready "$work/held" 2>/dev/null; do sleep 0.05; done
+  codec=$("$images" --codec "$mib") copied=$("$images" --copy "$mib")
+  measure save "$FTOOL" checkpoint save "$held" -f -o "$image" --json
+  note "frozen to be saved, $kind pages, ms a GiB" "$(divide "$(frozen_seconds) * 1000" "$gib")"
+  if [ "$kind" = small ]; then
+    note "saving a program, of its codec's rate" "$(divide "$codec" "${seconds[save]}")"
+    measure plain "$FTOOL" checkpoint save "$held" -f -o "$work/plain.ftc" --compress none
+    rm -f "$work/plain.ftc"
+    measure plain "$FTOOL" checkpoint save "$held" -f -o "$work/plain.ftc" --compress none
+    note 'saving a program uncompressed, of memcpy' "$(divide "${seconds[plain]}" "$copied")"
+    rm -f "$work/plain.ftc"
+  fi
+  let_go
+  measure restore "$FTOOL" checkpoint restore --detach "$image"
+  note "restoring a program, $kind pages, s a GiB" "$(divide "${seconds[restore]}" "$gib")"
+  let_go
+  rm -f "$image"
+}
+quick_figures() {  # WHAT COMMAND...
+  local what=$1 image=$work/quick.ftc
+  shift
+  hold "$@"
+  sleep 0.5
+  measure save "$FTOOL" checkpoint save "$held" -f -o "$image"
+  let_go
+  measure restore "$FTOOL" checkpoint restore --detach "$image"
+  let_go
+  rm -f "$image"
+  note "saving $what, ms" "$(divide "${seconds[save]} * 1000" 1)"
+  note "restoring $what, ms" "$(divide "${seconds[restore]} * 1000" 1)"
+}
+if [ -x "$images" ]; then
+  hold sleep 1000
+  sleep 0.2
+  if "$FTOOL" checkpoint save "$held" -f -o "$work/try.ftc" >"$work/log" 2>&1; then
+    let_go
+    for ((round = 1; round <= rounds; round++)); do
+      checkpoint_figures small "$size"
+      checkpoint_figures huge "$size"
+      quick_figures 'an idle program' sleep 1000
+      quick_figures 'one with 200 areas more' "$images" --hold 1 small 200
+    done
+  else
+    let_go
+    echo "skipped: checkpoints: $(tail -1 "$work/log")" >&2
+  fi
+  rm -f "$work/try.ftc"
+fi
+
 # ---- peers ------------------------------------------------------------------------------------------
 # Ours over theirs in bytes of data per second: above 1 we are ahead.
 ahead() { note "$1" "$(divide "$2" "$(median "${best[$3]}")")"; }
@@ -271,5 +341,15 @@ judge 'scrub with sums, 4+1, of cat of all members' at-least 0.7
 judge 'CPU of a 4 KiB write to 4+1, of its bare I/O' at-most 1.15
 judge "writing an image, of its codec's rate" at-least 0.85
 judge "reading an image, of its codec's rate" at-least 0.85
+judge "saving a program, of its codec's rate" at-least 0.85
+judge 'saving a program uncompressed, of memcpy' at-most 4
+judge 'frozen to be saved, small pages, ms a GiB' at-most 60
+judge 'frozen to be saved, huge pages, ms a GiB' at-most 5
+judge 'restoring a program, small pages, s a GiB' at-most 2
+judge 'restoring a program, huge pages, s a GiB' at-most 2
+judge 'saving an idle program, ms' at-most 30
+judge 'restoring an idle program, ms' at-most 40
+judge 'saving one with 200 areas more, ms' at-most 150
+judge 'restoring one with 200 areas more, ms' at-most 150
 for what in "${order[@]}"; do case $what in ahead*) judge "$what" at-least 1 ;; esac; done
 [ $missed = 0 ]

@@ -57,12 +57,27 @@ import Testing
       let line = try scratch.text("\(name)-said").split(separator: "\n")
         .first { $0.hasPrefix("child ") }
       let target = line.flatMap { Int32($0.dropFirst(6)) }.map(ProcessID.init) ?? child.id
-      let obstacles = try Checkpoint.obstacles(of: target, SaveOptions())
+      let obstacles = try Self.obstacles(of: target)
       let words = Self.refusals[name] ?? "?"
       #expect(
         obstacles.contains { $0.process == target && $0.reason.contains(words) },
         "\(name): \(obstacles.map(\.reason))")
       try child.killTree()
+    }
+  }
+
+  /// At once, also where waiting might help.
+  private static func obstacles(of target: ProcessID) throws -> [Obstacle] {
+    let freezer = ProcessFreezer(root: target, withDescendants: true, limit: .seconds(10))
+    defer { freezer.release() }
+    try freezer.freeze()
+    do throws(CheckpointError) {
+      let options = SaveOptions()
+      let standstill = Standstill(of: freezer.root, limit: nil, options.watch)
+      return OutsideHolders(try TreeCapture(freezer.processes, options, standstill)).obstacles()
+    } catch {
+      guard case .obstacles(let obstacles) = error else { throw error }
+      return obstacles
     }
   }
 }

@@ -38,6 +38,48 @@ import Testing
     #expect(try child.wait() == 0)
   }
 
+  @Test func `memory is read while the program stands still where no copy can be made`() throws {
+    let program = try CompiledProgram("bulk", in: scratch)
+    let child = try program.start(
+      ["64", "s", scratch.path("end"), "alone"], output: scratch.path("std"))
+    while try scratch.text("std") != "ready\n" { Machine.sleep(seconds: 0.01) }
+    let report = try ImageFile(at: scratch.path("image")).save(child.id)
+    #expect(report.image.totals.memoryByteCount >= 64 << 20)
+    try child.kill()
+  }
+
+  /// As the kernel does it where memory is short.
+  @Test func `a copy that is killed ends the save, and the program runs on`() throws {
+    let program = try CompiledProgram("bulk", in: scratch)
+    let child = try program.start(["64", "s", scratch.path("end")], output: scratch.path("std"))
+    while try scratch.text("std") != "ready\n" { Machine.sleep(seconds: 0.01) }
+    let original = child.id
+    let error = #expect(throws: CheckpointError.self) {
+      try ImageFile(at: scratch.path("image")).save(child.id) { options in
+        options.watch = JobWatch { done, _ in
+          if done > 0 {
+            for copy in Self.processes(named: "bulk") where copy != original {
+              try? copy.send(signal: SIGKILL)
+            }
+          }
+          return true
+        }
+      }
+    }
+    guard case .copyLost = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    _ = try scratch.file("end", [])
+    #expect(try child.wait() == 0)
+  }
+
+  private static func processes(named name: String) -> [ProcessID] {
+    ((try? Files.list("/proc")) ?? []).compactMap { Int32($0) }.map(ProcessID.init).filter {
+      (try? ProcessStatus(of: $0))?.name == Array(name.utf8)
+    }
+  }
+
   /// How long a program stands still, for the record.
   @Test(arguments: ["s", "h"]) func `stands still for the fork only`(_ kind: String) throws {
     let byteCount = 512 << 20

@@ -42,6 +42,9 @@ int64_t clinux_next_hole(int descriptor, int64_t offset);
 /// their numbers. To use them still fails (EBADF).
 void clinux_reserve_standard_descriptors(void);
 
+/// As write(2), but with EAGAIN in place of waiting; EOPNOTSUPP where the file cannot say so.
+long clinux_write_without_waiting(int descriptor, const void *bytes, unsigned long byte_count);
+
 /// fcntl(F_DUPFD_CLOEXEC).
 int clinux_duplicate(int descriptor);
 

@@ -4,13 +4,13 @@ import SystemPackage
 /// What a mapping is, from the line that /proc has of it.
 enum AreaCapture {
   /// The flags of VmFlags that somebody chose with mmap or madvise (Documentation/filesystems/proc.rst).
-  private static let chosenFlags: Set<String> = [
+  static let chosenFlags: Set<String> = [
     "gd", "nr", "lo", "hg", "nh", "dd", "dc", "wf", "mg", "rr", "sr", "ac", "gu",
     "mw", "lf", "dp", "sl",
   ]
 
   /// What keeps an area from being saved, by its flag.
-  private static let refusedFlags = [
+  static let refusedFlags = [
     "io": "it is a device's memory", "pf": "it is a device's memory",
     "ht": "it has huge pages of hugetlbfs", "ss": "it is a shadow stack",
     "um": "it is watched with userfaultfd", "uw": "it is watched with userfaultfd",

@@ -43,7 +43,8 @@ final class FrozenCopy {
     } catch {
       failure = failure ?? error
     }
-    try? leader.thread.setOptions(.markSystemCalls)
+    capture.process.heldSignals += injector.heldSignals
+    try? leader.thread.setOptions(leader.thread.options.subtracting(.clones))
     if let made, failure == nil {
       do throws(SystemCallError) {
         memory = try CopiedMemory(of: made.process)
@@ -65,7 +66,7 @@ final class FrozenCopy {
     with injector: CallInjector, in leader: ThreadCapture, _ areas: [MemoryArea]
   ) throws(InjectionError) -> TracedThread {
     do throws(SystemCallError) {
-      try leader.thread.setOptions([.markSystemCalls, .clones])
+      try leader.thread.setOptions(leader.thread.options.union(.clones))
     } catch {
       throw .tracing(error)
     }

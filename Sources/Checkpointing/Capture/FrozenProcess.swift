@@ -9,6 +9,14 @@ final class FrozenProcess {
   var status: ProcessStatus
   /// It was stopped before we came, by this signal.
   var stopSignal: Int32?
+  /// Its children that are stopped.
+  var stoppedChildren: [ProcessID] = []
+  /// How its threads slept before they were stopped.
+  var notes: [ProcessID: SleepNote] = [:]
+  /// Signals that came while it made calls for us, and that it gets when it runs on.
+  var heldSignals: [Int32] = []
+  /// The signals that wait for any of its threads.
+  var pendingSignals: [[UInt8]] = []
 
   init(_ id: ProcessID, status: ProcessStatus) {
     self.id = id

@@ -48,25 +48,19 @@ final class FrozenTree {
       return Obstacle(
         ProcessID(reaper.id), "its copy", "it would become a child of this subreaper")
     }
-    // A filter might end the process for a call that it never made.
-    for capture in tree.captures
-    where !capture.process.isZombie && capture.process.status.numbers("Seccomp").first ?? 0 != 0 {
-      return Obstacle(
-        capture.process.id, "its copy", "it can't be made by a process with seccomp filters")
-    }
     return nil
   }
 
   private func copy() throws(CheckpointError) {
     if let obstacle = Self.obstacle(tree, state) { throw .obstacles([obstacle]) }
-    for (index, process) in state.processes.enumerated() where process.life != .zombie {
+    for (index, process) in state.processes.enumerated() where process.ownsMemory {
       let capture = tree.captures[index]
       copies[index] = try FrozenCopy(of: capture)
     }
   }
 
   private func hold(_ memory: HeldMemory) throws(CheckpointError) {
-    for (index, process) in state.processes.enumerated() where process.life != .zombie {
+    for (index, process) in state.processes.enumerated() where process.ownsMemory {
       let missing = process.areas.filter { $0.isMissingInForks && $0.keepsPages }
       if missing.isEmpty { continue }
       let id = tree.captures[index].process.id
@@ -103,6 +97,13 @@ final class FrozenTree {
       spaces += held.filter { $0.number == number }
     }
     return spaces + held.filter { Int($0.number) >= state.processes.count }
+  }
+
+  /// Whether what was known before was still so when the tree stood still.
+  func confirms(_ foreknowledge: Foreknowledge) -> Bool {
+    copies.allSatisfy { index, copy in
+      (try? foreknowledge.isConfirmed(of: tree.captures[index], by: copy.memory.process)) ?? false
+    }
   }
 
   /// Ends the copies.

@@ -1,44 +1,100 @@
+import BinaryCodec
 import LinuxSystem
 
 /// How a thread goes on that was stopped in a system call, so that it can't tell.
 ///
 /// The kernel leaves its own error numbers (include/linux/errno.h) for the moment of the return; a thread
 /// that was made to call something in between has missed that moment, so the same is done here.
-enum InterruptedCall {
+struct InterruptedCall {
+  /// The registers with which the thread goes on here and now, with what the kernel remembers of its call.
+  let toResume: Registers
+  /// The registers for another life.
+  let toSave: Registers
+  /// Time that is left of a call that is to be begun with it in another life.
+  private(set) var remainingNanoseconds: UInt64?
+
   private static let restart: ClosedRange<Int> = -514 ... -512
-  private static let restartBlock = -516
+  static let restartBlock = -516
   private static let interrupted = -4
 
-  /// Calls that end with EINTR when a process is stopped and goes on, though no handler ran (signal(7)).
+  /// Calls that end with EINTR when a process is stopped and goes on, though no handler ran (signal(7)). Those
+  /// with a timeout in memory do where the kernel can't write there what is left.
   private static let interruptedByStops: Set<KernelCall> = [
     .epollWait, .epollPwait, .epollPwait2, .semop, .semtimedop, .rtSigtimedwait, .ioGetevents,
-    .read, .readv, .recvfrom, .recvmsg, .recvmmsg, .accept, .accept4,
+    .ioPgetevents, .read, .readv, .recvfrom, .recvmsg, .recvmmsg, .accept, .accept4, .select,
+    .pselect6, .ppoll,
   ]
 
-  /// The registers with which a thread goes on.
-  ///
-  /// - Parameter hasDueSignal: a signal waits that the thread does not block. Then a handler will run, and
-  ///   EINTR is the truth.
-  /// - Parameter keepsKernelState: the thread goes on where it is, with what the kernel remembers of its call.
-  static func rewound(
-    _ registers: Registers, hasDueSignal: Bool, keepsKernelState: Bool
-  ) -> Registers {
-    guard let call = registers.currentCall else { return registers }
-    var registers = registers
-    switch registers.callResult {
-    case restart: registers.makeAgain(call)
-    case restartBlock: registers.makeAgain(keepsKernelState ? .restartSyscall : call)
-    case interrupted where !hasDueSignal && interruptedByStops.contains(call):
-      registers.makeAgain(call)
-    default: registers.currentCall = nil
+  /// What is known of a thread that was stopped.
+  struct Circumstances {
+    /// A signal waits that the thread does not block: when the thread goes on, the kernel looks at it first,
+    /// and settles by it how the call goes on.
+    var hasDueSignal: Bool
+    /// How it slept before.
+    var note: SleepNote?
+    /// For how long.
+    var slept: UInt64?
+    /// Its filters let it go on with restart_syscall(2).
+    var mayRestart: Bool
+  }
+
+  /// nil where it is in restart_syscall(2), and nobody knows which call that goes on with.
+  init?(
+    _ registers: Registers, _ circumstances: Circumstances, _ memory: borrowing ProcessMemory
+  ) {
+    guard var call = registers.currentCall else {
+      (toResume, toSave) = (registers, registers)
+      return
     }
-    return registers
+    let result = registers.callResult
+    let isUnsettled = Self.restart.contains(result) || result == Self.restartBlock
+    if isUnsettled && circumstances.hasDueSignal {
+      (toResume, toSave) = (registers, registers)
+      return
+    }
+    let isCutOff =
+      isUnsettled
+      || (result == Self.interrupted && !circumstances.hasDueSignal
+        && Self.interruptedByStops.contains(call))
+    guard isCutOff else {
+      var settled = registers
+      settled.currentCall = nil
+      (toResume, toSave) = (settled, settled)
+      return
+    }
+    let arguments = registers.callArguments
+    if call == .restartSyscall {
+      guard let note = circumstances.note,
+        let kept = TimedCall.kept(at: note.place, arguments)
+      else { return nil }
+      call = kept
+    }
+    var again = registers
+    again.makeAgain(call)
+    let isKept = result == Self.restartBlock
+    var resumed = again
+    if let timed = TimedCall(call, arguments),
+      let remaining = timed.remainingNanoseconds(
+        arguments, slept: circumstances.slept, isCutOff: isKept, memory)
+    {
+      if isKept && circumstances.mayRestart {
+        remainingNanoseconds = remaining
+      } else if let changed = timed.arguments(arguments, remainingNanoseconds: remaining) {
+        again.callArguments = changed
+        resumed = again
+      }
+    }
+    if isKept && circumstances.mayRestart {
+      resumed = registers
+      resumed.makeAgain(.restartSyscall)
+    }
+    (toResume, toSave) = (resumed, again)
   }
 }
 
 extension Registers {
   /// Steps back before the instruction that calls.
-  fileprivate mutating func makeAgain(_ call: KernelCall) {
+  mutating func makeAgain(_ call: KernelCall) {
     callResult = call.rawValue
     instructionPointer -= Registers.callInstructionByteCount
     currentCall = nil

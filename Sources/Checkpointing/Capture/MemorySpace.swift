@@ -25,7 +25,7 @@ extension TreeCapture {
   /// All memory of the tree, to be read before it is released.
   func stoppedSpaces(of state: CheckpointState) throws(CheckpointError) -> [MemorySpace] {
     var sources: [Int: StoppedMemory] = [:]
-    for (index, process) in state.processes.enumerated() where process.life != .zombie {
+    for (index, process) in state.processes.enumerated() where process.ownsMemory {
       let id = captures[index].process.id
       sources[index] = try about(id) { () throws(SystemCallError) in try StoppedMemory(of: id) }
     }

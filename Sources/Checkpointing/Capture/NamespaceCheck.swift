@@ -11,6 +11,27 @@ enum NamespaceCheck {
     ("ipc", "IPC"), ("net", "network"), ("time", "time"), ("uts", "UTS"),
   ]
 
+  /// Those that a thread may have for itself.
+  private static let threadKinds = [
+    ("ipc", "IPC"), ("mnt", "mount"), ("net", "network"), ("time", "time"), ("uts", "UTS"),
+  ]
+
+  /// Throws an obstacle where a thread is in another namespace than its process.
+  static func require(ofThreads threads: [ProcessID], of process: ProcessID) throws(CheckpointError)
+  {
+    for thread in threads where thread != process {
+      for (file, name) in threadKinds {
+        guard let common = try? Files.linkTarget("\(process.folder)/ns/\(file)"),
+          let own = try? Files.linkTarget("\(thread.folder)/ns/\(file)"), own != common
+        else { continue }
+        throw .obstacles([
+          Obstacle(
+            process, "thread \(thread)", "it is in another \(name) namespace than its process")
+        ])
+      }
+    }
+  }
+
   /// Throws obstacles for each that is not the one of this process, nor as good. `root`: the process at the
   /// tree's root, whose pid namespace all of them have.
   static func require(

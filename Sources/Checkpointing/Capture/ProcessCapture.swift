@@ -8,22 +8,57 @@ struct ProcessCapture {
   private(set) var state = ProcessState()
   private(set) var threads: [ThreadCapture] = []
   private(set) var areas: [MemoryArea] = []
+  /// Children of whose stop it has not been told yet (waitid(2)).
+  private(set) var untoldStops: Set<ProcessID> = []
   /// Descriptors that exec keeps, though /proc says otherwise.
   private(set) var keptOnExec: Set<Int32> = []
 
-  init(_ process: FrozenProcess) throws(CheckpointError) {
+  private let foreknowledge: Foreknowledge?
+
+  init(
+    _ process: FrozenProcess, _ clocks: RunQueueClocks, _ foreknowledge: Foreknowledge?
+  ) throws(CheckpointError) {
     self.process = process
-    do throws(SystemCallError) {
-      try lookFromOutside()
-    } catch {
-      // What TracedThread says of one whose registers are others.
-      if error.errno == .execFormatError {
-        throw .obstacles([Obstacle(process.id, "its program", "it is a 32-bit one")])
-      }
-      try about(process.id) { () throws(SystemCallError) in throw error }
-    }
+    self.foreknowledge = foreknowledge
+    try requireFirstThread()
+    try about(process.id) { () throws(SystemCallError) in try lookFromOutside() }
     if process.isZombie { return }
+    try FolderCheck.require(process.id, state)
+    for thread in process.threads {
+      threads.append(try ThreadCapture(thread, of: process, clocks))
+      try requireCommonThings(thread.id)
+    }
     try askInside()
+    try about(process.id) { () throws(SystemCallError) in
+      LateSignals.take(try process.leader.pendingSignals(ofProcess: true), into: &state)
+    }
+  }
+
+  /// What stands for the process is its first thread; nobody can be made that has ended before the others.
+  private func requireFirstThread() throws(CheckpointError) {
+    guard process.isZombie, process.status.threadCount > 1 else { return }
+    throw .obstacles([
+      Obstacle(
+        process.id, "its first thread", "it has ended, while other threads of the process run on")
+    ])
+  }
+
+  /// What threads of a process have together, unless they chose otherwise.
+  private func requireCommonThings(_ thread: ProcessID) throws(CheckpointError) {
+    let leader = id
+    if thread == leader { return }
+    for (resource, name) in [
+      (SharedResource.descriptors, "table of descriptors"), (.filesystem, "folders and umask"),
+    ] {
+      let isCommon = try about(leader) { () throws(SystemCallError) in
+        try thread.shares(resource, with: leader)
+      }
+      if isCommon { continue }
+      throw .obstacles([
+        Obstacle(
+          leader, "thread \(thread)", "it has a \(name) of its own (unshare(2))")
+      ])
+    }
   }
 
   private var id: ProcessID { process.id }
@@ -55,12 +90,15 @@ struct ProcessCapture {
     state.oomScoreAdjustment = Int64(text(of: "oom_score_adj")) ?? 0
     state.limits = try id.limits()
     state.pendingSignals = try process.leader.pendingSignals(ofProcess: true)
+    process.pendingSignals = state.pendingSignals
+    state.coreFilter = UInt32(text(of: "coredump_filter"), radix: 16)
     state.timers = try timers()
     state.memory.auxiliaryVector = try Files.contents(of: "\(id.folder)/auxv")
-    for thread in process.threads {
-      threads.append(try ThreadCapture(thread, processSignals: state.pendingSignals))
+    if let foreknowledge {
+      areas = try foreknowledge.areas(of: id)
+    } else {
+      areas = try MemoryArea.all(of: id)
     }
-    areas = try MemoryArea.all(of: id)
   }
 
   private func timers() throws(SystemCallError) -> [TimerState] {
@@ -105,6 +143,7 @@ struct ProcessCapture {
     } catch {
       failure = failure ?? error
     }
+    process.heldSignals += injector.heldSignals
     if let failure { throw failure }
     try about(id) { () throws(SystemCallError) in
       for thread in threads { try thread.thread.set(thread.registersToResume) }
@@ -212,8 +251,20 @@ struct ProcessCapture {
     // PR_GET_THP_DISABLE and PR_GET_MEMORY_MERGE, where the kernel knows them
     state.memory.avoidsHugePages = UInt32(max(0, try injector.callForResult(.prctl, [42])))
     state.memory.mergesPages = try injector.callForResult(.prctl, [68]) == 1
-    try injector.call(.prctl, "prctl(PR_GET_PDEATHSIG)", [2, injector.argumentAddress])
-    state.parentDeathSignal = Int32(truncatingIfNeeded: try injector.words(1)[0] & 0xff)
+    for child in process.stoppedChildren {
+      try injector.put([UInt8](repeating: 0, count: 128))
+      // P_PID; WNOHANG | WSTOPPED | WNOWAIT
+      let result = try injector.callForResult(
+        .waitid,
+        [1, UInt64(UInt32(bitPattern: child.number)), injector.argumentAddress, 0x100_0003, 0])
+      if result == 0, try injector.words(1)[0] & 0xffff_ffff != 0 { untoldStops.insert(child) }
+    }
+    // PR_GET_MDWE, PR_MCE_KILL_GET, ARCH_GET_CPUID and MEMBARRIER_CMD_GET_REGISTRATIONS, likewise
+    state.memory.refusesExecution = UInt32(max(0, try injector.callForResult(.prctl, [66])))
+    let policy = try injector.callForResult(.prctl, [34])
+    if policy >= 0 { state.machineCheckPolicy = UInt32(policy) }
+    state.mayIdentifyProcessor = try injector.callForResult(.archPrctl, [0x1011]) != 0
+    state.memoryBarriers = UInt32(max(0, try injector.callForResult(.membarrier, [512])))
     try injector.call(.prctl, "prctl(PR_GET_CHILD_SUBREAPER)", [37, injector.argumentAddress])
     state.isSubreaper = try injector.words(1)[0] & 0xff != 0
   }
@@ -243,6 +294,16 @@ struct ProcessCapture {
       let slack = try injector.call(.prctl, "prctl(PR_GET_TIMERSLACK)", [30])
       threads[index].state.timerSlackNanoseconds = UInt64(slack)
     }
+    try injector.call(.prctl, "prctl(PR_GET_PDEATHSIG)", [2, injector.argumentAddress])
+    threads[index].state.parentDeathSignal = Int32(
+      truncatingIfNeeded: try injector.words(1)[0] & 0xff)
+    try injector.call(.prctl, "prctl(PR_GET_TSC)", [25, injector.argumentAddress])
+    threads[index].state.timeStampCounter = UInt32(truncatingIfNeeded: try injector.words(1)[0])
+    if var own = threads[index].state.credentials {
+      own.secureBits = UInt32(
+        truncatingIfNeeded: try injector.call(.prctl, "prctl(PR_GET_SECUREBITS)", [27]))
+      threads[index].state.credentials = own
+    }
   }
 
   /// The state with its threads.
@@ -251,6 +312,12 @@ struct ProcessCapture {
     state.threads = threads.map(\.state)
     return state
   }
+
+  /// Whether its parent is yet to be told that it was stopped.
+  mutating func set(isStopUntold: Bool) { state.isStopUntold = isStopUntold }
+
+  /// What it has together with other processes.
+  mutating func set(sharing: SharingState) { state.sharing = sharing }
 
   /// Puts in what others have found out.
   mutating func set(areas: [AreaState], descriptors: [DescriptorState]) {

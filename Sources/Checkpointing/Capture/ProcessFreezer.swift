@@ -28,6 +28,11 @@ final class ProcessFreezer {
         let id = process.id
         process.status = try about(id) { () throws(SystemCallError) in try ProcessStatus(of: id) }
       }
+      for process in processes {
+        process.stoppedChildren = processes.filter {
+          $0.stopSignal != nil && $0.status.parent == process.id
+        }.map(\.id)
+      }
     } catch {
       release()
       throw error
@@ -37,6 +42,7 @@ final class ProcessFreezer {
   /// Lets all of them run on as they are now; those that had been stopped stay so.
   func release() {
     for process in processes {
+      for signal in Set(process.heldSignals) { try? process.id.send(signal: signal) }
       for thread in process.threads where thread.isAttached {
         // One that has ended meanwhile needs nothing.
         if !thread.isStopped { try? bringToStop(thread, of: process) }
@@ -79,6 +85,7 @@ final class ProcessFreezer {
     var newcomers: [TracedThread] = []
     for thread in try about(id, { () throws(SystemCallError) in try id.threads() })
     where !stopped.contains(thread) {
+      process.notes[thread] = SleepNote(of: thread)
       guard let traced = try seize(thread, of: id) else { continue }
       newcomers.append(traced)
       process.threads.append(traced)

@@ -1,5 +1,6 @@
 import BinaryCodec
 import LinuxSystem
+import SystemPackage
 
 /// What can be seen of a stopped thread from outside, and how it will go on.
 struct ThreadCapture {
@@ -8,24 +9,108 @@ struct ThreadCapture {
   /// How it goes on here and now; `state.registers` are for another life.
   var registersToResume: Registers
   /// By how much its timers may be late was seen from outside.
-  let hasTimerSlack: Bool
+  private(set) var hasTimerSlack = false
 
-  init(_ thread: TracedThread, processSignals: [[UInt8]]) throws(SystemCallError) {
+  init(
+    _ thread: TracedThread, of process: FrozenProcess, _ clocks: RunQueueClocks
+  ) throws(CheckpointError) {
     self.thread = thread
+    let status = try about(process.id) { () throws(SystemCallError) in
+      try ProcessStatus(of: thread.id)
+    }
+    let filters = try SeccompCapture.filters(of: thread, status)
+    try Self.requireKnownWays(thread, status)
+    let registers: Registers
+    do throws(SystemCallError) {
+      registers = try thread.registers()
+    } catch {
+      // What TracedThread says of one whose registers are others.
+      guard error.errno == .execFormatError else { throw .system(error, process: process.id) }
+      throw .obstacles([Obstacle(process.id, "its program", "it is a 32-bit one")])
+    }
+    if registers.isCompatibilityMode {
+      throw .obstacles([Obstacle(process.id, "its program", "it runs 32-bit code")])
+    }
+    registersToResume = registers
+    (state.seccompMode, state.seccompFilters) = (UInt8(clamping: status.seccompMode), filters)
     state.id = thread.id.number
-    state.name = try ProcessStatus(of: thread.id).name
+    state.name = status.name
+    state.speculation = Self.speculation(status)
+    let own = Credentials(of: status)
+    if own != Credentials(of: process.status) { state.credentials = own }
+    try about(process.id) { () throws(SystemCallError) in
+      try look()
+      try lookAtCall(registers, process, sleepCount: status.sleepCount, clocks)
+    }
+    if isUnclear {
+      var obstacle = Obstacle(
+        process.id, "thread \(thread.id)",
+        "it was just about to go on with a call that was cut off",
+        remedy: "try again")
+      obstacle.isPassing = true
+      throw .obstacles([obstacle])
+    }
+  }
+
+  private mutating func look() throws(SystemCallError) {
     state.signalMask = try thread.signalMask()
     state.pendingSignals = try thread.pendingSignals(ofProcess: false)
     state.extendedState = try thread.extendedState()
     state.robustList = try thread.id.robustList()
     state.scheduling = try thread.id.scheduling()
     state.affinity = try thread.id.affinity()
+    state.ioPriority = try thread.id.ioPriority()
     // Only who has CAP_SYS_NICE may read it; the thread itself may ask.
     let slack = (try? Files.contents(of: "\(thread.id.folder)/timerslack_ns")) ?? []
     let seen = UInt64(String(decoding: slack.prefix { $0 != 10 }, as: UTF8.self))
     state.timerSlackNanoseconds = seen ?? 0
     hasTimerSlack = seen != nil
-    var registers = try thread.registers()
+  }
+
+  /// Ways in which nobody but the thread itself could tell our calls from its own.
+  private static func requireKnownWays(
+    _ thread: TracedThread, _ status: ProcessStatus
+  ) throws(CheckpointError) {
+    let reason: String? =
+      if thread.dispatchesCalls() {
+        "it takes its own system calls for signals (PR_SET_SYSCALL_USER_DISPATCH)"
+      } else if thread.usesPorts() {
+        "it may use input and output ports (ioperm(2))"
+      } else if thread.id.coreCookie() != 0 {
+        "it shares a core only with its like (PR_SCHED_CORE)"
+      } else if status.tagsAddresses {
+        "it keeps tags in addresses (ARCH_ENABLE_TAGGED_ADDR)"
+      } else {
+        nil
+      }
+    guard let reason else { return }
+    throw .obstacles([Obstacle(thread.process, "thread \(thread.id)", reason)])
+  }
+
+  /// As PR_SET_SPECULATION_CTRL takes it, where the thread chose: PR_SPEC_ENABLE, DISABLE, FORCE_DISABLE.
+  private static func speculation(_ status: ProcessStatus) -> [UInt64] {
+    let kinds: [(String, [String: UInt64])] = [
+      (
+        "Speculation_Store_Bypass",
+        ["thread vulnerable": 2, "thread mitigated": 4, "thread force mitigated": 8]
+      ),
+      (
+        "SpeculationIndirectBranch",
+        ["conditional enabled": 2, "conditional disabled": 4, "conditional force disabled": 8]
+      ),
+    ]
+    return kinds.map { line, values in values[status.line(line)] ?? 0 }
+  }
+
+  // MARK: Calls
+
+  /// Nobody knows which call it goes on with.
+  private var isUnclear: Bool { state.registers.isEmpty }
+
+  private mutating func lookAtCall(
+    _ stopped: Registers, _ process: FrozenProcess, sleepCount: UInt64, _ clocks: RunQueueClocks
+  ) throws(SystemCallError) {
+    var registers = stopped
     if let sequences = try thread.restartableSequences() {
       state.restartableSequences = [
         sequences.address, UInt64(sequences.byteCount), UInt64(sequences.signature),
@@ -33,11 +118,24 @@ struct ThreadCapture {
       try Self.leaveCriticalSection(of: sequences, &registers, thread.process)
     }
     let mask = state.signalMask
-    let due = (state.pendingSignals + processSignals).contains { Self.isDue($0, mask: mask) }
-    registersToResume = InterruptedCall.rewound(
-      registers, hasDueSignal: due, keepsKernelState: true)
-    state.registers =
-      InterruptedCall.rewound(registers, hasDueSignal: due, keepsKernelState: false).words
+    let waiting = state.pendingSignals + process.pendingSignals
+    let note = process.notes[thread.id].flatMap {
+      // It may have gone on to another call meanwhile.
+      $0.call == registers.currentCall ? $0 : nil
+    }
+    let circumstances = InterruptedCall.Circumstances(
+      hasDueSignal: waiting.contains { Self.isDue($0, mask: mask) }, note: note,
+      slept: note.flatMap { note in
+        clocks.now(onProcessor: note.processor).flatMap {
+          note.nanoseconds(until: $0, sleepCount: sleepCount)
+        }
+      },
+      mayRestart: SeccompCapture.mayRestart(state, registers))
+    let memory = try ProcessMemory(of: thread.process)
+    guard let call = InterruptedCall(registers, circumstances, memory) else { return }
+    registersToResume = call.toResume
+    state.registers = call.toSave.words
+    state.remainingNanoseconds = call.remainingNanoseconds
   }
 
   private static func isDue(_ information: [UInt8], mask: UInt64) -> Bool {

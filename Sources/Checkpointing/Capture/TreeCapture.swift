@@ -22,16 +22,22 @@ final class TreeCapture {
   /// Throws `obstacles` with all that there are.
   init(
     _ processes: [FrozenProcess], _ options: SaveOptions = SaveOptions(),
-    _ standstill: Standstill? = nil
+    _ standstill: Standstill? = nil, _ foreknowledge: Foreknowledge? = nil
   ) throws(CheckpointError) {
     (self.options, self.standstill) = (options, standstill)
-    if let root = processes.first, root.isZombie { throw .vanished(root.id) }
+    if let root = processes.first, root.isZombie, root.status.threadCount <= 1 {
+      throw .vanished(root.id)
+    }
+    let clocks = RunQueueClocks()
     numbers = try TreeNumbers(processes)
     for process in processes {
       // One that has an obstacle of its own is left out: that there is one is told at the end.
-      try noting { () throws(CheckpointError) in captures.append(try ProcessCapture(process)) }
+      try noting { () throws(CheckpointError) in
+        captures.append(try ProcessCapture(process, clocks, foreknowledge))
+      }
       try standstill?.check()
     }
+    if captures.count == processes.count { try takeSharing() }
     for index in captures.indices {
       try standstill?.check()
       if captures[index].process.isZombie {
@@ -40,8 +46,9 @@ final class TreeCapture {
         continue
       }
       try noting { () throws(CheckpointError) in
-        try NamespaceCheck.require(
-          of: captures[index].process, root: processes[0].id, numbers)
+        let process = captures[index].process
+        try NamespaceCheck.require(of: process, root: processes[0].id, numbers)
+        try NamespaceCheck.require(ofThreads: process.threads.map(\.id), of: process.id)
       }
       descriptors.append(try takeDescriptors(of: captures[index]))
       areas.append(try takeAreas(of: captures[index]))
@@ -56,6 +63,7 @@ final class TreeCapture {
 
   /// What can be known only when all that is in the tree is.
   private func settle() throws(CheckpointError) {
+    noteRelations()
     obstacles += objects.outsiders(of: Set(captures.map(\.process.id)))
     for kind in DescriptorKinds.all {
       try noting { () throws(CheckpointError) in try kind.settle(self) }
@@ -174,9 +182,46 @@ final class TreeCapture {
     descriptions[index].detail = detail
   }
 
+  // MARK: Relations
+
+  private func takeSharing() throws(CheckpointError) {
+    let living = captures.filter { !$0.process.isZombie }.map(\.process)
+    let sharing = try SharingCapture(living.map(\.id), rootParent: living[0].status.parent)
+    obstacles += sharing.obstacles
+    for index in captures.indices {
+      let id = captures[index].process.id
+      if let found = sharing.found[id] { captures[index].set(sharing: found) }
+      if let parent = captures.first(where: { $0.process.stoppedChildren.contains(id) }) {
+        captures[index].set(isStopUntold: parent.untoldStops.contains(id))
+      }
+    }
+  }
+
+  /// Sessions and groups have to be the tree's own, or the root's.
+  private func noteRelations() {
+    let states = captures.map(\.result)
+    let ids = Set(states.map(\.id))
+    for state in states.dropFirst() {
+      for (number, own, name) in [
+        (state.session, states[0].session, "session"),
+        (state.processGroup, states[0].processGroup, "process group"),
+      ] where !ids.contains(number) && number != own && ProcessID(number).exists {
+        obstacles.append(
+          Obstacle(
+            ProcessID(state.id), "its \(name)",
+            "it is led by process \(number), which is outside of the tree"))
+      }
+    }
+    for (process, reason) in BirthPlan(states, isDetached: true).impossible {
+      obstacles.append(Obstacle(ProcessID(process), "its origin", reason))
+    }
+  }
+
   // MARK: Areas
 
   private func takeAreas(of capture: ProcessCapture) throws(CheckpointError) -> [AreaState] {
+    // Those of the process with which it shares its memory.
+    if capture.result.sharing.memory != 0 { return [] }
     var states: [AreaState] = []
     for area in capture.areas {
       try noting { () throws(CheckpointError) in

@@ -22,7 +22,7 @@ struct TreeNumbers {
       add(status.nestedNumbers)
       add(status.nestedProcessGroups)
       add(status.nestedSessions)
-      for thread in process.threads.dropFirst() {
+      for thread in process.threads where thread.id != process.id {
         add(
           try about(process.id) { () throws(SystemCallError) in
             try ProcessStatus(of: thread.id).nestedNumbers
@@ -46,17 +46,28 @@ struct TreeNumbers {
   /// All that is kept of numbers but what only a kind of descriptor knows.
   func translate(_ state: inout CheckpointState) {
     if areOurs { return }
-    for index in state.processes.indices { translate(&state.processes[index]) }
+    let all = Set(state.processes.map { number($0.id) })
+    for index in state.processes.indices { translate(&state.processes[index], all) }
     for index in state.descriptions.indices where state.descriptions[index].owner.count == 2 {
       state.descriptions[index].owner[1] = number(state.descriptions[index].owner[1])
     }
   }
 
-  private func translate(_ process: inout ProcessState) {
+  /// Groups and sessions outside have no number inside, but are to be told from each other.
+  private func groupNumber(_ ours: Int32, _ all: Set<Int32>) -> Int32 {
+    let inside = number(ours)
+    return inside == 0 && !all.contains(ours) ? ours : inside
+  }
+
+  private func translate(_ process: inout ProcessState, _ all: Set<Int32>) {
     process.id = number(process.id)
     process.parent = number(process.parent)
-    process.processGroup = number(process.processGroup)
-    process.session = number(process.session)
+    process.processGroup = groupNumber(process.processGroup, all)
+    process.session = groupNumber(process.session, all)
+    process.sharing.memory = number(process.sharing.memory)
+    process.sharing.descriptors = number(process.sharing.descriptors)
+    process.sharing.filesystem = number(process.sharing.filesystem)
+    process.sharing.signalActions = number(process.sharing.signalActions)
     process.foregroundGroup = number(process.foregroundGroup)
     for index in process.threads.indices {
       process.threads[index].id = number(process.threads[index].id)

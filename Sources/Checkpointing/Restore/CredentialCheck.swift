@@ -66,12 +66,14 @@ enum CredentialCheck {
   ) throws(CheckpointError) {
     var obstacles: [Obstacle] = []
     for process in state.processes {
-      let wanted = process.credentials
-      guard wanted.users.count == 4, wanted.groups.count == 4, wanted.capabilities.count == 5 else {
-        throw .malformed(.outOfRange(20))
-      }
-      obstacles += reasons(wanted).map {
-        Obstacle(ProcessID(process.id), "its rights", $0, remedy: remedy)
+      for wanted in [process.credentials] + process.threads.compactMap(\.credentials) {
+        guard wanted.users.count == 4, wanted.groups.count == 4, wanted.capabilities.count == 5
+        else {
+          throw .malformed(.outOfRange(20))
+        }
+        obstacles += reasons(wanted).map {
+          Obstacle(ProcessID(process.id), "its rights", $0, remedy: remedy)
+        }
       }
     }
     if !obstacles.isEmpty { throw .forbidden(obstacles) }

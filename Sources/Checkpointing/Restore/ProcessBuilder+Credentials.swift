@@ -4,12 +4,13 @@ import LinuxSystem
 extension ProcessBuilder {
   /// Gives the thread that calls the rights that it had: groups while that is still allowed, then users with
   /// all capabilities kept, then what takes a capability to set, and at last only those that it had.
-  func setCredentials() throws(CheckpointError) {
-    let wanted = state.credentials
+  func setCredentials(of index: Int) throws(CheckpointError) {
+    let thread = state.threads.indices.contains(index) ? state.threads[index] : nil
+    let wanted = thread?.credentials ?? state.credentials
     guard wanted.users.count == 4, wanted.groups.count == 4, wanted.capabilities.count == 5 else {
       throw .malformed(.outOfRange(20))
     }
-    let id = id
+    let id = threads[index].id
     let status = try about(id) { () throws(SystemCallError) in try ProcessStatus(of: id) }
     var present = Credentials(of: status)
     present.secureBits = wanted.secureBits
@@ -19,9 +20,8 @@ extension ProcessBuilder {
       try call(.prctl, "prctl(PR_SET_NO_NEW_PRIVS)", 38, 1, 0, 0, 0)
     }
     // A change of users clears these two.
-    if state.parentDeathSignal != 0 {
-      try call(
-        .prctl, "prctl(PR_SET_PDEATHSIG)", 1, UInt64(UInt32(bitPattern: state.parentDeathSignal)))
+    if let signal = thread?.parentDeathSignal, signal != 0 {
+      try call(.prctl, "prctl(PR_SET_PDEATHSIG)", 1, UInt64(UInt32(bitPattern: signal)))
     }
     if state.isDumpable <= 1 {
       try call(.prctl, "prctl(PR_SET_DUMPABLE)", 4, UInt64(state.isDumpable))

@@ -5,6 +5,7 @@ import LinuxSystem
 extension ProcessBuilder {
   /// Lays out the memory of a process that is a fork of one with the parent's.
   func layOutMemory(inheritedFrom parent: ProcessState) throws(CheckpointError) {
+    try take()
     guard let parts = Inheritance(of: state, from: parent).limited(to: state.inherited) else {
       throw .inconsistent(.pageOutsideAreas)
     }
@@ -63,6 +64,7 @@ extension ProcessBuilder {
 
   /// Gives up pages that the parent has and this process has not.
   func drop(_ addresses: Range<UInt64>) throws(CheckpointError) {
+    try take()
     // MADV_DONTNEED
     try call(
       .madvise, "madvise(MADV_DONTNEED)", addresses.lowerBound, UInt64(addresses.count), 4)

@@ -8,9 +8,12 @@ final class ProcessBuilder {
   let state: ProcessState
   let leader: TracedThread
   let restoration: Restoration
+  /// Processes that share their memory have one together.
   var injector: CallInjector!
-  /// Where the stub stood before it made any call.
-  private(set) var stubRegisters: Registers!
+  /// What the stub goes on with whenever it makes no calls.
+  private(set) var stubRegisters: Registers?
+  /// The calls that threads have begun with the time that was left, and what came of them.
+  private var begun: [Int: Int] = [:]
   private(set) var threads: [TracedThread] = []
   private let memory: ProcessMemory
   /// Where descriptions are until the descriptors have their numbers.
@@ -22,10 +25,13 @@ final class ProcessBuilder {
 
   var id: ProcessID { leader.process }
 
+  /// - Parameter injector: of the process whose memory it shares.
   init(
-    _ state: ProcessState, stub: TracedThread, _ restoration: Restoration
+    _ state: ProcessState, stub: TracedThread, _ restoration: Restoration,
+    injector: CallInjector? = nil
   ) throws(CheckpointError) {
     self.state = state
+    self.injector = injector
     self.restoration = restoration
     leader = stub
     threads = [stub]
@@ -35,6 +41,20 @@ final class ProcessBuilder {
   }
 
   // MARK: Calls
+
+  /// From here on this process makes the calls, where it shares its memory with others.
+  func take() throws(CheckpointError) {
+    guard let stubRegisters, !injector.isInside(leader) else { return }
+    try inside(id) { () throws(InjectionError) in
+      try injector.leave()
+      try injector.enter(leader, registers: stubRegisters)
+    }
+  }
+
+  /// A call without arguments: what it returned.
+  func callHere(_ call: KernelCall) throws(InjectionError) -> Int {
+    try injector.callForResult(call, [0])
+  }
 
   func call(
     _ call: KernelCall, _ name: StaticString, _ arguments: UInt64...
@@ -59,7 +79,8 @@ final class ProcessBuilder {
 
   /// Ends as the saved one had: its parent finds it and its status.
   func end() throws(CheckpointError) {
-    try setCredentials()
+    try take()
+    try setCredentials(of: 0)
     let status = state.status
     guard status & 0x7f == 0 else {
       // No core file, though the signal may be one that leaves some.
@@ -73,11 +94,39 @@ final class ProcessBuilder {
       }
       return
     }
+    try exit(status >> 8 & 0xff)
+  }
+
+  private func exit(_ status: Int32) throws(CheckpointError) {
     do throws(InjectionError) {
-      _ = try injector.callForResult(.exitGroup, [UInt64(UInt32(bitPattern: status >> 8 & 0xff))])
+      _ = try injector.callForResult(.exitGroup, [UInt64(UInt32(bitPattern: status))])
     } catch {
       guard case .ended = error else { throw .injected(error, process: id) }
     }
+  }
+
+  // MARK: A process that is there only for a while
+
+  /// Makes one with this number, which leads others to where they belong.
+  func makeTransient(_ number: Int32, exitSignal: Int32) throws(CheckpointError) -> ProcessBuilder {
+    try take()
+    var transient = ProcessState()
+    (transient.id, transient.processGroup) = (number, number)
+    transient.exitSignal = exitSignal
+    let builder = try ProcessBuilder(
+      transient, stub: try makeChild(transient), restoration)
+    try builder.enter()
+    return builder
+  }
+
+  /// Ends it, and takes its status.
+  func endTransient(_ transient: ProcessBuilder) throws(CheckpointError) {
+    try transient.take()
+    try transient.exit(0)
+    try take()
+    // __WALL
+    try call(
+      .wait4, "wait4", UInt64(UInt32(bitPattern: transient.state.id)), 0, 0x4000_0000, 0)
   }
 
   // MARK: Steps, in their order
@@ -86,6 +135,10 @@ final class ProcessBuilder {
   /// memory uses.
   func enter() throws(CheckpointError) {
     let id = id
+    if injector != nil {
+      stubRegisters = try about(id) { () throws(SystemCallError) in try leader.registers() }
+      return
+    }
     let areas = try about(id) { () throws(SystemCallError) in
       try MemoryArea.all(of: id, withFlags: false)
     }
@@ -130,19 +183,32 @@ final class ProcessBuilder {
 
   static let endOfAddresses: UInt64 = 0x7fff_ffff_f000
 
-  /// Makes a child that will become `child`. Returns its only thread.
-  func makeChild(_ child: ProcessState) throws(CheckpointError) -> TracedThread {
-    let made = try clone(flags: 0, exitSignal: UInt64(child.exitSignal), id: child.id)
-    let thread = TracedThread(inherited: made, of: made)
+  /// Makes a process that will become `child`: a child, or another child of its own parent, that shares with
+  /// it what clone(2)'s flags say. Returns its only thread.
+  func makeChild(
+    _ child: ProcessState, isSibling: Bool = false, sharing: UInt64 = 0
+  ) throws(CheckpointError) -> TracedThread {
+    try take()
+    // A sibling ends with the same signal as the one that makes it (CLONE_PARENT).
+    let made = try clone(
+      flags: sharing | (isSibling ? 0x8000 : 0),
+      exitSignal: isSibling ? 0 : UInt64(UInt32(bitPattern: child.exitSignal)), id: child.id)
+    let thread = TracedThread(inherited: made, of: made, options: leader.options)
     try waitForBirth(of: thread)
     return thread
   }
 
+  static let sharedMemory: UInt64 = 0x100
+
   /// setsid(2), for a process that led its session.
-  func startSession() throws(CheckpointError) { try call(.setsid, "setsid") }
+  func startSession() throws(CheckpointError) {
+    try take()
+    try call(.setsid, "setsid")
+  }
 
   func joinGroup() throws(CheckpointError) {
-    try call(.setpgid, "setpgid", 0, UInt64(state.processGroup))
+    try take()
+    try call(.setpgid, "setpgid", 0, UInt64(UInt32(bitPattern: state.processGroup)))
   }
 
   private func clone(
@@ -167,7 +233,8 @@ final class ProcessBuilder {
     while true {
       let stop = try about(id) { () throws(SystemCallError) in try thread.wait() }
       switch stop {
-      case .interrupted: return
+      // A thread of a process that is stopped already comes to life as stopped.
+      case .interrupted, .groupStopped: return
       case .exited, .killed, nil: throw .vanished(thread.id)
       default: try about(id) { () throws(SystemCallError) in try thread.resume() }
       }
@@ -176,6 +243,7 @@ final class ProcessBuilder {
 
   /// Removes the stub's memory and maps the saved process's, all empty but for what files give.
   func layOutMemory() throws(CheckpointError) {
+    try take()
     let scratch = injector.scratch
     try call(.munmap, "munmap", 0, scratch.lowerBound)
     try call(
@@ -311,29 +379,43 @@ final class ProcessBuilder {
     "hg": 14, "nh": 15, "dd": 16, "dc": 10, "wf": 18, "mg": 12, "rr": 1, "sr": 2,
   ]
 
-  /// Everything else but the threads' registers: to be called when memory has its content.
+  /// What needs files that the process will not have: to be called when memory has its content.
+  func prepare() throws(CheckpointError) {
+    try take()
+    if state.ownsMemory {
+      try describeMemory()
+      try setMemoryOptions()
+    }
+    if state.sharing.filesystem == 0 { try takeDirectories() }
+  }
+
+  /// Everything else but the threads' registers: to be called when all are prepared, first for those that
+  /// others share something with.
   func complete() throws(CheckpointError) {
-    try describeMemory()
-    try setMemoryOptions()
-    try takeDirectories()
-    try placeDescriptors()
+    try take()
+    try setFiltersAside()
+    if state.sharing.descriptors == 0 { try placeDescriptors() }
+    try installCommonFilters()
     for thread in state.threads.dropFirst() { try makeThread(thread) }
-    try lockFiles()
-    try setOwners()
-    try setSignalActions()
+    if state.sharing.descriptors == 0 {
+      try lockFiles()
+      try setOwners()
+    }
+    if state.sharing.signalActions == 0 { try setSignalActions() }
+    try takeStops()
     try setTimers()
     try makeTimers()
     try setOwnOptions()
     try setLimits()
     setMemoryPriority()
-    for signal in state.pendingSignals {
+    for signal in state.pendingSignals where Self.number(of: signal) != Self.stop {
       try call(
         .rtSigqueueinfo, "rt_sigqueueinfo", UInt64(UInt32(bitPattern: state.id)),
         Self.number(of: signal), try put(signal))
     }
     try settle(0)
-    try setCredentials()
-    let registers = try about(id) { () throws(SystemCallError) in try leader.registers() }
+    try setCredentials(of: 0)
+    try beginCall(0)
     try inside(id) { () throws(InjectionError) in try injector.leave() }
     for index in threads.indices.dropFirst() {
       let others = try about(id) { () throws(SystemCallError) in try threads[index].registers() }
@@ -341,13 +423,28 @@ final class ProcessBuilder {
         try injector.enter(threads[index], registers: others)
       }
       try settle(index)
-      try setCredentials()
+      try setCredentials(of: index)
+      try beginCall(index)
+      try inside(id) { () throws(InjectionError) in try injector.leave() }
+    }
+  }
+
+  /// The last that this process is made to call.
+  func removeScratch() throws(CheckpointError) {
+    guard state.ownsMemory, let stubRegisters else { return }
+    if state.memory.refusesExecution != 0 {
+      try take()
+      try call(
+        .prctl, "prctl(PR_SET_MDWE)", 65, UInt64(state.memory.refusesExecution), 0, 0, 0)
       try inside(id) { () throws(InjectionError) in try injector.leave() }
     }
     try inside(id) { () throws(InjectionError) in
-      try injector.remove(in: leader, registers: registers)
+      try injector.remove(in: leader, registers: stubRegisters)
     }
   }
+
+  /// SIGSTOP
+  private static let stop: UInt64 = 19
 
   private static func number(of information: [UInt8]) -> UInt64 {
     information.prefix(4).reversed().reduce(0) { $0 << 8 | UInt64($1) }
@@ -396,7 +493,7 @@ final class ProcessBuilder {
   }
 
   /// Makes a call that the process can do without.
-  private func want(
+  func want(
     _ call: KernelCall, _ arguments: [UInt64], _ place: String, _ reason: String
   ) throws(CheckpointError) {
     let result = try inside(id) { () throws(InjectionError) in
@@ -431,7 +528,7 @@ final class ProcessBuilder {
     // VM, FS, FILES, SIGHAND, THREAD, SYSVSEM
     let flags: UInt64 = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000
     let made = try clone(flags: flags, exitSignal: 0, id: thread.id)
-    let traced = TracedThread(inherited: made, of: id)
+    let traced = TracedThread(inherited: made, of: id, options: leader.options)
     try waitForBirth(of: traced)
     threads.append(traced)
   }
@@ -512,6 +609,30 @@ final class ProcessBuilder {
 
   private func setOwnOptions() throws(CheckpointError) {
     if state.isSubreaper { try call(.prctl, "prctl(PR_SET_CHILD_SUBREAPER)", 36, 1) }
+    // MEMBARRIER_CMD_REGISTER_… are powers of two; PRIVATE_EXPEDITED_SYNC_CORE and _RSEQ among them.
+    for bit in UInt64(0)..<32 where state.memoryBarriers >> bit & 1 == 1 {
+      try want(.membarrier, [1 << bit], "membarrier(2)", "it could not be registered")
+    }
+    if state.ownsMemory, let filter = state.coreFilter {
+      let text = Array("0x\(String(filter, radix: 16))".utf8)
+      do throws(SystemCallError) {
+        try OwnedDescriptor.open("\(id.folder)/coredump_filter", access: .writeOnly)
+          .writeStream(text.rawBytes, range: 0..<text.count)
+      } catch {
+        restoration.warn(state.id, "/proc/\(id)/coredump_filter", "it could not be set")
+      }
+    }
+  }
+
+  /// Stops of children that their parent had been told of are not told again.
+  private func takeStops() throws(CheckpointError) {
+    for child in restoration.state.processes
+    where child.parent == state.id && child.life == .stopped && !child.isStopUntold {
+      _ = try inside(id) { () throws(InjectionError) in
+        // WNOHANG | WUNTRACED
+        try injector.callForResult(.wait4, [UInt64(UInt32(bitPattern: child.id)), 0, 3, 0])
+      }
+    }
   }
 
   /// What each thread sets for itself.
@@ -536,46 +657,141 @@ final class ProcessBuilder {
         .rseq, "rseq", thread.restartableSequences[0], thread.restartableSequences[1], 0,
         thread.restartableSequences[2])
     }
-    for signal in thread.pendingSignals {
+    for signal in thread.pendingSignals where Self.number(of: signal) != Self.stop {
       try call(
         .rtTgsigqueueinfo, "rt_tgsigqueueinfo", UInt64(UInt32(bitPattern: state.id)),
         UInt64(UInt32(bitPattern: thread.id)), Self.number(of: signal), try put(signal))
     }
+    try installOwnFilters(of: thread)
+    try setOptions(of: thread)
+  }
+
+  private func setOptions(of thread: ThreadState) throws(CheckpointError) {
+    for (which, value) in thread.speculation.prefix(2).enumerated() where value != 0 {
+      // PR_SET_SPECULATION_CTRL
+      try want(
+        .prctl, [53, UInt64(which), value, 0, 0], "PR_SET_SPECULATION_CTRL", "it could not be set")
+    }
+    if state.machineCheckPolicy != 2 {
+      // PR_MCE_KILL, PR_MCE_KILL_SET
+      try want(
+        .prctl, [33, 1, UInt64(state.machineCheckPolicy), 0, 0], "PR_MCE_KILL",
+        "it could not be set")
+    }
+    if thread.timeStampCounter != 1 {
+      try want(
+        .prctl, [26, UInt64(thread.timeStampCounter), 0, 0, 0], "PR_SET_TSC", "it could not be set")
+    }
+    if !state.mayIdentifyProcessor {
+      try want(.archPrctl, [0x1012, 0], "ARCH_SET_CPUID", "it could not be set")
+    }
+  }
+
+  /// Begins a call with the time that was left of it, so that the kernel knows when it ends.
+  private func beginCall(_ index: Int) throws(CheckpointError) {
+    let thread = state.threads[index]
+    guard let remaining = thread.remainingNanoseconds else { return }
+    guard thread.registers.count == Registers.wordCount else { throw .inconsistent(.registers) }
+    let registers = Registers(words: thread.registers)
+    let call = KernelCall(rawValue: registers.callResult)
+    var arguments = registers.callArguments
+    guard let timed = TimedCall(call, arguments), timed.isKept else {
+      throw .inconsistent(.registers)
+    }
+    switch timed.timeout {
+    case .milliseconds(let place): arguments[place] = TimedCall.milliseconds(remaining)
+    case .time(let place):
+      arguments[place] = try put(words: [remaining / 1_000_000_000, remaining % 1_000_000_000])
+    }
+    let wanted = arguments
+    begun[index] = try inside(id) { () throws(InjectionError) in try injector.begin(call, wanted) }
   }
 
   /// Gives every thread its registers: from here on they go on where they were.
   func setRegisters() throws(CheckpointError) {
-    for (thread, saved) in zip(threads, state.threads) {
+    for (index, saved) in state.threads.enumerated() {
       guard saved.registers.count == Registers.wordCount else { throw .inconsistent(.registers) }
+      var registers = Registers(words: saved.registers)
+      if let result = begun[index] { registers.goOn(after: result) }
+      let thread = threads[index]
+      let wanted = registers
       try about(id) { () throws(SystemCallError) in
         try thread.set(extendedState: saved.extendedState)
-        try thread.set(Registers(words: saved.registers))
+        try thread.set(wanted)
         try thread.set(signalMask: saved.signalMask)
-        if !saved.affinity.isEmpty { try? thread.id.set(affinity: saved.affinity) }
+        // What it had may be none of this machine.
+        if saved.affinity.isEmpty || (try? thread.id.set(affinity: saved.affinity)) == nil {
+          try? thread.id.set(affinity: restoration.affinity)
+        }
+      }
+      if saved.ioPriority != 0, (try? thread.id.set(ioPriority: saved.ioPriority)) == nil {
+        restoration.warn(state.id, "thread \(saved.id)", "its ioprio_set(2) could not be set")
       }
       try set(scheduling: saved.scheduling, of: thread)
     }
   }
 
-  /// Lets go. A process that was stopped is stopped again before it runs.
-  func detach(stopping: Bool) throws(CheckpointError) {
+  // MARK: Stopping
+
+  /// By which signal it is to be stopped when all is done; nil for one that runs on.
+  func stopSignal(staysStopped: Bool) -> Int32? {
+    if state.life == .stopped { return (1...31).contains(state.status) ? state.status : 19 }
+    return staysStopped ? 19 : nil
+  }
+
+  /// Stops it as the signal does: from now on it is stopped for everybody, though it still makes our calls.
+  /// Signals that wait then do not act before it goes on.
+  func stop(by signal: Int32) throws(CheckpointError) {
+    try inside(id) { () throws(InjectionError) in try injector.leave() }
+    let leader = leader
     let id = id
     try about(id) { () throws(SystemCallError) in
-      if stopping || state.life == .stopped {
-        try id.send(signal: state.life == .stopped ? state.status : 19)
+      // Nothing else comes: all that can be blocked is.
+      try leader.set(signalMask: .max)
+      try id.send(signal: 19)
+      try leader.resume()
+      while let stop = try leader.wait() {
+        switch stop {
+        case .groupStopped: return
+        case .signal(19): try leader.resume(signal: signal)
+        default: try leader.resume()
+        }
       }
+    }
+  }
+
+  /// Lets go. A process that is stopped stays so; one that a stop waits for takes it.
+  func detach() throws(CheckpointError) {
+    let id = id
+    let waits = (state.pendingSignals + state.threads.flatMap(\.pendingSignals)).contains {
+      Self.number(of: $0) == Self.stop
+    }
+    try about(id) { () throws(SystemCallError) in
+      if waits || !injector.heldSignals.isEmpty { try id.send(signal: 19) }
       for thread in threads { try thread.detach() }
     }
   }
 
-  /// A stop begins when the process takes its signal. Whoever is told that it stands still finds it so, on a
-  /// busy machine too.
-  func awaitStop(stopping: Bool) {
-    guard stopping || state.life == .stopped else { return }
+  /// A stop begins when the threads run into it. Whoever is told that it stands still finds it so, on a busy
+  /// machine too.
+  func awaitStop(staysStopped: Bool) {
+    guard stopSignal(staysStopped: staysStopped) != nil else { return }
     let patience = ContinuousClock.now + .seconds(2)
     while ContinuousClock.now < patience, let status = try? ProcessStatus(of: id),
       !["T", "Z", "X"].contains(status.state)
     { Machine.sleep(seconds: 0.0005) }
+  }
+}
+
+extension Registers {
+  /// From before a call to where it has come by then.
+  fileprivate mutating func goOn(after result: Int) {
+    if result == InterruptedCall.restartBlock {
+      callResult = KernelCall.restartSyscall.rawValue
+    } else if !(-516 ... -512).contains(result) {
+      callResult = result
+      instructionPointer += Registers.callInstructionByteCount
+    }
   }
 }
 

@@ -46,6 +46,8 @@ package struct RestoreOptions: Sendable {
 /// What is open while a tree is brought back, for all of its processes to inherit.
 final class Restoration {
   let state: CheckpointState
+  /// The processors that this process may use.
+  let affinity = (try? ProcessID.current.affinity()) ?? []
   let options: RestoreOptions
   /// What could not be brought back as it was, though the tree can live without.
   private(set) var warnings: [Obstacle] = []
@@ -311,7 +313,11 @@ final class Restoration {
 
   /// One of them, for whoever has it under another number besides.
   func standardDescriptor(duplicating number: Int32) throws(SystemCallError) -> OwnedDescriptor {
-    try standard[Int(number)].descriptor.duplicate(from: lowestNumber)
+    guard standard.indices.contains(Int(number)) else {
+      throw SystemCallError(
+        call: "fcntl", subject: "descriptor \(number)", errno: .badFileDescriptor)
+    }
+    return try standard[Int(number)].descriptor.duplicate(from: lowestNumber)
   }
 
   /// Those that are terminals.

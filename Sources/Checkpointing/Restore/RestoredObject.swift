@@ -85,7 +85,7 @@ final class RestoredObject: Sendable {
     guard details.kind == .regular, details.linkCount == 1, try file.isInMemory() else {
       throw SystemCallError(call: "fstatfs", subject: path, errno: .fileExists)
     }
-    if file.isOnlyOurs() { return false }
+    if isFree(file) { return false }
     guard restoration.options.acceptsChangedFiles else {
       throw SystemCallError(call: "fcntl(F_SETLEASE)", subject: path, errno: .resourceBusy)
     }
@@ -149,6 +149,17 @@ final class RestoredObject: Sendable {
   private static let temporary: UInt32 = 0o20200000
   /// O_CREAT | O_EXCL | O_NOFOLLOW
   private static let createExclusively: UInt32 = 0o100 | 0o200 | 0o400000
+
+  /// Whether nobody else has the file open. Those who have just ended may still be on their way out of it, and
+  /// whoever looks at their memory keeps it for a moment.
+  private static func isFree(_ file: borrowing OwnedDescriptor) -> Bool {
+    let patience = ContinuousClock.now + .seconds(1)
+    while !file.isOnlyOurs() {
+      if ContinuousClock.now > patience { return false }
+      Machine.sleep(seconds: 0.002)
+    }
+    return true
+  }
 
   private static func reason(for error: SystemCallError) -> String {
     switch error.errno {

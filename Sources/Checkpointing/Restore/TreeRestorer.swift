@@ -6,20 +6,10 @@ import SystemPackage
 /// it is known to be right.
 package final class TreeRestorer {
   private let restoration: Restoration
-  private var builders: [ProcessBuilder] = []
+  private var births: TreeBirth
+  private var builders: [ProcessBuilder] { births.builders }
   private var madeMemory: TreeMemory?
   private var namespace: ProcessNamespace?
-  /// Children that are made when the memory of their parent is complete, by the parent's number.
-  private var lateChildren: [Int32: LateChildren] = [:]
-  /// Parents all of whose children are made: their memory does not change any more.
-  private var closed: Set<Int32> = []
-
-  fileprivate struct LateChildren {
-    /// Into the session that the parent was in before it began its own.
-    var before: [ProcessState] = []
-    var beginsSession = false
-    var after: [ProcessState] = []
-  }
 
   package var warnings: [Obstacle] { restoration.warnings }
   /// The process at the root, by the number that it has for us.
@@ -35,9 +25,13 @@ package final class TreeRestorer {
     try Self.check(state)
     TracingLimits.allowTracing()
     restoration = try Restoration(state, options)
+    births = TreeBirth(restoration)
     do throws(CheckpointError) {
+      // What the tool and a process do in turn is quick on one processor.
+      let pin = ProcessorPin(like: .current)
+      defer { pin.release() }
       try makeProcesses()
-      for builder in builders { try builder.layOutMemory() }
+      for builder in builders where builder.state.ownsMemory { try builder.layOutMemory() }
     } catch {
       abandon()
       throw error
@@ -55,6 +49,18 @@ package final class TreeRestorer {
       }
       guard index == 0 || (process.parent != process.id && known.contains(process.parent)) else {
         throw .inconsistent(.unknownParent)
+      }
+      // Shared things are those of a process that comes before, and has them of nobody.
+      for (place, thing) in process.sharing.things.enumerated() where thing.owner != 0 {
+        let owner = thing.owner
+        guard process.life != .zombie,
+          let other = state.processes[..<index].first(where: { $0.id == owner }),
+          other.life != .zombie, other.sharing.things[place].owner == 0
+        else { throw .inconsistent(.unknownParent) }
+      }
+      if process.sharing.memory != 0 && !(process.areas.isEmpty && process.inheritedRanges.isEmpty)
+      {
+        throw .inconsistent(.overlappingAreas)
       }
       if process.life == .zombie { continue }
       guard process.threads.first?.id == process.id else { throw .inconsistent(.noThread) }
@@ -77,10 +83,10 @@ package final class TreeRestorer {
         try requireFreeNumbers()
       } catch {
         try? stub.send(signal: 9)
-        _ = try? thread.wait()
+        while let stop = try? thread.wait(), !stop.isEnd {}
         throw error
       }
-      try makeTree(root, thread)
+      try births.begin(root, thread)
     } catch {
       guard leadsIntoNamespace(error) else { throw error }
       endProcesses()
@@ -119,9 +125,8 @@ package final class TreeRestorer {
       try CredentialCheck.require(restoration.state)
     }
     restoration.isInNamespace = true
-    lateChildren = [:]
     let root = restoration.state.processes[0]
-    try makeTree(root, try namespace.makeRoot(root))
+    try births.begin(root, try namespace.makeRoot(root))
     if namespace.hasOwnUsers { NamespaceFitness.warn(restoration) }
   }
 
@@ -137,58 +142,6 @@ package final class TreeRestorer {
     }
   }
 
-  /// Children that were born into the session that their parent left later are made before it leaves.
-  private func makeTree(
-    _ state: ProcessState, _ thread: TracedThread
-  ) throws(CheckpointError) {
-    let builder = try ProcessBuilder(state, stub: thread, restoration)
-    restoration.note(builder.id, for: state.id)
-    if state.life == .zombie {
-      try builder.enter()
-      if state.session == state.id { try builder.startSession() }
-      try builder.end()
-      return
-    }
-    builders.append(builder)
-    try builder.enter()
-    var children = LateChildren()
-    let isRoot = state.id == restoration.state.processes[0].id
-    let sessions = Set(restoration.state.processes.map(\.id))
-    let leads = state.session == state.id
-    children.beginsSession =
-      leads || (isRoot && restoration.options.isDetached && !sessions.contains(state.session))
-    for child in restoration.state.processes where child.parent == state.id && child.id != state.id
-    {
-      if leads && child.session != state.id && child.session != child.id {
-        children.before.append(child)
-      } else {
-        children.after.append(child)
-      }
-    }
-    try makeChildren(&children, of: builder)
-    lateChildren[state.id] = children.isEmpty ? nil : children
-  }
-
-  /// Makes those children that need not wait until the memory of their parent is complete.
-  private func makeChildren(
-    _ children: inout LateChildren, of builder: ProcessBuilder, withMemory: Bool = false
-  ) throws(CheckpointError) {
-    for child in children.before where withMemory || child.inheritedRanges.isEmpty {
-      try makeTree(child, try builder.makeChild(child))
-    }
-    children.before.removeAll { withMemory || $0.inheritedRanges.isEmpty }
-    guard children.before.isEmpty else { return }
-    if children.beginsSession {
-      try builder.startSession()
-      try builder.takeTerminal()
-      children.beginsSession = false
-    }
-    for child in children.after where withMemory || child.inheritedRanges.isEmpty {
-      try makeTree(child, try builder.makeChild(child))
-    }
-    children.after.removeAll { withMemory || $0.inheritedRanges.isEmpty }
-  }
-
   // MARK: Children that inherit memory
 
   /// To be called when a space gets pages: its process is there when this returns, and from now on all that it
@@ -196,36 +149,26 @@ package final class TreeRestorer {
   package func begin(space: Int) throws(CheckpointError) {
     let processes = restoration.state.processes
     guard processes.indices.contains(space) else { return }
-    if closed.contains(processes[space].id) { throw .inconsistent(.memoryBehindChild) }
+    if births.closed.contains(processes[space].id) { throw .inconsistent(.memoryBehindChild) }
     try make(processes[space])
   }
 
+  /// Makes it and all that come before it, whose parents' memory is complete.
   private func make(_ process: ProcessState) throws(CheckpointError) {
-    if builders.contains(where: { $0.state.id == process.id }) || process.life == .zombie { return }
-    guard let parent = restoration.state.processes.first(where: { $0.id == process.parent }) else {
-      throw .inconsistent(.unknownParent)
-    }
-    try make(parent)
-    try makeLateChildren(of: parent)
-  }
-
-  /// The parent's memory is complete.
-  private func makeLateChildren(of parent: ProcessState) throws(CheckpointError) {
-    guard var children = lateChildren.removeValue(forKey: parent.id),
-      let builder = builders.first(where: { $0.state.id == parent.id })
-    else { return }
-    closed.insert(parent.id)
+    if births.isMade(process.id) { return }
+    let processes = restoration.state.processes
+    let pin = ProcessorPin(like: root)
+    defer { pin.release() }
     let count = builders.count
-    try makeChildren(&children, of: builder, withMemory: true)
-    for builder in builders[count...] {
+    try births.makeAll(through: process.id)
+    for builder in builders[count...] where builder.state.ownsMemory {
+      guard let index = processes.firstIndex(where: { $0.id == builder.state.id }) else { continue }
       // What inherits nothing may nevertheless have been made of what does.
       if builder.state.inheritedRanges.isEmpty {
         try builder.layOutMemory()
-      } else {
+      } else if let parent = processes.first(where: { $0.id == builder.state.parent }) {
         try builder.layOutMemory(inheritedFrom: parent)
       }
-      guard let index = restoration.state.processes.firstIndex(where: { $0.id == builder.state.id })
-      else { continue }
       madeMemory?.set(try memory(of: builder), ofProcess: index)
     }
   }
@@ -249,7 +192,9 @@ package final class TreeRestorer {
     let state = restoration.state
     var spaces: [SpaceMemory?] = []
     for process in state.processes {
-      guard let builder = builders.first(where: { $0.state.id == process.id }) else {
+      guard process.ownsMemory,
+        let builder = builders.first(where: { $0.state.id == process.id })
+      else {
         spaces.append(nil)
         continue
       }
@@ -259,7 +204,8 @@ package final class TreeRestorer {
   }
 
   private func memory(of builder: ProcessBuilder) throws(CheckpointError) -> SpaceMemory {
-    try about(builder.id) { () throws(SystemCallError) in
+    try builder.take()
+    return try about(builder.id) { () throws(SystemCallError) in
       try SpaceMemory(of: builder.id, builder.state.areas, builder.takeFilling())
     }
   }
@@ -267,16 +213,26 @@ package final class TreeRestorer {
   /// Everything but running: all that a process sets is set.
   package func complete() throws(CheckpointError) {
     for process in restoration.state.processes { try make(process) }
+    let pin = ProcessorPin(like: root)
+    defer { pin.release() }
     madeMemory?.finish()
     try restoration.openWithProcesses(builders)
     try restoration.finishObjects()
-    let ids = Set(restoration.state.processes.map(\.id))
+    let zombies = births.zombies
+    try ProcessGroups.restore(builders + zombies, restoration.state)
     for builder in builders {
-      let group = builder.state.processGroup
-      if ids.contains(group), builder.state.session != builder.state.id { try builder.joinGroup() }
+      try builder.take()
+      try builder.setForegroundGroup()
     }
-    for builder in builders { try builder.setForegroundGroup() }
+    for zombie in zombies { try zombie.end() }
+    for builder in builders {
+      if let signal = builder.stopSignal(staysStopped: restoration.options.staysStopped) {
+        try builder.stop(by: signal)
+      }
+    }
+    for builder in builders { try builder.prepare() }
     for builder in builders { try builder.complete() }
+    for builder in builders { try builder.removeScratch() }
     try restoration.finish()
     for builder in builders { try builder.setRegisters() }
   }
@@ -287,9 +243,9 @@ package final class TreeRestorer {
     let last = processes.flatMap { [$0.id] + $0.threads.map(\.id) }.max() ?? 1
     try namespace?.start(root: processes[0].id, last: last)
     for builder in builders.reversed() {
-      try builder.detach(stopping: restoration.options.staysStopped)
+      try builder.detach()
     }
-    for builder in builders { builder.awaitStop(stopping: restoration.options.staysStopped) }
+    for builder in builders { builder.awaitStop(staysStopped: restoration.options.staysStopped) }
     restoration.settle()
   }
 
@@ -301,20 +257,16 @@ package final class TreeRestorer {
   }
 
   private func endProcesses() {
-    for builder in builders {
+    for builder in builders + births.zombies {
       try? builder.id.send(signal: 9)
       // The first thread's end is told when the others have gone.
       for thread in builder.threads.reversed() {
         while let stop = try? thread.wait(), !stop.isEnd {}
       }
     }
-    builders = []
+    births = TreeBirth(restoration)
     namespace?.end()
     namespace = nil
     restoration.forgetProcesses()
   }
-}
-
-extension TreeRestorer.LateChildren {
-  fileprivate var isEmpty: Bool { before.isEmpty && after.isEmpty && !beginsSession }
 }

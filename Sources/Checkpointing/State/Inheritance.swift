@@ -93,8 +93,11 @@ extension AreaState {
 extension CheckpointState {
   /// Notes what processes have of their parents: their pages there are saved only where they are others.
   mutating func noteInheritance() {
+    let plan = BirthPlan(processes, isDetached: true)
     for index in processes.indices {
-      guard let parent = parent(ofProcess: index) else { continue }
+      // One that a sibling makes has that one's memory.
+      guard !plan.isMadeBySibling(processes[index].id), let parent = parent(ofProcess: index)
+      else { continue }
       let ranges = Inheritance(of: processes[index], from: processes[parent]).ranges
       processes[index].inheritedRanges = ranges.flatMap { [$0.lowerBound, $0.upperBound] }
     }

@@ -43,7 +43,6 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
   package var oomScoreAdjustment: Int64 = 0
   /// prctl(2): what is kept for the process, by PR_SET_ number.
   package var isDumpable: UInt8 = 1
-  package var parentDeathSignal: Int32 = 0
   package var isSubreaper = false
   /// The number of the pseudoterminal of the tree that its session has, where the process leads the session.
   package var terminal: UInt32?
@@ -51,6 +50,17 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
   package var hasOutsideTerminal = false
   /// The group that is in the foreground of its terminal.
   package var foregroundGroup: Int32 = 0
+  /// MEMBARRIER_CMD_GET_REGISTRATIONS of membarrier(2).
+  package var memoryBarriers: UInt32 = 0
+  /// Which memory goes into a core file: /proc/PID/coredump_filter.
+  package var coreFilter: UInt32?
+  /// prctl(2): PR_MCE_KILL_GET; 2 is what everybody has.
+  package var machineCheckPolicy: UInt32 = 2
+  /// ARCH_GET_CPUID of arch_prctl(2).
+  package var mayIdentifyProcessor = true
+  package var sharing = SharingState()
+  /// A stopped one's parent has not been told yet that it is.
+  package var isStopUntold = true
   /// Where its memory is its parent's at the same addresses, but for what blocks and references say: first
   /// address and end of each range. It is made when the parent's memory is complete.
   package var inheritedRanges: [UInt64] = []
@@ -81,10 +91,15 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
     try coder.field(21, &limits)
     try coder.field(22, &oomScoreAdjustment, isOptional: true)
     try coder.field(24, &isDumpable)
-    try coder.field(25, &parentDeathSignal)
     try coder.field(26, &isSubreaper)
     try coder.field(40, &terminal)
     try coder.field(41, &foregroundGroup)
+    try coder.field(28, &memoryBarriers)
+    try coder.field(29, &coreFilter, isOptional: true)
+    try coder.field(30, &machineCheckPolicy)
+    try coder.field(31, &mayIdentifyProcessor)
+    try coder.field(32, &sharing)
+    try coder.field(33, &isStopUntold)
     try coder.field(42, &hasOutsideTerminal, isOptional: true)
     try coder.field(27, &timers)
     try coder.field(60, &inheritedRanges)
@@ -93,6 +108,11 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
       zip(inheritedRanges, inheritedRanges.dropFirst()).allSatisfy({ $0 < $1 })
     else { throw .outOfRange(60) }
   }
+}
+
+extension ProcessState {
+  /// Whether it has memory that is not another process's as well.
+  var ownsMemory: Bool { life != .zombie && sharing.memory == 0 }
 }
 
 /// Where the parts of an address space lie: `struct prctl_mm_map`.
@@ -107,6 +127,8 @@ package struct MemoryState: FieldCoded, Equatable, Sendable {
   /// prctl(2): PR_GET_THP_DISABLE and PR_GET_MEMORY_MERGE.
   package var avoidsHugePages: UInt32 = 0
   package var mergesPages = false
+  /// PR_GET_MDWE: what memory may no longer become.
+  package var refusesExecution: UInt32 = 0
 
   package init() {}
 
@@ -116,6 +138,7 @@ package struct MemoryState: FieldCoded, Equatable, Sendable {
     try coder.field(3, &lockedInFuture)
     try coder.field(4, &avoidsHugePages)
     try coder.field(5, &mergesPages)
+    try coder.field(6, &refusesExecution)
   }
 }
 

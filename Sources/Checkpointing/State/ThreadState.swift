@@ -29,6 +29,21 @@ package struct ThreadState: FieldCoded, Equatable, Sendable {
 
   /// By how much its timers may be late.
   package var timerSlackNanoseconds: UInt64 = 0
+  /// What is left of a call that waits for a given time, where the call is to be begun with it.
+  package var remainingNanoseconds: UInt64?
+  /// seccomp(2): 0 none, 1 strict, 2 filters; those in the order in which they were installed.
+  package var seccompMode: UInt8 = 0
+  package var seccompFilters: [SeccompFilterState] = []
+  /// Its rights, where they are others than the process's.
+  package var credentials: Credentials?
+  /// PR_SET_PDEATHSIG.
+  package var parentDeathSignal: Int32 = 0
+  /// ioprio_set(2); 0 for none of its own.
+  package var ioPriority: UInt32 = 0
+  /// PR_GET_TSC: 1 may read the time stamp counter, 2 may not.
+  package var timeStampCounter: UInt32 = 1
+  /// PR_GET_SPECULATION_CTRL of PR_SPEC_STORE_BYPASS and PR_SPEC_INDIRECT_BRANCH, where the thread chose.
+  package var speculation: [UInt64] = []
 
   package init() {}
 
@@ -46,5 +61,13 @@ package struct ThreadState: FieldCoded, Equatable, Sendable {
     try coder.field(11, &scheduling)
     try coder.field(12, &affinity, isOptional: true)
     try coder.field(13, &timerSlackNanoseconds, isOptional: true)
+    try coder.field(14, &remainingNanoseconds)
+    try coder.field(15, &seccompMode)
+    try coder.field(16, &seccompFilters)
+    try coder.field(17, &credentials)
+    try coder.field(18, &parentDeathSignal)
+    try coder.field(19, &ioPriority)
+    try coder.field(20, &timeStampCounter)
+    try coder.field(21, &speculation)
   }
 }

@@ -25,6 +25,10 @@
     /// Where the scratch area lies.
     package let scratch: Range<UInt64>
     private var inside: Inside?
+    /// Whether what lies behind the code can be written by the process.
+    private var hasRoom = false
+    /// Signals that came in between and that no mask holds back: SIGSTOP. They were kept from acting.
+    package private(set) var heldSignals: [Int32] = []
 
     /// The thread that is made to call, and what it was.
     private struct Inside {
@@ -35,6 +39,7 @@
     }
 
     private enum Layout {
+      static let pageByteCount: UInt64 = 4096
       static let code: UInt64 = 0
       /// Code for calls that make processes.
       static let cloningCode: UInt64 = 256
@@ -61,16 +66,20 @@
       } catch {
         throw .tracing(error)
       }
-      // MAP_PRIVATE | MAP_ANONYMOUS, and MAP_FIXED_NOREPLACE where the place is given
+      // MAP_PRIVATE | MAP_ANONYMOUS, and MAP_FIXED_NOREPLACE where the place is given. Memory that may be
+      // written and executed is more than many processes are allowed (PR_SET_MDWE): it may be executed,
+      // and all but the code becomes writable instead when the first thread enters.
       let flags: UInt64 = 0x22 | (address == nil ? 0 : 0x10_0000)
+      var held: [Int32] = []
       let mapped = try Self.callAlone(
-        .mmap, [address ?? 0, Layout.byteCount, 7, flags, .max, 0], in: thread, registers, memory,
-        ownInstruction, returnPath)
+        .mmap, [address ?? 0, Layout.byteCount, 5, flags, .max, 0], in: thread, registers, memory,
+        ownInstruction, returnPath, &held)
       if mapped < 0 && mapped > -4096 {
         throw .refused(call: "mmap", errno: Errno(rawValue: CInt(-mapped)))
       }
       let start = UInt64(bitPattern: Int64(mapped))
       scratch = start..<start + Layout.byteCount
+      heldSignals = held
       try tracing { () throws(SystemCallError) in
         try memory.write(Self.code(frame: start + Layout.frame), at: start + Layout.code)
         try memory.write(
@@ -81,7 +90,8 @@
     /// Makes a call without the scratch area, and gives the thread its state back.
     private static func callAlone(
       _ call: KernelCall, _ arguments: [UInt64], in thread: TracedThread, _ registers: Registers,
-      _ memory: borrowing ProcessMemory, _ ownInstruction: UInt64, _ path: ReturnPath?
+      _ memory: borrowing ProcessMemory, _ ownInstruction: UInt64, _ path: ReturnPath?,
+      _ held: inout [Int32]
     ) throws(InjectionError) -> Int {
       let mask = try tracing { () throws(SystemCallError) in try thread.signalMask() }
       var saved: [UInt8] = []
@@ -103,9 +113,9 @@
       var failure: InjectionError?
       do {
         if path != nil {
-          result = try callOnTheWayBack(call, arguments, in: thread, working)
+          result = try callOnTheWayBack(call, arguments, in: thread, working, &held)
         } else {
-          result = try Self.call(call, arguments, in: thread, &working, at: ownInstruction)
+          result = try Self.call(call, arguments, in: thread, &working, at: ownInstruction, &held)
         }
       } catch {
         failure = error
@@ -142,15 +152,16 @@
 
     /// From the way into rt_sigreturn: another call first.
     private static func callOnTheWayBack(
-      _ call: KernelCall, _ arguments: [UInt64], in thread: TracedThread, _ working: Registers
+      _ call: KernelCall, _ arguments: [UInt64], in thread: TracedThread, _ working: Registers,
+      _ held: inout [Int32]
     ) throws(InjectionError) -> Int {
-      try runToSystemCallStop(thread)  // about to enter rt_sigreturn
+      try runToSystemCallStop(thread, &held)  // about to enter rt_sigreturn
       var exchanged = working
       exchanged.prepare(call, arguments, at: working.instructionPointer)
       exchanged.currentCall = call
       let prepared = exchanged
       try tracing { () throws(SystemCallError) in try thread.set(prepared) }
-      try runToSystemCallStop(thread)  // has left the other one
+      try runToSystemCallStop(thread, &held)  // has left the other one
       return try tracing { () throws(SystemCallError) in try thread.registers() }.callResult
     }
 
@@ -176,7 +187,14 @@
         try thread.set(signalMask: .max)
       }
       inside = Inside(thread: thread, working: working, original: registers, mask: mask)
+      if hasRoom { return }
+      let room = scratch.lowerBound + Layout.pageByteCount
+      try call(.mprotect, "mprotect", [room, Layout.byteCount - Layout.pageByteCount, 3])
+      hasRoom = true
     }
+
+    /// Whether this thread is the one that makes the calls now.
+    package func isInside(_ thread: TracedThread) -> Bool { inside?.thread === thread }
 
     /// Gives the thread back as it was.
     package func leave() throws(InjectionError) {
@@ -197,7 +215,26 @@
       guard let inside else { preconditionFailure("no thread is borrowed") }
       var registers = inside.working
       return try Self.call(
-        call, arguments, in: inside.thread, &registers, at: scratch.lowerBound + Layout.code)
+        call, arguments, in: inside.thread, &registers, at: scratch.lowerBound + Layout.code,
+        &heldSignals)
+    }
+
+    /// Begins a call in the borrowed thread that may wait for long, and cuts it off before it does: what it
+    /// returned, or the number by which the kernel says how it would go on (-ERESTART_RESTARTBLOCK and
+    /// others). The kernel keeps what it needs to go on.
+    package func begin(
+      _ call: KernelCall, _ arguments: [UInt64]
+    ) throws(InjectionError) -> Int {
+      guard let inside else { preconditionFailure("no thread is borrowed") }
+      let thread = inside.thread
+      var registers = inside.working
+      registers.prepare(call, arguments, at: scratch.lowerBound + Layout.code)
+      let prepared = registers
+      try tracing { () throws(SystemCallError) in try thread.set(prepared) }
+      try Self.runToSystemCallStop(thread, &heldSignals)  // about to enter
+      try tracing { () throws(SystemCallError) in try thread.interrupt() }
+      try Self.runToSystemCallStop(thread, &heldSignals)  // has left
+      return try tracing { () throws(SystemCallError) in try thread.registers() }.callResult
     }
 
     /// A process that an injected call has made.
@@ -228,13 +265,13 @@
         .clone, [flags, 0, 0, 0, 0], at: scratch.lowerBound + Layout.cloningCode)
       let prepared = registers
       try tracing { () throws(SystemCallError) in try thread.set(prepared) }
-      try Self.runToSystemCallStop(thread)  // about to enter
-      let made = try Self.runToSystemCallStop(thread)  // has left
+      try Self.runToSystemCallStop(thread, &heldSignals)  // about to enter
+      let made = try Self.runToSystemCallStop(thread, &heldSignals)  // has left
       let result = try tracing { () throws(SystemCallError) in try thread.registers() }.callResult
       guard result > 0, let made else {
         throw .refused(call: "clone", errno: Errno(rawValue: CInt(clamping: -result)))
       }
-      let child = TracedThread(inherited: made, of: made)
+      let child = TracedThread(inherited: made, of: made, options: thread.options)
       while true {
         let stop = try tracing { () throws(SystemCallError) in try child.wait() }
         if stop == .interrupted { break }
@@ -250,7 +287,8 @@
     ) throws(InjectionError) -> Int {
       var registers = try tracing { () throws(SystemCallError) in try copy.registers() }
       return try Self.call(
-        call, arguments, in: copy, &registers, at: scratch.lowerBound + Layout.cloningCode)
+        call, arguments, in: copy, &registers, at: scratch.lowerBound + Layout.cloningCode,
+        &heldSignals)
     }
 
     /// Makes a call in the borrowed thread, and throws what it refuses.
@@ -275,8 +313,8 @@
       registers.prepare(call, arguments, at: scratch.lowerBound + Layout.code)
       let prepared = registers
       try tracing { () throws(SystemCallError) in try inside.thread.set(prepared) }
-      try Self.runToSystemCallStop(inside.thread)  // about to enter
-      let made = try Self.runToSystemCallStop(inside.thread)  // has left
+      try Self.runToSystemCallStop(inside.thread, &heldSignals)  // about to enter
+      let made = try Self.runToSystemCallStop(inside.thread, &heldSignals)  // has left
       let result = try tracing { () throws(SystemCallError) in
         try inside.thread.registers()
       }.callResult
@@ -309,7 +347,7 @@
       precondition(inside == nil)
       let result = try Self.callAlone(
         .munmap, [scratch.lowerBound, Layout.byteCount], in: thread, registers, memory,
-        ownInstruction, returnPath)
+        ownInstruction, returnPath, &heldSignals)
       if result < 0 {
         throw .refused(call: "munmap", errno: Errno(rawValue: CInt(-result)))
       }
@@ -317,13 +355,13 @@
 
     private static func call(
       _ call: KernelCall, _ arguments: [UInt64], in thread: TracedThread,
-      _ registers: inout Registers, at address: UInt64
+      _ registers: inout Registers, at address: UInt64, _ held: inout [Int32]
     ) throws(InjectionError) -> Int {
       registers.prepare(call, arguments, at: address)
       let prepared = registers
       try tracing { () throws(SystemCallError) in try thread.set(prepared) }
-      try runToSystemCallStop(thread)  // about to enter
-      try runToSystemCallStop(thread)  // has left
+      try runToSystemCallStop(thread, &held)  // about to enter
+      try runToSystemCallStop(thread, &held)  // has left
       registers = try tracing { () throws(SystemCallError) in try thread.registers() }
       return registers.callResult
     }
@@ -331,7 +369,7 @@
     /// Returns the process that was made on the way.
     @discardableResult
     private static func runToSystemCallStop(
-      _ thread: TracedThread
+      _ thread: TracedThread, _ held: inout [Int32]
     ) throws(InjectionError) -> ProcessID? {
       var made: ProcessID?
       while true {
@@ -343,10 +381,14 @@
         case .cloned:
           made = try tracing { () throws(SystemCallError) in try thread.madeProcess() }
         case .interrupted, .groupStopped: continue  // an old request
+        case .signal(Self.stop): held.append(Self.stop)
         case .signal, .event, nil: throw .unexpected(thread.id, stop)
         }
       }
     }
+
+    /// SIGSTOP
+    private static let stop: Int32 = 19
 
     /// syscall; then, should nobody stop it there: rsp = the frame, rt_sigreturn.
     private static func code(frame: UInt64) -> [UInt8] {

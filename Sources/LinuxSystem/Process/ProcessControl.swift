@@ -55,6 +55,30 @@ extension ProcessID {
     }
   }
 
+  /// ioprio_get(2) of a thread: class and level; 0 where it has none of its own.
+  package func ioPriority() throws(SystemCallError) -> UInt32 {
+    let process = 1  // IOPRIO_WHO_PROCESS
+    return UInt32(
+      truncatingIfNeeded: try kernelCall(
+        .ioprioGet, "ioprio_get", on: "process \(self)", process, Int(number)))
+  }
+
+  package func set(ioPriority: UInt32) throws(SystemCallError) {
+    try kernelCall(
+      .ioprioSet, "ioprio_set", on: "process \(self)", 1, Int(number), Int(ioPriority))
+  }
+
+  /// The cookie of a thread that shares a core only with its like (PR_SCHED_CORE); 0 for none.
+  package func coreCookie() -> UInt64 {
+    var cookie: [UInt64] = [0]
+    // Kernels without it say so; then nobody has one.
+    _ = try? withAddress(of: &cookie) { (address) throws(SystemCallError) in
+      try kernelCall(
+        .prctl, "prctl(PR_SCHED_CORE)", on: "process \(self)", 62, 0, Int(number), 0, address)
+    }
+    return cookie[0]
+  }
+
   /// The processors that a thread may use: bit n of byte n / 8 for processor n.
   package func affinity() throws(SystemCallError) -> [UInt8] {
     var mask = [UInt64](repeating: 0, count: 128)

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// What /proc/PID/stat and status say of a process or thread.
@@ -81,6 +82,9 @@ extension ProcessID {
     }
     return children.sorted()
   }
+
+  /// This thread.
+  static var currentThread: ProcessID { ProcessID(Int32(clinux_call(186, 0, 0, 0, 0, 0, 0))) }
 
   /// This process.
   package static var current: ProcessID { ProcessID(getpid()) }

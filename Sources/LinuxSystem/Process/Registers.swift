@@ -46,13 +46,19 @@
 
     /// The arguments of that system call, in their order.
     package var callArguments: [UInt64] {
-      [Word.rdi, Word.rsi, Word.rdx, Word.r10, Word.r8, Word.r9].map { words[$0] }
+      get { Self.argumentWords.map { words[$0] } }
+      set {
+        precondition(newValue.count == Self.argumentWords.count)
+        for (place, value) in zip(Self.argumentWords, newValue) { words[place] = value }
+      }
     }
 
     /// The first arguments of a function that begins here (System V ABI).
     package mutating func setArguments(_ first: UInt64, _ second: UInt64) {
       (words[Word.rdi], words[Word.rsi]) = (first, second)
     }
+
+    private static let argumentWords = [Word.rdi, Word.rsi, Word.rdx, Word.r10, Word.r8, Word.r9]
 
     /// Whether it runs 32-bit code.
     package var isCompatibilityMode: Bool { words[Word.cs] == 0x23 }

@@ -34,13 +34,57 @@
       return nil
     }
 
+    /// Looks for them in a process that runs, so that it need not be done while it stands still.
+    package static func prepare(for process: ProcessID) {
+      guard let areas = try? MemoryArea.all(of: process, withFlags: false),
+        let memory = try? ProcessMemory(of: process)
+      else { return }
+      for area in areas where area.protection.contains(.execute) && area.isBackedByFile {
+        guard area.byteCount <= searchLimit else { continue }
+        if area.name.contains("libc") || area.name.contains("musl") {
+          _ = try? instructions(in: area, memory)
+        }
+      }
+    }
+
+    /// Where they were found: in which part of which file, and how far behind its start.
+    private static let known = Monitor<[CodePlace: UInt64]>([:])
+
+    private struct CodePlace: Hashable {
+      var device: MemoryArea.DeviceNumbers
+      var inode: UInt64
+      var offset: UInt64
+    }
+
     /// mov $15, %rax or %eax; syscall
     private static func instructions(
       in area: MemoryArea, _ memory: borrowing ProcessMemory
     ) throws(SystemCallError) -> UInt64? {
+      let place = CodePlace(device: area.device, inode: area.inode, offset: area.fileOffset)
+      if let offset = known.withLock({ $0[place] }), offset + tailLimit <= area.byteCount {
+        var one = area
+        one.addresses =
+          area.addresses.lowerBound + offset..<area.addresses.lowerBound + offset
+          + tailLimit
+        // The process might have other code there by now.
+        if let found = try search(in: one, memory), found == one.addresses.lowerBound {
+          return found
+        }
+      }
+      guard let found = try search(in: area, memory) else { return nil }
+      known.withLock { $0[place] = found - area.addresses.lowerBound }
+      return found
+    }
+
+    /// The longer form of both instructions.
+    private static let tailLimit: UInt64 = 9
+
+    private static func search(
+      in area: MemoryArea, _ memory: borrowing ProcessMemory
+    ) throws(SystemCallError) -> UInt64? {
       let code = try memory.bytes(at: area.addresses.lowerBound, count: Int(area.byteCount))
       let tail: [UInt8] = [0x0f, 0, 0, 0, 0x0f, 0x05]
-      var index = 3
+      var index = 1
       let end = code.count - tail.count
       while index <= end {
         if code[index] == 0x0f && code[index + 4] == 0x0f && code[index + 5] == 0x05
@@ -48,7 +92,9 @@
         {
           let start = area.addresses.lowerBound + UInt64(index)
           if code[index - 1] == 0xb8 { return start - 1 }
-          if code[index - 1] == 0xc0 && code[index - 2] == 0xc7 && code[index - 3] == 0x48 {
+          if index >= 3 && code[index - 1] == 0xc0 && code[index - 2] == 0xc7
+            && code[index - 3] == 0x48
+          {
             return start - 3
           }
         }

@@ -14,6 +14,8 @@ package final class TracedThread {
   /// Whether it is stopped, so that it can be asked and changed.
   package private(set) var isStopped = false
   package private(set) var isAttached = true
+  /// What is traced along. One that the kernel attached has those of its maker.
+  package private(set) var options: Options
   private let owner = pthread_self()
 
   /// What is traced along: what a stopped thread makes is stopped as well, before it runs.
@@ -36,7 +38,8 @@ package final class TracedThread {
     static let eventMessage = 0x4201, signalInformation = 0x4202
     static let registerSet = 0x4204, setRegisterSet = 0x4205, seize = 0x4206, interrupt = 0x4207
     static let listen = 0x4208, peekSignals = 0x4209, signalMask = 0x420a, setSignalMask = 0x420b
-    static let seccompFilter = 0x420c, rseqConfiguration = 0x420f
+    static let seccompFilter = 0x420c, seccompMetadata = 0x420d, rseqConfiguration = 0x420f
+    static let callDispatch = 0x4210
   }
 
   /// Takes hold of a running thread; it goes on running until `interrupt`.
@@ -45,15 +48,17 @@ package final class TracedThread {
   ) throws(SystemCallError) {
     self.id = id
     self.process = process
+    self.options = options
     try kernelCall(
       .ptrace, "ptrace(PTRACE_SEIZE)", on: "process \(id)", Request.seize, Int(id.number), 0,
       options.rawValue)
   }
 
   /// One that the kernel attached by itself, since its maker is traced with `forks` or `clones`.
-  package init(inherited id: ProcessID, of process: ProcessID) {
+  package init(inherited id: ProcessID, of process: ProcessID, options: Options) {
     self.id = id
     self.process = process
+    self.options = options
   }
 
   // MARK: Stopping and going on
@@ -106,6 +111,7 @@ package final class TracedThread {
 
   package func setOptions(_ options: Options) throws(SystemCallError) {
     try request("PTRACE_SETOPTIONS", Request.setOptions, data: options.rawValue)
+    self.options = options
   }
 
   // MARK: State
@@ -198,7 +204,7 @@ package final class TracedThread {
       signature: UInt32(truncatingIfNeeded: words[1] >> 32))
   }
 
-  /// The classic BPF program of a seccomp filter, eight bytes an instruction; index 0 is the newest. Nil
+  /// The classic BPF program of a seccomp filter, eight bytes an instruction; index 0 is the oldest. Nil
   /// past the last one.
   package func seccompFilter(_ index: Int) throws(SystemCallError) -> [UInt8]? {
     do throws(SystemCallError) {
@@ -212,6 +218,38 @@ package final class TracedThread {
     } catch  where error.errno == .noSuchFileOrDirectory {
       return nil
     }
+  }
+
+  /// The flags with which such a filter was installed: those of seccomp(2) that the kernel tells, which is
+  /// SECCOMP_FILTER_FLAG_LOG.
+  package func seccompFlags(_ index: Int) throws(SystemCallError) -> UInt64 {
+    // struct seccomp_metadata: filter_off, flags
+    var words: [UInt64] = [UInt64(index), 0]
+    let byteCount = words.count * 8
+    try withAddress(of: &words) { (words) throws(SystemCallError) in
+      try request(
+        "PTRACE_SECCOMP_GET_METADATA", Request.seccompMetadata, address: byteCount, data: words)
+    }
+    return words[1]
+  }
+
+  /// Whether its system calls are led to itself (PR_SET_SYSCALL_USER_DISPATCH); kernels before 6.4 can't say.
+  package func dispatchesCalls() -> Bool {
+    // struct ptrace_sud_config: mode, selector, offset, len
+    var words: [UInt64] = [0, 0, 0, 0]
+    let byteCount = words.count * 8
+    _ = try? withAddress(of: &words) { (words) throws(SystemCallError) in
+      try request(
+        "PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG", Request.callDispatch, address: byteCount,
+        data: words)
+    }
+    return words[0] != 0
+  }
+
+  /// Whether it may use input and output ports: ioperm(2).
+  package func usesPorts() -> Bool {
+    // NT_386_IOPERM: a bit for each port that may not be used; empty where nothing was ever allowed
+    ((try? registerSet(0x201, limit: 8192)) ?? []).contains { $0 != 0xff }
   }
 
   // MARK: Requests

@@ -5,6 +5,10 @@
 // Prints two ratios, the medians of several interleaved rounds: writing, of compressing alone; reading, of
 // decompressing alone. With codec `none`, both of copying the bytes. FOLDER should be on tmpfs. With -v in the
 // environment variable FTOOL_BENCH, rates too.
+//
+//   ftool-bench-image --hold MIB small|huge [AREAS]     has such memory, in so many areas besides, until it is killed
+//   ftool-bench-image --codec MIB [CODEC]               seconds of the codec alone for it, on all cores
+//   ftool-bench-image --copy MIB                        seconds of memcpy for it, onto memory that is there
 
 import BinaryCodec
 import CheckpointFormat
@@ -14,7 +18,8 @@ import LinuxSystem
 
 let arguments = CommandLine.arguments
 guard arguments.count >= 2,
-  let setting = CodecSetting(arguments.count > 3 ? arguments[3] : "\(CodecSetting.standard)"),
+  let setting = CodecSetting(
+    arguments.count > 3 && arguments[1] != "--hold" ? arguments[3] : "\(CodecSetting.standard)"),
   setting.codec.isBuiltIn
 else {
   print("usage: ftool-bench-image FOLDER [MIB] [CODEC]")
@@ -26,8 +31,8 @@ let blockCount = (arguments.count > 2 ? Int(arguments[2]) ?? 512 : 512) * 4
 let roundCount = 5
 
 /// Something like a heap: small numbers, pointers of near places, text, and here and there a page of noise.
-func makeMemory() -> [UInt8] {
-  var words = [UInt64](repeating: 0, count: blockCount * blockByteCount / 8)
+func makeMemory(byteCount: Int) -> [UInt8] {
+  var words = [UInt64](repeating: 0, count: byteCount / 8)
   var state: UInt64 = 1
   func next() -> UInt64 {
     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -58,7 +63,41 @@ final class Packed: Sendable {
   init() { blocks = Monitor([[UInt8]](repeating: [], count: blockCount)) }
 }
 
-let memory = makeMemory()
+/// Memory for somebody to save.
+func hold(_ kind: String, areas: Int) -> Never {
+  let hugeByteCount = 2 << 20
+  let byteCount = blockCount * blockByteCount
+  let start = mmap(
+    nil, byteCount + hugeByteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
+  let skipped = (hugeByteCount - Int(bitPattern: start) % hugeByteCount) % hugeByteCount
+  madvise(start + skipped, byteCount, kind == "huge" ? MADV_HUGEPAGE : MADV_NOHUGEPAGE)
+  let part = 64 * blockByteCount  // what is made at a time
+  let bytes = makeMemory(byteCount: part)
+  for offset in stride(from: 0, to: byteCount, by: part) {
+    let target = start + skipped + offset
+    bytes.withUnsafeBytes {
+      target.copyMemory(from: $0.baseAddress!, byteCount: min(part, byteCount - offset))
+    }
+    // So that no page is there twice.
+    for page in stride(from: 0, to: min(part, byteCount - offset), by: Machine.pageSize) {
+      target.storeBytes(of: offset + page + 1, toByteOffset: page, as: Int.self)
+    }
+  }
+  for number in 0..<areas {
+    let protection = number % 2 == 0 ? PROT_READ | PROT_WRITE : PROT_READ
+    _ = mmap(nil, Machine.pageSize, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+  }
+  print("ready")
+  fflush(nil)
+  while true { pause() }
+}
+
+if arguments[1] == "--hold" {
+  hold(
+    arguments.count > 3 ? arguments[3] : "small",
+    areas: arguments.count > 4 ? Int(arguments[4]) ?? 0 : 0)
+}
+let memory = makeMemory(byteCount: blockCount * blockByteCount)
 let packed = Packed()
 
 func seconds(_ body: () throws -> Void) rethrows -> Double {
@@ -142,6 +181,20 @@ func read() throws {
   let reader = try ImageReader(OwnedDescriptor.open(path, access: .readOnly))
   _ = try reader.state()
   try reader.forEachFrame { _ in }
+}
+
+if arguments[1] == "--codec" {
+  compress(keeping: false)
+  print(min(seconds { compress(keeping: false) }, seconds { compress(keeping: false) }))
+  exit(0)
+}
+if arguments[1] == "--copy" {
+  var target = [UInt8](repeating: 1, count: memory.count)
+  let times = (0..<3).map { _ in
+    seconds { target.withUnsafeMutableBytes { $0.copyBytes(from: memory) } }
+  }
+  print(times.min()!)
+  exit(0)
 }
 
 do {
