@@ -89,11 +89,11 @@ run "e2fsck -fn back.ext4"
 say "What this machine allows for running programs:"
 run "ftool doctor || true"
 if ftool doctor > /dev/null; then
-  # Adds numbers up for three seconds, and keeps what it does in its memory.
+  # Adds numbers up for some seconds, and keeps what it does in its memory.
   cat > adder.pl << 'PERL'
 $| = 1;
-for my $n (1 .. 150) { $sum += $n; print "$n: $sum\n"; select undef, undef, undef, 0.02 }
-exit($sum == 11325 ? 42 : 1);
+for my $n (1 .. 250) { $sum += $n; print "$n: $sum\n"; select undef, undef, undef, 0.02 }
+exit($sum == 31375 ? 42 : 1);
 PERL
   # start COMMAND...: in the background, without descriptors that this shell was given by others
   start() {
@@ -101,6 +101,7 @@ PERL
       for number in $(ls /proc/self/fd); do [ "$number" -lt 3 ] || eval "exec $number>&-"; done
       exec "$@"
     ) < /dev/null > adder.log 2>&1 &
+    disown  # without the shell's own word when it is killed
   }
 
   say "A program of the base system runs: perl, adding up."
@@ -108,9 +109,17 @@ PERL
   adder=$!
   sleep 1
 
+  say "Can it be saved? Nothing is changed by asking."
+  run "ftool checkpoint check $adder"
+
+  say "A copy is kept while it runs on; the stop in between is too short to notice."
+  run "ftool checkpoint save -o early.ftc $adder"
+  sleep 0.3
+  run "tail -n 1 adder.log"
+
   say "It is saved, and killed once it is safe."
   run "ftool checkpoint save --leave dead -o adder.ftc $adder"
-  { wait "$adder"; } 2> /dev/null || true  # without the shell's own word about it
+  while kill -0 "$adder" 2> /dev/null; do sleep 0.02; done
   run "tail -n 1 adder.log"
   run "ls -l adder.ftc"
   run "ftool checkpoint show adder.ftc"
@@ -118,7 +127,7 @@ PERL
   say "It is brought back from the file, with its number, and goes on where it was: it ends with 42."
   run_to 42 "ftool checkpoint restore adder.ftc"
   run "tail -n 1 adder.log"
-  same "$(wc -l < adder.log) lines, $(tail -n 1 adder.log)" "150 lines, 150: 11325" "the sum"
+  same "$(wc -l < adder.log) lines, $(tail -n 1 adder.log)" "250 lines, 250: 31375" "the sum"
 fi
 
 say "Done. All of this was in $work, which is removed now."

@@ -77,7 +77,8 @@ package enum Checkpoint {
       frozen += moment.duration
     }
     defer { moment.copy?.remove() }
-    let outside = OutsideHolders(moment.tree).obstacles()
+    let outside = OutsideHolders(moment.tree).obstacles(
+      besides: moment.copy?.processes ?? [])
     if !outside.isEmpty { throw CheckpointError.obstacles(outside) }
     let spaces = try moment.copy?.spaces() ?? moment.tree.stoppedSpaces(of: moment.state)
     let summary = try write(moment.state, spaces, file, options, moment.standstill, isDurable)

@@ -169,9 +169,11 @@ hold() {
   held=$!
   disown
 }
+# Until its number is free: whoever has to wait for its end may take a while, which is not ours to measure.
 let_go() {
+  local patience
   kill -KILL "$held" 2>/dev/null
-  while [ -e "/proc/$held/stat" ] && ! grep -q ") Z" "/proc/$held/stat" 2>/dev/null; do sleep 0.01; done
+  for ((patience = 0; patience < 500; patience++)); do [ -e "/proc/$held" ] || return 0; sleep 0.01; done
 }
 frozen_seconds() { sed -n 's/.*"frozen_seconds": *\([0-9.e-]*\).*/\1/p' "$work/log"; }
 checkpoint_figures() {  # KIND MIB

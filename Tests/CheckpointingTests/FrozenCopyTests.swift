@@ -1,3 +1,4 @@
+import CheckpointFormat
 import FToolTestSupport
 import Glibc
 import LinuxSystem

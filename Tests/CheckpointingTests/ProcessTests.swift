@@ -69,7 +69,8 @@ import Testing
       for name in Self.kept + Self.inRegister {
         let seconds = try #require(left[name], "\(name)")
         #expect(seconds > 10 && seconds < before[name]!, "\(name)")
-        before[name] = seconds - 0.4
+        // Others have gone on with restart_syscall(2), which does not say what was left then.
+        before[name] = Self.inRegister.contains(name) || name == "sleep-rest" ? seconds - 0.4 : 99.7
       }
       try child.killTree()
       try trip.restore()

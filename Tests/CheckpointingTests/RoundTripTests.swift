@@ -27,7 +27,9 @@ import Testing
     #expect(before.count < after.count)
   }
 
-  @Test(arguments: ["threads", "family", "signals", "sleeper", "timers", "identity"], [0.05, 0.2])
+  @Test(
+    arguments: ["wakeups", "threads", "family", "signals", "sleeper", "timers", "identity"],
+    [0.05, 0.2])
   func `survives several rounds`(_ name: String, _ delay: Double) throws {
     let program = try CompiledProgram(name, in: scratch)
     let child = try program.start([], output: scratch.path("std"))
@@ -41,7 +43,7 @@ import Testing
     #expect(try child.wait() == 0)
   }
 
-  @Test(arguments: ["threads", "family", "signals", "sleeper", "timers", "identity"])
+  @Test(arguments: ["wakeups", "threads", "family", "signals", "sleeper", "timers", "identity"])
   func `runs on when it was only looked at`(_ name: String) throws {
     let program = try CompiledProgram(name, in: scratch)
     let child = try program.start([], output: scratch.path("std"))

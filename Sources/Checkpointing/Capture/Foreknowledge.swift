@@ -24,7 +24,7 @@ final class Foreknowledge {
 
   private func look(at process: ProcessID) {
     guard let status = try? ProcessStatus(of: process) else { return }
-    if status.numbers("VmRSS").first ?? 0 >= Self.leastKibibytes {
+    if status.numbers("RssAnon").first ?? 0 >= Self.leastKibibytes {
       areas[process] = try? MemoryArea.all(of: process)
     }
     ReturnPath.prepare(for: process)

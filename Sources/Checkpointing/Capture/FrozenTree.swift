@@ -99,6 +99,9 @@ final class FrozenTree {
     return spaces + held.filter { Int($0.number) >= state.processes.count }
   }
 
+  /// The copies themselves.
+  var processes: [ProcessID] { copies.values.map(\.memory.process) }
+
   /// Whether what was known before was still so when the tree stood still.
   func confirms(_ foreknowledge: Foreknowledge) -> Bool {
     copies.allSatisfy { index, copy in

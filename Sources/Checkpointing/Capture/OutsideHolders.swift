@@ -27,9 +27,11 @@ struct OutsideHolders {
   }
 
   /// What can be found: of other users' processes only with the right to look.
-  func obstacles() -> [Obstacle] {
+  ///
+  /// - Parameter copies: processes that are frozen copies of the tree's own.
+  func obstacles(besides copies: [ProcessID] = []) -> [Obstacle] {
     guard !wanted.isEmpty, let all = try? Files.list("/proc") else { return [] }
-    let inside = Set(tree.captures.map(\.process.id) + [.current])
+    let inside = Set(tree.captures.map(\.process.id) + copies + [.current])
     var obstacles: [Obstacle] = []
     var told: Set<Int> = []
     for other in all.compactMap({ Int32($0) }).map(ProcessID.init) where !inside.contains(other) {

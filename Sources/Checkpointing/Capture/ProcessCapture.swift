@@ -32,6 +32,11 @@ struct ProcessCapture {
     try about(process.id) { () throws(SystemCallError) in
       LateSignals.take(try process.leader.pendingSignals(ofProcess: true), into: &state)
     }
+    // What was kept from acting on our calls waits as well; of these, only their numbers matter.
+    for signal in Set(process.heldSignals) {
+      state.pendingSignals.append(
+        UInt32(bitPattern: signal).littleEndianBytes + [UInt8](repeating: 0, count: 124))
+    }
   }
 
   /// What stands for the process is its first thread; nobody can be made that has ended before the others.

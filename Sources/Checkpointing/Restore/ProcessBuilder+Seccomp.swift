@@ -2,8 +2,8 @@ import BinaryCodec
 import LinuxSystem
 
 // Filters are installed while they sleep, since we trace: what is still to be called need not be allowed.
-// Those that all threads have come before the threads are made. So they have them together, as threads must
-// that shall get another one together later (SECCOMP_FILTER_FLAG_TSYNC).
+// A thread is made when the first one has those filters that both have, and no more. So they have them together,
+// as threads must that shall get another one together later (SECCOMP_FILTER_FLAG_TSYNC).
 extension ProcessBuilder {
   private static let strict: UInt8 = 1
   /// SECCOMP_FILTER_FLAG_SPEC_ALLOW: what a thread chose about speculation is set on its own.
@@ -23,21 +23,31 @@ extension ProcessBuilder {
     }
   }
 
-  private var commonFilterCount: Int {
-    guard let first = state.threads.first?.seccompFilters else { return 0 }
-    return first.indices.first { index in
-      state.threads.contains {
-        $0.seccompFilters.count <= index || $0.seccompFilters[index] != first[index]
-      }
-    } ?? first.count
+  /// How many of the first thread's filters a thread has before its own.
+  private func commonFilterCount(of thread: ThreadState) -> Int {
+    zip(thread.seccompFilters, state.threads[0].seccompFilters).prefix { $0 == $1 }.count
   }
 
-  func installCommonFilters() throws(CheckpointError) {
-    for filter in state.threads[0].seccompFilters.prefix(commonFilterCount) { try install(filter) }
+  /// Makes the other threads, and gives the first one its filters.
+  func makeThreads() throws(CheckpointError) {
+    let filters = state.threads[0].seccompFilters
+    var made: [Int32: TracedThread] = [:]
+    for count in 0...filters.count {
+      for thread in state.threads.dropFirst() where commonFilterCount(of: thread) == count {
+        made[thread.id] = try makeThread(thread)
+      }
+      if count < filters.count { try install(filters[count]) }
+    }
+    for thread in state.threads.dropFirst() {
+      guard let traced = made[thread.id] else { throw .inconsistent(.noThread) }
+      threads.append(traced)
+    }
   }
 
   func installOwnFilters(of thread: ThreadState) throws(CheckpointError) {
-    for filter in thread.seccompFilters.dropFirst(commonFilterCount) { try install(filter) }
+    for filter in thread.seccompFilters.dropFirst(commonFilterCount(of: thread)) {
+      try install(filter)
+    }
     // SECCOMP_SET_MODE_STRICT
     if thread.seccompMode == Self.strict { try call(.seccomp, "seccomp", 0, 0, 0) }
   }

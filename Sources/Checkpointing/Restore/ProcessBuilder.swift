@@ -14,7 +14,7 @@ final class ProcessBuilder {
   private(set) var stubRegisters: Registers?
   /// The calls that threads have begun with the time that was left, and what came of them.
   private var begun: [Int: Int] = [:]
-  private(set) var threads: [TracedThread] = []
+  var threads: [TracedThread] = []
   private let memory: ProcessMemory
   /// Where descriptions are until the descriptors have their numbers.
   var received: [UInt32: UInt64] = [:]
@@ -395,8 +395,7 @@ final class ProcessBuilder {
     try take()
     try setFiltersAside()
     if state.sharing.descriptors == 0 { try placeDescriptors() }
-    try installCommonFilters()
-    for thread in state.threads.dropFirst() { try makeThread(thread) }
+    try makeThreads()
     if state.sharing.descriptors == 0 {
       try lockFiles()
       try setOwners()
@@ -524,13 +523,13 @@ final class ProcessBuilder {
       })
   }
 
-  private func makeThread(_ thread: ThreadState) throws(CheckpointError) {
+  func makeThread(_ thread: ThreadState) throws(CheckpointError) -> TracedThread {
     // VM, FS, FILES, SIGHAND, THREAD, SYSVSEM
     let flags: UInt64 = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000
     let made = try clone(flags: flags, exitSignal: 0, id: thread.id)
     let traced = TracedThread(inherited: made, of: id, options: leader.options)
     try waitForBirth(of: traced)
-    threads.append(traced)
+    return traced
   }
 
   private func setSignalActions() throws(CheckpointError) {

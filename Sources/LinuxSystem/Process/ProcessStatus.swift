@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import SystemPackage
 
 /// What /proc/PID/stat and status say of a process or thread.
 package struct ProcessStatus: Sendable {
@@ -75,8 +76,14 @@ extension ProcessID {
   package func children() throws(SystemCallError) -> [ProcessID] {
     var children: [ProcessID] = []
     for thread in try threads() {
-      let text = String(
-        decoding: try Files.contents(of: "\(folder)/task/\(thread)/children"), as: UTF8.self)
+      let bytes: [UInt8]
+      do throws(SystemCallError) {
+        bytes = try Files.contents(of: "\(folder)/task/\(thread)/children")
+      } catch  where error.errno == .noSuchFileOrDirectory || error.errno == .noSuchProcess {
+        if thread == self { throw error }
+        continue  // a thread that has ended, whose children another one has now
+      }
+      let text = String(decoding: bytes, as: UTF8.self)
       children += text.split { $0 == " " || $0 == "\n" }.compactMap { Int32($0) }.map(
         ProcessID.init)
     }

@@ -44,7 +44,7 @@ int main(void) {
   timer_t timer;
   struct sigevent way = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2};
   if (timer_create(CLOCK_MONOTONIC, &way, &timer)) return 1;
-  for (int round = 0; round < 500; round++) {
+  for (int round = 0; round < 900; round++) {
     int before = alarms + ticks;
     if (round % 2) {
       struct itimerval once = {{0, 0}, {0, 3000}};

@@ -1,0 +1,30 @@
+import FToolTestSupport
+import LinuxSystem
+import Testing
+
+/// The tool is killed at its n-th system call, for many n: in the long run, for all.
+@Suite(.serialized, .needs("cc", "bash"), .restores) struct KilledToolTests {
+  private static let rounds = Machine.environment("FTOOL_SOAK") == nil ? "7" : "all"
+
+  private func play(_ script: String, signal: Int32, _ rounds: String = Self.rounds) throws {
+    try ScriptedTest().play(
+      script, seed: 1, programs: ["killer", "witness"],
+      ["SIGNAL": "\(signal)", "ROUNDS": rounds], timeoutSeconds: 3600)
+  }
+
+  @Test func `a save that is killed does no harm`() throws {
+    try play("killed-save", signal: 9)
+  }
+
+  @Test func `a save that is asked to end leaves nothing`() throws {
+    try play("killed-save", signal: 15, Self.rounds == "all" ? "300" : "3")
+  }
+
+  @Test func `a restore that is killed leaves all or nothing`() throws {
+    try play("killed-restore", signal: 9)
+  }
+
+  @Test func `a restore that is asked to end leaves all or nothing`() throws {
+    try play("killed-restore", signal: 15, Self.rounds == "all" ? "300" : "3")
+  }
+}
