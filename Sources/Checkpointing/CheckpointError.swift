@@ -25,6 +25,10 @@ package enum CheckpointError: Error {
   case injected(InjectionError, process: ProcessID)
   /// The number that a process or thread had is somebody else's now.
   case numberTaken(ProcessID)
+  /// Rights are missing that this process cannot give: all of them.
+  case forbidden([Obstacle])
+  /// A pid namespace was needed, and may not be made.
+  case noNamespace(NamespaceInit.Failure)
   /// The image can't be written, or read.
   case image(ImageError)
   /// What the image says can't be.

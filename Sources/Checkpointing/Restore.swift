@@ -10,6 +10,20 @@ package struct CheckpointContents: Sendable {
   package let memoryByteCount: Int
 }
 
+/// A tree that runs again.
+package struct RestoredTree {
+  /// The process at the root, by the number that it has for us: a child of this process or, in a namespace
+  /// of its own, of the namespace's reaper.
+  package let root: ProcessID
+  package let state: CheckpointState
+  /// What is not quite as it was.
+  package let warnings: [Obstacle]
+  /// The tree has a pid namespace of its own, in which its processes have the numbers that they had.
+  package let isInNamespace: Bool
+  /// How the root ends is told here, for a tree in a namespace that is not detached.
+  package let reports: ReaperReports?
+}
+
 extension Checkpoint {
   /// What of a tree is known before any of it is made.
   package static func state(of reader: ImageReader) throws(CheckpointError) -> CheckpointState {
@@ -41,11 +55,10 @@ extension Checkpoint {
   /// still until the last checksum agrees, and then runs; if anything goes wrong none of it is left.
   ///
   /// - Parameter ready: called when all is complete and nothing runs yet; what it throws ends the restore.
-  /// - Returns: the process at the root, a child of this one, and what is not quite as it was.
   package static func restore(
     _ reader: ImageReader, _ options: RestoreOptions, workers: Int = Machine.cores,
     ready: (ProcessID) throws -> Void = { _ in }
-  ) throws -> (root: ProcessID, state: CheckpointState, warnings: [Obstacle]) {
+  ) throws -> RestoredTree {
     let state = try state(of: reader)
     let restorer = try TreeRestorer(state, options)
     do {
@@ -57,7 +70,9 @@ extension Checkpoint {
       restorer.abandon()
       throw error
     }
-    return (restorer.root, state, restorer.warnings)
+    return RestoredTree(
+      root: restorer.root, state: state, warnings: restorer.warnings,
+      isInNamespace: restorer.isInNamespace, reports: restorer.reports)
   }
 
   private static func fill(

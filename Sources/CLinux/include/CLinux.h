@@ -88,3 +88,8 @@ long clinux_call_pointer(long number, long a, long b, const void *c, long d);
 /// clone3 of a process that does nothing but wait, with these pids in its nested namespaces (innermost
 /// first; none: any). Returns its pid, or -errno. On x86-64 only; elsewhere -ENOSYS.
 int clinux_spawn_stub(uint64_t flags, const int32_t *pids, uint64_t pid_count);
+/// Where the code of a pid namespace's first process begins, which reaps: void (long root, long report). It
+/// needs its own page and a stack, and nothing else. It ends when it has no child any more, with the status
+/// of the process `root`, whose stops and end it writes to the descriptor `report` (-1: nowhere), four bytes
+/// each as wait(2) gives them. All signals must be blocked; those from outside are passed on to `root`.
+uintptr_t clinux_reaper_address(void);

@@ -1,4 +1,5 @@
 import LinuxSystem
+import SystemPackage
 
 /// What a mapping is, from the line that /proc has of it.
 enum AreaCapture {
@@ -48,7 +49,7 @@ enum AreaCapture {
     }
     state.content = .file
     let (details, isMadeUp) = try about(process) { () throws(SystemCallError) in
-      let file = try OwnedDescriptor.open(process.mappedFile(area.addresses), flags: pathOnly)
+      let file = try process.openFile(behind: area, flags: pathOnly)
       return (try file.details(), try file.isMadeUp())
     }
     guard details.kind == .regular else {
@@ -66,7 +67,7 @@ enum AreaCapture {
     if area.deletedPath != nil || !area.name.hasPrefix("/") { return true }
     guard area.isShared && area.flags.contains("mw") else { return false }
     do throws(SystemCallError) {
-      let file = try OwnedDescriptor.open(process.mappedFile(area.addresses), access: .readOnly)
+      let file = try process.openFile(behind: area, flags: 0)
       let details = try file.details()
       guard details.kind == .regular && details.linkCount == 1 else { return false }
       return try file.isInMemory()
@@ -88,9 +89,26 @@ enum AreaCapture {
 }
 
 extension ProcessID {
-  /// What leads to the file behind a mapping, whatever its path is now.
-  func mappedFile(_ addresses: Range<UInt64>) -> String {
-    let (from, to) = (addresses.lowerBound, addresses.upperBound)
-    return "\(folder)/map_files/\(String(from, radix: 16))-\(String(to, radix: 16))"
+  /// The file behind a mapping, whatever its path is now. Who may not follow the kernel's own link to it goes
+  /// by its path, or as the process's program, where that leads to the same file.
+  func openFile(
+    behind area: MemoryArea, flags: UInt32
+  ) throws(SystemCallError) -> OwnedDescriptor {
+    let (from, to) = (area.addresses.lowerBound, area.addresses.upperBound)
+    let link = "\(folder)/map_files/\(String(from, radix: 16))-\(String(to, radix: 16))"
+    do throws(SystemCallError) {
+      return try OwnedDescriptor.open(link, flags: flags)
+    } catch {
+      guard error.errno == .notPermitted || error.errno == .permissionDenied else { throw error }
+      let places = (area.deletedPath == nil && area.name.hasPrefix("/") ? [area.name] : [])
+      for place in places + ["\(folder)/exe"] {
+        guard (try? Files.status(of: place))?.identity.inode == area.inode,
+          let file = try? OwnedDescriptor.open(place, flags: flags),
+          (try? file.details())?.inode == area.inode
+        else { continue }
+        return file
+      }
+      throw error
+    }
   }
 }

@@ -63,7 +63,7 @@ final class FrozenTree {
     for (index, process) in state.processes.enumerated() where process.ownsMemory {
       let missing = process.areas.filter { $0.isMissingInForks && $0.keepsPages }
       if missing.isEmpty { continue }
-      let id = ProcessID(process.id)
+      let id = tree.captures[index].process.id
       held.append(
         try memory.hold(
           MemorySpace(

@@ -26,7 +26,7 @@ extension TreeCapture {
   func stoppedSpaces(of state: CheckpointState) throws(CheckpointError) -> [MemorySpace] {
     var sources: [Int: StoppedMemory] = [:]
     for (index, process) in state.processes.enumerated() where process.ownsMemory {
-      let id = ProcessID(process.id)
+      let id = captures[index].process.id
       sources[index] = try about(id) { () throws(SystemCallError) in try StoppedMemory(of: id) }
     }
     var spaces: [MemorySpace] = []
@@ -35,12 +35,12 @@ extension TreeCapture {
       var inherited: InheritedPages?
       if let parent = state.parent(ofProcess: index), let memory = sources[parent] {
         inherited = InheritedPages(
-          parent: ProcessID(state.processes[parent].id), source: memory, ranges: process.inherited)
+          parent: captures[parent].process.id, source: memory, ranges: process.inherited)
       }
       spaces.append(
         MemorySpace(
           number: state.space(ofProcess: index),
-          plan: PagePlan(of: ProcessID(process.id), process.areas, inherited: inherited),
+          plan: PagePlan(of: captures[index].process.id, process.areas, inherited: inherited),
           source: source, inherited: inherited, byteCount: ownByteCount(ofProcess: index)))
     }
     return spaces + objectSpaces(of: state)

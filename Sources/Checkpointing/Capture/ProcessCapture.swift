@@ -295,6 +295,10 @@ struct ProcessCapture {
     threads[index].state.alternateStack = [stack[0], stack[1] & 0xffff_ffff, stack[2]]
     try injector.call(.prctl, "prctl(PR_GET_TID_ADDRESS)", [40, injector.argumentAddress])
     threads[index].state.clearTIDAddress = try injector.words(1)[0]
+    if !threads[index].hasTimerSlack {
+      let slack = try injector.call(.prctl, "prctl(PR_GET_TIMERSLACK)", [30])
+      threads[index].state.timerSlackNanoseconds = UInt64(slack)
+    }
     try injector.call(.prctl, "prctl(PR_GET_PDEATHSIG)", [2, injector.argumentAddress])
     threads[index].state.parentDeathSignal = Int32(
       truncatingIfNeeded: try injector.words(1)[0] & 0xff)

@@ -24,15 +24,21 @@ final class SharedObjects {
   func number(of area: MemoryArea, in process: ProcessID) throws(CheckpointError) -> UInt32 {
     let number: UInt32
     do throws(CheckpointError) {
-      number = try self.number(
-        ofFile: process.mappedFile(area.addresses), named: area.name, in: process)
+      let file = try about(process) { () throws(SystemCallError) in
+        try process.openFile(behind: area, flags: 0)
+      }
+      number = try self.number(of: file, named: area.name, in: process)
     } catch {
       // Without rights to open what is mapped, it is read through the mappings.
       guard case .system(let failure, _) = error,
-        failure.errno == .notPermitted || failure.errno == .permissionDenied,
-        area.isShared
+        failure.errno == .notPermitted || failure.errno == .permissionDenied
       else { throw error }
-      number = try self.number(ofUnopened: area, in: process)
+      if let seen = known[Identity(device: area.device, inode: area.inode)] {
+        number = seen  // it was open as well
+      } else {
+        guard area.isShared else { throw unopened(area.name, process) }
+        number = try self.number(ofUnopened: area, in: process)
+      }
     }
     // It comes back as what the processes share, whether a copy was asked for or not.
     if states[Int(number)].kind == .copiedFile { states[Int(number)].kind = .namedFile }
@@ -53,6 +59,13 @@ final class SharedObjects {
     let file = try about(process) { () throws(SystemCallError) in
       try OwnedDescriptor.open(path, access: .readOnly)
     }
+    return try number(of: file, named: link, in: process, kind: kind)
+  }
+
+  private func number(
+    of file: consuming OwnedDescriptor, named link: String, in process: ProcessID,
+    kind: ObjectState.Kind? = nil
+  ) throws(CheckpointError) -> UInt32 {
     let details = try details(of: file, process)
     let identity = Identity(device: details.deviceNumbers, inode: details.inode)
     if let number = known[identity] { return number }
@@ -92,18 +105,21 @@ final class SharedObjects {
     ofUnopened area: MemoryArea, in process: ProcessID
   ) throws(CheckpointError) -> UInt32 {
     let identity = Identity(device: area.device, inode: area.inode)
-    if let number = known[identity] { return number }
     var state = try state(named: area.name, inode: area.inode, process)
     guard state.kind == .anonymous || state.kind == .memoryFile || state.kind == .systemV else {
-      throw .obstacles([
-        Obstacle(
-          process, area.name, "it is mapped, and may not be opened to save its content",
-          remedy: "run with CAP_CHECKPOINT_RESTORE or as root")
-      ])
+      throw unopened(area.name, process)
     }
     state.permissions = 0o777
     if state.kind == .systemV { try describe(&state, process) }
     return add(state, identity, ObjectContent())
+  }
+
+  private func unopened(_ name: String, _ process: ProcessID) -> CheckpointError {
+    .obstacles([
+      Obstacle(
+        process, name, "it is mapped, and may not be opened to save its content",
+        remedy: "run with CAP_CHECKPOINT_RESTORE or as root")
+    ])
   }
 
   private func add(

@@ -8,6 +8,8 @@ struct ThreadCapture {
   var state = ThreadState()
   /// How it goes on here and now; `state.registers` are for another life.
   var registersToResume: Registers
+  /// By how much its timers may be late was seen from outside.
+  private(set) var hasTimerSlack = false
 
   init(
     _ thread: TracedThread, of process: FrozenProcess, _ clocks: RunQueueClocks
@@ -58,9 +60,11 @@ struct ThreadCapture {
     state.scheduling = try thread.id.scheduling()
     state.affinity = try thread.id.affinity()
     state.ioPriority = try thread.id.ioPriority()
-    let slack = try Files.contents(of: "\(thread.id.folder)/timerslack_ns")
-    state.timerSlackNanoseconds =
-      UInt64(String(decoding: slack.prefix { $0 != 10 }, as: UTF8.self)) ?? 50_000
+    // Only who has CAP_SYS_NICE may read it; the thread itself may ask.
+    let slack = (try? Files.contents(of: "\(thread.id.folder)/timerslack_ns")) ?? []
+    let seen = UInt64(String(decoding: slack.prefix { $0 != 10 }, as: UTF8.self))
+    state.timerSlackNanoseconds = seen ?? 0
+    hasTimerSlack = seen != nil
   }
 
   /// Ways in which nobody but the thread itself could tell our calls from its own.

@@ -9,6 +9,8 @@ final class TreeCapture {
   private(set) var descriptions: [DescriptionState] = []
   private(set) var objects = SharedObjects()
   private(set) var obstacles: [Obstacle] = []
+  /// By which numbers the processes know each other.
+  let numbers: TreeNumbers
   let options: SaveOptions
   /// Since it stands still.
   let standstill: Standstill?
@@ -27,6 +29,7 @@ final class TreeCapture {
       throw .vanished(root.id)
     }
     let clocks = RunQueueClocks()
+    numbers = try TreeNumbers(processes)
     for process in processes {
       // One that has an obstacle of its own is left out: that there is one is told at the end.
       try noting { () throws(CheckpointError) in
@@ -44,7 +47,7 @@ final class TreeCapture {
       }
       try noting { () throws(CheckpointError) in
         let process = captures[index].process
-        try NamespaceCheck.require(of: process.id)
+        try NamespaceCheck.require(of: process, root: processes[0].id, numbers)
         try NamespaceCheck.require(ofThreads: process.threads.map(\.id), of: process.id)
       }
       descriptors.append(try takeDescriptors(of: captures[index]))
@@ -84,6 +87,7 @@ final class TreeCapture {
       PseudoTerminal.note(captures[index].process.status, in: &state.processes[index], self)
     }
     state.objects = objects.states
+    numbers.translate(&state)
     return state
   }
 

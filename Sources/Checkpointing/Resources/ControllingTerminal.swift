@@ -44,7 +44,7 @@ enum ControllingTerminal: DescriptorKind {
           throw file.seen.obstacle("it means a terminal that its session no longer has")
         }
         var detail = Detail()
-        detail.process = holder.process.id.number
+        detail.process = tree.numbers.number(holder.process.id.number)
         if !PseudoTerminal.isInside(holder.process.status, tree) {
           let standard = tree.seen.first {
             (0...2).contains($0.info.number) && $0.details.kind == .character

@@ -104,8 +104,8 @@ enum EventPoll: DescriptorKind {
       }
       guard isIt else { continue }
       var entry = Entry()
-      entry.process =
-        owners.contains(candidate.process) ? candidate.process.number : seen.process.number
+      let adder = owners.contains(candidate.process) ? candidate.process : seen.process
+      entry.process = tree.numbers.number(adder.number)
       entry.description = UInt32(candidate.description)
       entry.number = listed.number
       entry.events = listed.events

@@ -40,7 +40,10 @@ enum KernelFile: DescriptorKind {
     let parts = detail.path.split(separator: "/")
     if parts.count > 1, parts[0] == "proc", let process = Int32(parts[1]) {
       detail.process = process
-      guard tree.captures.contains(where: { $0.process.id.number == process }) else {
+      // As it is in the process's own /proc.
+      guard
+        tree.captures.contains(where: { tree.numbers.number($0.process.id.number) == process })
+      else {
         throw seen.obstacle(
           "it tells of process \(process), which is outside of the tree",
           remedy: "let the program close it first")

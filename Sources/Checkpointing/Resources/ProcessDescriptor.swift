@@ -30,7 +30,7 @@ enum ProcessDescriptor: DescriptorKind {
       throw seen.obstacle("it stands for a thread (PIDFD_THREAD)")
     }
     var detail = Detail()
-    detail.process = max(number, 0)
+    detail.process = max(tree.numbers.number(number), 0)
     if number > 0, !tree.captures.contains(where: { $0.process.id.number == number }) {
       throw seen.obstacle(
         "it stands for process \(number), which is outside of the tree")
@@ -46,15 +46,11 @@ enum ProcessDescriptor: DescriptorKind {
     _ state: DescriptionState, _ restoration: Restoration
   ) throws(CheckpointError) -> OwnedDescriptor {
     let detail = try restoration.decode(Detail.self, state.detail)
-    guard
-      detail.process == 0
-        || restoration.state.processes.contains(where: { $0.id == detail.process })
-    else { throw .inconsistent(.noProcess) }
+    let process = restoration.process(numbered: detail.process)
+    guard detail.process == 0 || process != nil else { throw .inconsistent(.noProcess) }
     return try about(nil) { () throws(SystemCallError) in
       let flags = Int(state.flags & OpenFlags.nonBlocking)
-      if detail.process > 0 {
-        return try ProcessID(detail.process).openDescriptor(flags: flags)
-      }
+      if let process { return try process.openDescriptor(flags: flags) }
       // Any that has ended will do.
       let stub = try StubProcess.make(id: nil)
       let descriptor = try stub.openDescriptor(flags: flags)

@@ -27,7 +27,9 @@ extension UnixSocket {
       detail.isListening = try seen.copy.number(ofOption: 30) != 0
       detail.backlog = diagnosis.queueLimit
       detail.peekOffset = try seen.copy.number(ofOption: peekOffset)
-      detail.maker = try seen.copy.peerIdentity()
+      detail.maker = try seen.copy.peerIdentity().map {
+        $0.known(as: tree.numbers.number($0.process))
+      }
       let address = try seen.copy.ownAddress()
       if address.count > 2 { detail.address = address }
       if !detail.isListening { detail.peerAddress = try seen.copy.peerAddress() ?? [] }
@@ -38,7 +40,7 @@ extension UnixSocket {
     detail.file = try file(of: detail.address, diagnosis, seen)
     if !detail.isListening {
       try lookAtErrors(of: seen, &detail)
-      try takeQueue(of: seen, &detail)
+      try takeQueue(of: seen, &detail, tree)
     }
     return detail.encoded()
   }
@@ -92,7 +94,7 @@ extension UnixSocket {
   }
 
   private static func takeQueue(
-    of seen: SeenDescriptor, _ detail: inout Detail
+    of seen: SeenDescriptor, _ detail: inout Detail, _ tree: TreeCapture
   ) throws(CheckpointError) {
     var queue: [Message] = []
     var reason: String?
@@ -118,7 +120,7 @@ extension UnixSocket {
           }
           if next.byteCount > next.bytes.count { reason = "a message in its queue is too large" }
           if reason != nil { break }
-          queue.append(message(next, withSender: asked != 0))
+          queue.append(message(next, withSender: asked != 0, tree))
         }
       } catch {
         failure = error
@@ -134,13 +136,16 @@ extension UnixSocket {
     detail.queue = queue
   }
 
-  private static func message(_ next: PeekedMessage, withSender: Bool) -> Message {
+  private static func message(
+    _ next: PeekedMessage, withSender: Bool, _ tree: TreeCapture
+  ) -> Message {
     var message = Message()
     message.bytes = next.bytes
     message.address = next.address.count > 2 ? next.address : []
     if withSender, let sender = next.sender {
       message.credentials = [
-        UInt64(UInt32(bitPattern: sender.process)), UInt64(sender.user), UInt64(sender.group),
+        UInt64(UInt32(bitPattern: tree.numbers.number(sender.process))), UInt64(sender.user),
+        UInt64(sender.group),
       ]
     }
     return message

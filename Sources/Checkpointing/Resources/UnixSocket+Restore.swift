@@ -411,13 +411,16 @@ extension UnixSocket {
     let known = table.farEnds[detail.own] ?? (number != 0 ? table.made[number - 1] : nil)
     var control: [UInt64] = []
     if message.credentials.count == 3, message.credentials[0] != 0 {
-      let words = message.credentials
-      try restoration.standIns?.require(Int32(truncatingIfNeeded: words[0]))
+      var words = message.credentials
+      // The number that the sender has for us.
+      if let sender = try restoration.standIns?.require(Int32(truncatingIfNeeded: words[0])) {
+        words[0] = UInt64(UInt32(bitPattern: sender.number))
+      }
       // struct cmsghdr: length, SOL_SOCKET and SCM_CREDENTIALS; then struct ucred
       control = [28, 1 | 2 << 32, words[0] | words[1] << 32, words[2]]
     }
     let isAnonymous = message.credentials.count == 3 && control.isEmpty
-    try about(nil) { () throws(SystemCallError) in
+    do throws(SystemCallError) {
       let stranger = OwnedDescriptorBox(
         try OwnedDescriptor.makeSocket(family: family, type: detail.type, protocol: 0))
       let sender = known ?? stranger
@@ -437,6 +440,16 @@ extension UnixSocket {
         try receiver.descriptor.setOption(passCredentials, to: asked)
         try sender.descriptor.setOption(passCredentials, to: askedToo)
       }
+    } catch {
+      guard error.errno == .notPermitted, !control.isEmpty else {
+        throw .system(error, process: nil)
+      }
+      throw .forbidden([
+        Obstacle(
+          ProcessID(0), "a Unix socket",
+          "a message in its queue tells who sent it, and only root may say that for somebody else",
+          remedy: "restore it as root")
+      ])
     }
   }
 }

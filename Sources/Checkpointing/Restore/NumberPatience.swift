@@ -4,12 +4,15 @@ import LinuxSystem
 /// until somebody has waited for the end of those that were in it: zombies go away soon, anything else stays.
 struct NumberPatience {
   private let id: ProcessID
+  /// It is a number of our own pid namespace. In one that we have made, nobody ends.
+  private let isOurs: Bool
   private let start = ContinuousClock.now
 
-  init(_ id: ProcessID) { self.id = id }
+  init(_ id: ProcessID, isOurs: Bool = true) { (self.id, self.isOurs) = (id, isOurs) }
 
   /// Waits a moment for another attempt, or throws `numberTaken`.
   mutating func pause() throws(CheckpointError) {
+    guard isOurs else { throw .numberTaken(id) }
     let holders = holders()
     if holders.contains(where: { $0.state != "Z" && $0.state != "X" }) { throw .numberTaken(id) }
     // A parent may have forgotten them; the first process waits for all that it is left with, at its leisure.

@@ -11,7 +11,7 @@ final class ProcessBuilder {
   /// Processes that share their memory have one together.
   var injector: CallInjector!
   /// What the stub goes on with whenever it makes no calls.
-  private var stubRegisters: Registers?
+  private(set) var stubRegisters: Registers?
   /// The calls that threads have begun with the time that was left, and what came of them.
   private var begun: [Int: Int] = [:]
   var threads: [TracedThread] = []
@@ -218,10 +218,10 @@ final class ProcessBuilder {
     // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
     // set_tid, set_tid_size, cgroup
     let arguments = try put(words: [flags, 0, 0, 0, exitSignal, 0, 0, 0, numbers, 1, 0])
-    var patience = NumberPatience(ProcessID(wanted))
+    var patience = NumberPatience(ProcessID(wanted), isOurs: !restoration.isInNamespace)
     while true {
       do throws(InjectionError) {
-        return ProcessID(Int32(try injector.call(.clone3, "clone3", [arguments, 88])))
+        return try injector.callThatMakes(.clone3, "clone3", [arguments, 88])
       } catch {
         guard case .refused(_, .fileExists) = error else { throw .injected(error, process: id) }
         try patience.pause()
@@ -406,6 +406,7 @@ final class ProcessBuilder {
     try makeTimers()
     try setOwnOptions()
     try setLimits()
+    setMemoryPriority()
     for signal in state.pendingSignals where Self.number(of: signal) != Self.stop {
       try call(
         .rtSigqueueinfo, "rt_sigqueueinfo", UInt64(UInt32(bitPattern: state.id)),
@@ -501,12 +502,25 @@ final class ProcessBuilder {
   }
 
   private func takeDirectories() throws(CheckpointError) {
+    let workingDirectory = try directory(state.workingDirectory)
     if state.root != "/" {
-      try call(.fchdir, "fchdir", try restoration.number(ofDirectory: state.root))
+      try call(.fchdir, "fchdir", try directory(state.root))
       try call(.chroot, "chroot", try put(Array(".".utf8) + [0]))
     }
-    try call(.fchdir, "fchdir", try restoration.number(ofDirectory: state.workingDirectory))
+    try call(.fchdir, "fchdir", workingDirectory)
     try call(.umask, "umask", UInt64(state.umask))
+  }
+
+  /// A descriptor for a directory, as it is among the mounts that the process has.
+  private func directory(_ path: String) throws(CheckpointError) -> UInt64 {
+    guard restoration.isInNamespace else { return try restoration.number(ofDirectory: path) }
+    let place = Array(restoration.place(of: path).utf8) + [0]
+    guard place.count <= 4096 else { throw .malformed(.outOfRange(9)) }
+    let address = try put(place)
+    return UInt64(
+      try inside(id) { () throws(InjectionError) in
+        try injector.call(.open, "open", [address, 0o10200000])  // O_PATH | O_DIRECTORY
+      })
   }
 
   func makeThread(_ thread: ThreadState) throws(CheckpointError) -> TracedThread {
@@ -620,22 +634,6 @@ final class ProcessBuilder {
     }
   }
 
-  private func setLimits() throws(CheckpointError) {
-    guard state.limits.count == 32 else { throw .malformed(.outOfRange(21)) }
-    let present = try about(id) { () throws(SystemCallError) in try id.limits() }
-    for resource in 0..<16 {
-      let (soft, hard) = (state.limits[2 * resource], state.limits[2 * resource + 1])
-      if present[2 * resource] == soft && present[2 * resource + 1] == hard { continue }
-      let place = try put(words: [soft, hard])
-      let result = try inside(id) { () throws(InjectionError) in
-        try injector.callForResult(.prlimit64, [0, UInt64(resource), place, 0])
-      }
-      if result < 0 {
-        restoration.warn(state.id, "limit \(resource) of getrlimit(2)", "it could not be set")
-      }
-    }
-  }
-
   /// What each thread sets for itself.
   private func settle(_ index: Int) throws(CheckpointError) {
     let thread = state.threads[index]
@@ -720,9 +718,6 @@ final class ProcessBuilder {
         try thread.set(extendedState: saved.extendedState)
         try thread.set(wanted)
         try thread.set(signalMask: saved.signalMask)
-        if try thread.id.scheduling() != saved.scheduling {
-          try thread.id.set(scheduling: saved.scheduling)
-        }
         // What it had may be none of this machine.
         if saved.affinity.isEmpty || (try? thread.id.set(affinity: saved.affinity)) == nil {
           try? thread.id.set(affinity: restoration.affinity)
@@ -731,6 +726,7 @@ final class ProcessBuilder {
       if saved.ioPriority != 0, (try? thread.id.set(ioPriority: saved.ioPriority)) == nil {
         restoration.warn(state.id, "thread \(saved.id)", "its ioprio_set(2) could not be set")
       }
+      try set(scheduling: saved.scheduling, of: thread)
     }
   }
 

@@ -16,6 +16,16 @@ package struct RestoreOptions: Sendable {
     case file(String)
   }
 
+  /// Which numbers the processes get.
+  package enum Numbers: Sendable {
+    /// Those that they had: in the pid namespace of this process, or where this process may not choose
+    /// numbers in one of their own.
+    case same
+    /// The same where they are free, else in a pid namespace of their own.
+    case any
+  }
+
+  package var numbers = Numbers.same
   /// By their numbers.
   package var standardFiles: [StandardFile] = [.inherited, .inherited, .inherited]
   /// Standard input of this process is the image, and nothing for the tree.
@@ -57,6 +67,10 @@ final class Restoration {
   private var files: FileCheck?
   /// Below here are the numbers that processes of the tree use.
   private(set) var lowestNumber: Int32
+
+  /// The tree has a pid namespace of its own, and with it other mounts than this process.
+  var isInNamespace = false
+  private var processes: [Int32: ProcessID] = [:]
 
   private struct MappedFile: Hashable {
     var path: String
@@ -197,6 +211,15 @@ final class Restoration {
     }
     return OpenFile(high)
   }
+
+  /// Notes which process has become that of the image, by the number that it has for us.
+  func note(_ process: ProcessID, for number: Int32) { processes[number] = process }
+
+  /// No process of the tree has been made any more.
+  func forgetProcesses() { processes = [:] }
+
+  /// The process that was made for one of the image; nil if there is none.
+  func process(numbered number: Int32) -> ProcessID? { processes[number] }
 
   func warn(_ process: Int32, _ place: String, _ reason: String) {
     warnings.append(Obstacle(ProcessID(process), place, reason))

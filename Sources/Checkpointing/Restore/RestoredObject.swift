@@ -196,6 +196,9 @@ final class RestoredObject: Sendable {
     do throws(SystemCallError) {
       return try OwnSharedMapping(byteCount: state.byteCount).descriptor()
     } catch  where error.errno == .notPermitted || error.errno == .permissionDenied {
+      restoration.warn(
+        0, "anonymous memory that processes share",
+        "/proc shows it as a memfd now: anything else wants CAP_CHECKPOINT_RESTORE")
       return try OwnedDescriptor.memoryFile(
         name: "anonymous", byteCount: Int(state.byteCount))
     }
@@ -223,6 +226,13 @@ final class RestoredObject: Sendable {
       }
       if state.isLocked { try SystemVMemory.lock(state.id) }
     } catch {
+      if error.errno == .notPermitted || error.errno == .permissionDenied {
+        throw .forbidden([
+          Obstacle(
+            ProcessID(0), place, "its number may not be chosen: \(error)",
+            remedy: "restore it as root or with CAP_CHECKPOINT_RESTORE")
+        ])
+      }
       let isTaken = error.errno == .fileExists || error.errno == .noSpace
       throw .obstacles([
         Obstacle(

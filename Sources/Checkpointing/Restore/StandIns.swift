@@ -67,9 +67,9 @@ final class StandIns {
     builders.first { $0.state.id == number }
   }
 
-  /// Makes sure that the number means some process, for those who name one.
-  func require(_ number: Int32) throws(CheckpointError) {
-    if number > 0 { _ = try process(number) }
+  /// Makes sure that the number means some process, for those who name one; returns what it is for us.
+  func require(_ number: Int32) throws(CheckpointError) -> ProcessID? {
+    number > 0 ? try process(number)?.id : nil
   }
 
   /// Whether the caller has to be given back its own rights.

@@ -92,6 +92,7 @@ struct TreeBirth {
   ) throws(CheckpointError) {
     let builder = try ProcessBuilder(state, stub: thread, restoration, injector: injector)
     known[state.id] = builder
+    restoration.note(builder.id, for: state.id)
     if state.life == .zombie { zombies.append(builder) } else { builders.append(builder) }
     try builder.enter()
   }

@@ -9,24 +9,29 @@ package final class TreeRestorer {
   private var births: TreeBirth
   private var builders: [ProcessBuilder] { births.builders }
   private var madeMemory: TreeMemory?
+  private var namespace: ProcessNamespace?
 
   package var warnings: [Obstacle] { restoration.warnings }
-  /// The process at the root.
+  /// The process at the root, by the number that it has for us.
   package var root: ProcessID { builders[0].id }
+  /// The tree has a pid namespace of its own: its root is no child of this process.
+  package var isInNamespace: Bool { namespace != nil }
+  /// What is told of the root there; for trees that are not detached.
+  package var reports: ReaperReports? { namespace?.reports }
 
   /// Makes the processes, with empty memory, but for those that inherit some: these are made as the memory of
   /// their parents gets complete. When this or anything later throws, call `abandon`.
   package init(_ state: CheckpointState, _ options: RestoreOptions) throws(CheckpointError) {
     try Self.check(state)
+    TracingLimits.allowTracing()
     restoration = try Restoration(state, options)
     births = TreeBirth(restoration)
     do throws(CheckpointError) {
       // What the tool and a process do in turn is quick on one processor.
       let pin = ProcessorPin(like: .current)
       defer { pin.release() }
-      try makeRoot()
+      try makeProcesses()
       for builder in builders where builder.state.ownsMemory { try builder.layOutMemory() }
-      try requireFreeNumbers()
     } catch {
       abandon()
       throw error
@@ -67,22 +72,62 @@ package final class TreeRestorer {
     }
   }
 
-  private func makeRoot() throws(CheckpointError) {
-    let state = restoration.state.processes[0]
-    let stub = try stub(ProcessID(state.id))
-    let thread = try about(stub) { () throws(SystemCallError) in
-      try TracedThread(
-        seizing: stub, of: stub, options: [.markSystemCalls, .clones, .forks, .endWithTracer])
+  /// In our own pid namespace where the numbers may be had there, else in another.
+  private func makeProcesses() throws(CheckpointError) {
+    let root = restoration.state.processes[0]
+    do throws(CheckpointError) {
+      let stub = try stub(ProcessID(root.id))
+      let thread = try TracedThread.takingHold(ofStub: stub)
+      do throws(CheckpointError) {
+        try CredentialCheck.require(restoration.state)
+        try requireFreeNumbers()
+      } catch {
+        try? stub.send(signal: 9)
+        while let stop = try? thread.wait(), !stop.isEnd {}
+        throw error
+      }
+      try births.begin(root, thread)
+    } catch {
+      guard leadsIntoNamespace(error) else { throw error }
+      endProcesses()
+      try makeProcessesInNamespace()
     }
-    try about(stub) { () throws(SystemCallError) in try thread.interrupt() }
-    while true {
-      let stop = try about(stub) { () throws(SystemCallError) in try thread.wait() }
-      if stop == .interrupted { break }
-      if stop?.isEnd ?? true { throw .vanished(stub) }
-      try about(stub) { () throws(SystemCallError) in try thread.resume() }
+  }
+
+  private func leadsIntoNamespace(_ error: CheckpointError) -> Bool {
+    switch error {
+    case .numberTaken: restoration.options.numbers == .any
+    // To choose a number wants CAP_CHECKPOINT_RESTORE.
+    case .system(let error, _): error.call == "clone3" && error.errno == .notPermitted
+    default: false
     }
-    try about(stub) { () throws(SystemCallError) in try thread.set(signalMask: .max) }
-    try births.begin(state, thread)
+  }
+
+  /// Numbers that are somebody else's are found before much is read, and while it is time to go elsewhere. The
+  /// root has its own.
+  private func requireFreeNumbers() throws(CheckpointError) {
+    let all = restoration.state.processes.flatMap { process in
+      [process.id] + process.threads.dropFirst().map(\.id)
+    }
+    for number in all.dropFirst() where number > 0 {
+      var patience = NumberPatience(ProcessID(number))
+      while ProcessID(number).exists || ProcessID(-number).exists { try patience.pause() }
+    }
+  }
+
+  private func makeProcessesInNamespace() throws(CheckpointError) {
+    try NamespaceFitness.require(restoration)
+    let namespace = try ProcessNamespace.make(restoration)
+    self.namespace = namespace
+    if namespace.hasOwnUsers {
+      try CredentialCheck.requireInUserNamespace(restoration.state)
+    } else {
+      try CredentialCheck.require(restoration.state)
+    }
+    restoration.isInNamespace = true
+    let root = restoration.state.processes[0]
+    try births.begin(root, try namespace.makeRoot(root))
+    if namespace.hasOwnUsers { NamespaceFitness.warn(restoration) }
   }
 
   private func stub(_ id: ProcessID) throws(CheckpointError) -> ProcessID {
@@ -94,14 +139,6 @@ package final class TreeRestorer {
         guard error.errno == .fileExists else { throw .system(error, process: id) }
         try patience.pause()
       }
-    }
-  }
-
-  /// Numbers that are somebody else's are found before much is read.
-  private func requireFreeNumbers() throws(CheckpointError) {
-    for id in births.waiting.map(ProcessID.init) {
-      var patience = NumberPatience(id)
-      while id.exists { try patience.pause() }
     }
   }
 
@@ -202,6 +239,9 @@ package final class TreeRestorer {
 
   /// Lets all of them go on.
   package func release() throws(CheckpointError) {
+    let processes = restoration.state.processes
+    let last = processes.flatMap { [$0.id] + $0.threads.map(\.id) }.max() ?? 1
+    try namespace?.start(root: processes[0].id, last: last)
     for builder in builders.reversed() {
       try builder.detach()
     }
@@ -211,14 +251,22 @@ package final class TreeRestorer {
 
   /// Ends all that was made.
   package func abandon() {
+    endProcesses()
+    madeMemory = nil
+    restoration.abandon()
+  }
+
+  private func endProcesses() {
     for builder in builders + births.zombies {
       try? builder.id.send(signal: 9)
-      for thread in builder.threads {
+      // The first thread's end is told when the others have gone.
+      for thread in builder.threads.reversed() {
         while let stop = try? thread.wait(), !stop.isEnd {}
       }
     }
     births = TreeBirth(restoration)
-    madeMemory = nil
-    restoration.abandon()
+    namespace?.end()
+    namespace = nil
+    restoration.forgetProcesses()
   }
 }

@@ -29,6 +29,13 @@ package struct CheckpointRestore: Verb {
   @Option(
     name: .long,
     help: ArgumentHelp(
+      "The numbers that processes get: same (default), or any: where those are taken, the same in a pid namespace of their own.",
+      valueName: "which"))
+  package var pid = NumberChoice.same
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
       "What standard files become that led outside: inherit (default), null, file:PATH or the number of an open descriptor; or N=WHERE for one of them. May be given again.",
       valueName: "where"))
   package var stdio: [String] = []
@@ -61,6 +68,11 @@ package struct CheckpointRestore: Verb {
     case yes, no, only
   }
 
+  /// Which numbers processes get.
+  package enum NumberChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case same, any
+  }
+
   /// In front, standard output is the program's.
   package var writesDataToStandardOutput: Bool { !detach && verify != .only }
 
@@ -83,17 +95,17 @@ package struct CheckpointRestore: Verb {
     let progress = CheckpointProgress("restore", context, global)
     options.watch = progress.watch
     var lease: TerminalLease?
-    let (root, state, warnings) = try restore(options, progress) { root throws(SystemCallError) in
+    let tree = try restore(options, progress) { root throws(SystemCallError) in
       try writeNumber(of: root)
       progress.finish()
       if !detach { lease = TerminalLease(to: root) }
     }
-    for warning in warnings { context.output.warn(warning.sentence) }
+    for warning in tree.warnings { context.output.warn(warning.sentence) }
     if detach || lease == nil {
-      show(root, state, context)
+      show(tree, context)
       return .done
     }
-    return try stay(with: root, lease!, context)
+    return try stay(with: tree, lease!, context)
   }
 
   private func writeNumber(of root: ProcessID) throws(SystemCallError) {
@@ -107,9 +119,10 @@ package struct CheckpointRestore: Verb {
 
   /// Ends as the program ends. It has said by itself what it had to say.
   private func stay(
-    with root: ProcessID, _ lease: TerminalLease, _ context: CommandContext
+    with tree: RestoredTree, _ lease: TerminalLease, _ context: CommandContext
   ) throws -> ExitStatus {
-    let end = try Foreground.wait(for: root, lease, early: context.stop.signal)
+    let end = try Foreground.wait(
+      for: tree.root, lease, early: context.stop.signal, reports: tree.reports)
     lease.takeBack()
     let (status, signal): (Int32?, Int32?) =
       switch end {
@@ -120,7 +133,8 @@ package struct CheckpointRestore: Verb {
       SimpleReport(
         type: "checkpoint-restore", "",
         json: [
-          "pid": .number(root.number), "file": .string(file), "exit_status": .number(status),
+          "pid": .number(tree.root.number), "pid_inside": tree.insideNumber,
+          "file": .string(file), "exit_status": .number(status),
           "signal": .number(signal),
         ]))
     return .program(status: status ?? 128 + (signal ?? 0))
@@ -128,6 +142,7 @@ package struct CheckpointRestore: Verb {
 
   private func options() throws(Failure) -> RestoreOptions {
     var options = RestoreOptions()
+    options.numbers = pid == .any ? .any : .same
     options.isDetached = detach
     options.staysStopped = stopped
     options.acceptsChangedFiles = force
@@ -153,7 +168,7 @@ package struct CheckpointRestore: Verb {
   private func restore(
     _ options: RestoreOptions, _ progress: CheckpointProgress,
     ready: (ProcessID) throws -> Void
-  ) throws -> (root: ProcessID, state: CheckpointState, warnings: [Obstacle]) {
+  ) throws -> RestoredTree {
     do {
       return try Checkpoint.restore(try CheckpointFile.open(file), options, ready: ready)
     } catch  where progress.isInterrupted {
@@ -165,15 +180,25 @@ package struct CheckpointRestore: Verb {
     }
   }
 
-  private func show(_ root: ProcessID, _ state: CheckpointState, _ context: CommandContext) {
-    let count = state.processes.count
+  private func show(_ tree: RestoredTree, _ context: CommandContext) {
+    let count = tree.state.processes.count
     context.output.show(
       SimpleReport(
         type: "checkpoint-restore",
-        "restored process \(root)" + (count > 1 ? " and \(count - 1) of its descendants" : ""),
+        "restored process \(tree.state.processes[0].id)"
+          + (count > 1 ? " and \(count - 1) of its descendants" : "")
+          + (tree.isInNamespace
+            ? " in a pid namespace of their own: from outside it is process \(tree.root)" : ""),
         json: [
-          "pid": .number(root.number), "file": .string(file), "processes": .number(count),
-          "stopped": .bool(stopped),
+          "pid": .number(tree.root.number), "pid_inside": tree.insideNumber,
+          "file": .string(file), "processes": .number(count), "stopped": .bool(stopped),
         ]))
+  }
+}
+
+extension RestoredTree {
+  /// The root's number in the tree's own pid namespace; null where that is ours.
+  fileprivate var insideNumber: JSONValue {
+    isInNamespace ? .number(state.processes[0].id) : .null
   }
 }

@@ -36,20 +36,9 @@ extension Failure {
         "the copy of the program's memory was ended, as memory is short; the program runs on",
         hint: "try again when more memory is free, or with --leave stopped, which needs no copy")
     case .system(let error, let process):
-      let plain = Failure(error)
-      if error.call == "clone3", error.errno == .notPermitted, let process {
-        self.init(
-          .notPermitted, "process \(process) can't have its number again without a permission",
-          hint: "run ftool as root, or give it CAP_CHECKPOINT_RESTORE; 'ftool doctor' says more")
-        return
-      }
-      guard error.errno == .notPermitted || error.errno == .permissionDenied, let process else {
-        self = plain
-        return
-      }
-      self.init(
-        .notPermitted, "process \(process): \(error.call): \(error.errno)",
-        hint: "it belongs to another user, or this system lets nobody trace it: run ftool as root")
+      self = Failure(error, of: process)
+    case .forbidden(let obstacles): self.init(obstacles, .notPermitted)
+    case .noNamespace(let failure): self.init(failure)
     case .injected(let error, let process):
       switch error {
       case .tracing(let error): self = Failure(.system(error, process: process))
@@ -64,7 +53,9 @@ extension Failure {
     case .numberTaken(let process):
       self.init(
         .busy, "the number \(process) belongs to another process now",
-        hint: "end that process, or wait until it ends; what was saved may itself still run")
+        hint:
+          "pass --pid any, or end that process, or wait until it ends; what was saved may itself still run"
+      )
     case .malformed(let error):
       self.init(.damaged, "the state in \(file) cannot be understood: \(error)")
     case .inconsistent(let what):
@@ -73,14 +64,80 @@ extension Failure {
     }
   }
 
-  private init(_ obstacles: [Obstacle]) {
+  /// What the kernel refused about a process.
+  private init(_ error: SystemCallError, of process: ProcessID?) {
+    if error.call == "clone3", error.errno == .noFunction {
+      self.init(
+        .notPermitted, "a filter on system calls (seccomp) keeps clone3 from being used",
+        hint: "in a container, allow it (docker: --security-opt seccomp=unconfined)")
+      return
+    }
+    guard error.errno == .notPermitted || error.errno == .permissionDenied, let process else {
+      self = Failure(error)
+      return
+    }
+    self.init(
+      .notPermitted, "process \(process): \(error.call): \(error.errno)",
+      hint: Self.wayAround(tracing: process))
+  }
+
+  /// Why somebody may not look into a process, as far as can be seen.
+  private static func wayAround(tracing process: ProcessID) -> String {
+    let owners = (try? ProcessStatus(of: process))?.numbers("Uid") ?? []
+    if Machine.userID != 0, !owners.isEmpty,
+      owners.contains(where: { $0 != UInt64(Machine.userID) })
+    {
+      return "it belongs to another user: run ftool as that one or as root"
+    }
+    switch TracingLimits.tracingScope ?? 0 {
+    case 1 where Machine.userID != 0:
+      return
+        "here a program may trace only its own descendants: run ftool as root, or: sysctl kernel.yama.ptrace_scope=0"
+    case 2 where Machine.userID != 0:
+      return "here only root may trace: run ftool as root, or: sysctl kernel.yama.ptrace_scope=0"
+    case 3: return "here nobody may trace until the next start (kernel.yama.ptrace_scope is 3)"
+    default: break
+    }
+    if TracingLimits.hasFilter {
+      return
+        "a filter on system calls (seccomp) is on ftool, and may forbid it: in a container, allow ptrace (docker: --cap-add SYS_PTRACE)"
+    }
+    return
+      "it may not be looked into, as one that changed its user or has capabilities: run ftool as root"
+  }
+
+  /// Why a pid namespace could not be made, which is the only way without privileges.
+  private init(_ failure: NamespaceInit.Failure) {
+    let sysctls = TracingLimits.againstUserNamespaces
+    let remedy =
+      sysctls.isEmpty
+      ? "in a container, allow user namespaces (docker: --security-opt seccomp=unconfined)"
+      : "or let users make namespaces: sysctl " + sysctls.joined(separator: " ")
+    switch failure {
+    case .refused(let error):
+      self.init(
+        .notPermitted,
+        "process numbers may not be chosen here, and no user and pid namespace may be made where they may: \(error.errno)",
+        hint:
+          "run ftool as root or with CAP_CHECKPOINT_RESTORE; \(remedy); 'ftool doctor' says more")
+    case .noProc(let error):
+      self.init(
+        .notPermitted,
+        "a pid namespace of its own can't have its own /proc: \(error.call): \(error.errno)",
+        hint:
+          "in a container parts of /proc are covered (docker: --security-opt systempaths=unconfined); run ftool as root outside of it"
+          + (sysctls.isEmpty ? "" : "; \(remedy)"))
+    }
+  }
+
+  private init(_ obstacles: [Obstacle], _ status: ExitStatus = .failed) {
     let all = obstacles.map(\.sentence)
     var remedies: [String] = []
     for remedy in obstacles.map(\.remedy) where !remedy.isEmpty && !remedies.contains(remedy) {
       remedies.append(remedy)
     }
     self.init(
-      .failed, all.count == 1 ? all[0] : "\(all.count) obstacles: " + all.joined(separator: "; "),
+      status, all.count == 1 ? all[0] : "\(all.count) obstacles: " + all.joined(separator: "; "),
       hint: remedies.isEmpty ? nil : remedies.joined(separator: "; "))
   }
 

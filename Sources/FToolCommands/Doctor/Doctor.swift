@@ -40,8 +40,17 @@ struct DoctorFinding {
   var remedy: String?
 
   static func all() -> [DoctorFinding] {
-    KernelTrial.allCases.map { finding($0) } + [yama()] + capabilities() + codecs()
+    var findings = KernelTrial.allCases.map { finding($0) }
+    // With one of the two ways to numbers, nothing needs the other.
+    let ways = findings.indices.filter { numberWays.contains(findings[$0].name) }
+    for way in ways where ways.contains(where: { findings[$0].works }) {
+      findings[way].need = .comfort
+    }
+    return findings + [yama()] + capabilities() + codecs()
   }
+
+  /// What gives processes the numbers that they had: here, or in a pid namespace.
+  static let numberWays = [KernelTrial.chooseNumber, .makeNamespace].map(\.rawValue)
 
   private static func finding(_ trial: KernelTrial) -> DoctorFinding {
     let (need, purpose, remedy) = meaning(of: trial)
@@ -74,8 +83,15 @@ struct DoctorFinding {
         "use a kernel with CONFIG_KCMP, and as for ptrace"
       )
     case .scanPages: (.save, "find the pages that count", "use Linux 6.7 or newer")
-    case .openMappedFiles: (.save, "know the files behind mappings", asRoot)
-    case .chooseNumber: (.restore, "give processes the numbers that they had", asRoot)
+    case .openMappedFiles: (.comfort, "save mapped files that were removed", asRoot)
+    case .chooseNumber:
+      (.restore, "give processes the numbers that they had, among all others", asRoot)
+    case .makeNamespace:
+      (
+        .restore,
+        "give them these in a pid namespace of their own: without privileges, and for --pid any",
+        namespaceRemedy
+      )
     case .setMemoryMap:
       (
         .restore, "tell the kernel where a program's parts lie",
@@ -89,15 +105,21 @@ struct DoctorFinding {
     }
   }
 
+  private static var namespaceRemedy: String {
+    let sysctls = TracingLimits.againstUserNamespaces
+    return sysctls.isEmpty
+      ? "in a container, allow user namespaces and a new /proc (docker: --security-opt seccomp=unconfined --security-opt systempaths=unconfined)"
+      : "sysctl " + sysctls.joined(separator: " ")
+  }
+
   /// The security module that forbids to trace what is not a descendant.
   private static func yama() -> DoctorFinding {
-    let bytes = (try? Files.contents(of: "/proc/sys/kernel/yama/ptrace_scope")) ?? []
-    let scope = Int(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)) ?? 0
+    let scope = TracingLimits.tracingScope ?? 0
     let canTraceAll = effectiveCapabilities() & 1 << 19 != 0
     let works = scope == 0 || (scope < 3 && canTraceAll)
     return DoctorFinding(
       name: "yama", works: works, need: .comfort, purpose: "trace more than own descendants",
-      detail: bytes.isEmpty ? "not in this kernel" : "ptrace_scope \(scope)",
+      detail: TracingLimits.tracingScope == nil ? "not in this kernel" : "ptrace_scope \(scope)",
       remedy: works
         ? nil : "run ftool as root, or: sysctl kernel.yama.ptrace_scope=0 (3 needs a new start)")
   }
@@ -140,6 +162,12 @@ struct DoctorReport: Report {
 
   var canSave: Bool { !findings.contains { !$0.works && $0.need == .save } }
   var canRestore: Bool { !findings.contains { !$0.works && $0.need != .comfort } }
+  /// With their numbers among those of all others.
+  var restoresInPlace: Bool { works(.chooseNumber) }
+
+  private func works(_ trial: KernelTrial) -> Bool {
+    findings.contains { $0.name == trial.rawValue && $0.works }
+  }
 
   func text(_ style: TextStyle) -> String {
     var table = TextTable(["", "WHAT", "FOR", "FOUND"])
@@ -160,6 +188,8 @@ struct DoctorReport: Report {
 
   private var verdict: String {
     switch (canSave, canRestore) {
+    case (true, true) where !restoresInPlace:
+      "programs can be saved here, and restored in a pid namespace of their own"
     case (true, true): "programs can be saved and restored here"
     case (true, false): "programs can be saved here, but not restored"
     default: "programs can't be saved here"
@@ -169,6 +199,8 @@ struct DoctorReport: Report {
   var json: JSONValue {
     [
       "can_save": .bool(canSave), "can_restore": .bool(canRestore),
+      "can_restore_in_place": .bool(canRestore && restoresInPlace),
+      "can_restore_in_namespace": .bool(canRestore && works(.makeNamespace)),
       "findings": .array(
         findings.map { finding in
           [

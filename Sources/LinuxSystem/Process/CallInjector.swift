@@ -303,6 +303,27 @@
       return value
     }
 
+    /// Makes a call that makes a process or thread. Returns that by the number which it has for us: the maker
+    /// may know it by another.
+    package func callThatMakes(
+      _ call: KernelCall, _ name: StaticString, _ arguments: [UInt64]
+    ) throws(InjectionError) -> ProcessID {
+      guard let inside else { preconditionFailure("no thread is borrowed") }
+      var registers = inside.working
+      registers.prepare(call, arguments, at: scratch.lowerBound + Layout.code)
+      let prepared = registers
+      try tracing { () throws(SystemCallError) in try inside.thread.set(prepared) }
+      try Self.runToSystemCallStop(inside.thread, &heldSignals)  // about to enter
+      let made = try Self.runToSystemCallStop(inside.thread, &heldSignals)  // has left
+      let result = try tracing { () throws(SystemCallError) in
+        try inside.thread.registers()
+      }.callResult
+      guard result > 0, let made else {
+        throw .refused(call: name.description, errno: Errno(rawValue: CInt(clamping: -result)))
+      }
+      return made
+    }
+
     /// Puts bytes where arguments are read; returns their address.
     @discardableResult
     package func put(_ bytes: [UInt8], at offset: Int = 0) throws(InjectionError) -> UInt64 {

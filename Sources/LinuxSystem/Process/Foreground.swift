@@ -17,20 +17,25 @@ package enum Foreground {
   private static let terminalStops = [SIGTSTP, SIGTTIN, SIGTTOU]
 
   /// Waits until a child of this process has ended. Signals that this process gets go to the child instead;
-  /// to be called on the only thread. `early`: one that came before.
+  /// to be called on the only thread. `early`: one that came before. `reports`: where it is the child of a
+  /// reaper, what that tells.
   package static func wait(
-    for child: ProcessID, _ lease: TerminalLease, early: Int32?
+    for child: ProcessID, _ lease: TerminalLease, early: Int32?, reports: ReaperReports? = nil
   ) throws(SystemCallError) -> End {
     var signals = sigset_t()
     unsafe sigemptyset(&signals)
-    for signal in passedOn + [SIGCHLD, SIGTSTP] { unsafe sigaddset(&signals, signal) }
+    for signal in passedOn + [SIGCHLD, SIGTSTP, SIGIO] { unsafe sigaddset(&signals, signal) }
     unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
+    try reports?.askForSignals()
     if let early { try? child.send(signal: early) }
     while true {
-      switch try change(of: child) {
-      case .ended(let end): return end
+      switch try change(of: child, reports) {
+      case .ended(let end):
+        reports?.waitForReaper()
+        return end
       case .stopped(let signal) where lease.isHeld && terminalStops.contains(signal):
         stopAlong(child, lease)
+        continue
       case .stopped: continue  // whoever stopped it lets it go on
       case nil: break
       }
@@ -69,14 +74,20 @@ package enum Foreground {
   }
 
   /// What has become of a child; nil for nothing new.
-  private static func change(of child: ProcessID) throws(SystemCallError) -> Change? {
+  private static func change(
+    of child: ProcessID, _ reports: ReaperReports?
+  ) throws(SystemCallError) -> Change? {
+    if let reports { return try reports.next().flatMap(change) }
     var status: [Int32] = [0]
     let options = Int(WNOHANG | WUNTRACED)
     let waited = try withAddress(of: &status) { (status) throws(SystemCallError) in
       try kernelCall(.wait4, "wait4", on: "process \(child)", Int(child.number), status, options)
     }
-    if waited == 0 { return nil }
-    switch ThreadStop(status: status[0]) {
+    return waited == 0 ? nil : change(status[0])
+  }
+
+  private static func change(_ status: Int32) -> Change? {
+    switch ThreadStop(status: status) {
     case .exited(let status): return .ended(.exited(status: status))
     case .killed(let signal): return .ended(.killed(signal: signal))
     case .signal(let signal): return .stopped(signal: signal)

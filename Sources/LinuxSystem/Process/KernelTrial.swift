@@ -8,6 +8,7 @@ package enum KernelTrial: String, CaseIterable, Sendable {
   case scanPages = "PAGEMAP_SCAN"
   case openMappedFiles = "map_files"
   case chooseNumber = "set_tid"
+  case makeNamespace = "pid_namespace"
   case setMemoryMap = "PR_SET_MM_MAP"
   case userFault = "userfaultfd"
 
@@ -26,10 +27,11 @@ package enum KernelTrial: String, CaseIterable, Sendable {
       _ = try PageScan(of: .current).runs(in: area.addresses, wanted: .present, excluded: .zero)
     case .openMappedFiles: try Self.openMappedFile()
     case .chooseNumber: try Self.chooseNumber()
+    case .makeNamespace: try Self.makeNamespace()
     case .setMemoryMap: try Self.askMemoryMap()
     case .userFault:
-      let closeOnExec = 0o2000000
-      let made = try kernelCall(.userfaultfd, "userfaultfd", on: "this process", closeOnExec)
+      let made = try kernelCall(
+        .userfaultfd, "userfaultfd", on: "this process", Int(PageFiller.flags))
       _ = OwnedDescriptor(owning: CInt(made), name: "userfaultfd")
     }
   }
@@ -55,6 +57,41 @@ package enum KernelTrial: String, CaseIterable, Sendable {
     var free = ProcessID(0)
     try withStub { (stub) in free = stub }
     try end(try StubProcess.make(id: free))
+  }
+
+  /// With a /proc of its own.
+  private static func makeNamespace() throws(SystemCallError) {
+    do throws(NamespaceInit.Failure) {
+      let first = try NamespaceInit()
+      defer { first.end() }
+      try first.mountProc(try injector(in: first.process))
+    } catch {
+      switch error {
+      case .refused(let error), .noProc(let error): throw error
+      }
+    }
+  }
+
+  private static func injector(
+    in stub: ProcessID
+  ) throws(NamespaceInit.Failure) -> CallInjector {
+    do {
+      let thread = try TracedThread(seizing: stub, of: stub, options: .markSystemCalls)
+      try thread.interrupt()
+      _ = try thread.wait()
+      let areas = try MemoryArea.all(of: stub, withFlags: false)
+      let registers = try thread.registers()
+      let instruction = try CallInstruction.find(in: areas, ProcessMemory(of: stub)) ?? 0
+      let injector = try CallInjector(
+        in: thread, registers: registers, ownInstruction: instruction)
+      try injector.enter(thread, registers: registers)
+      return injector
+    } catch let error as SystemCallError {
+      throw .refused(error)
+    } catch {
+      throw .refused(
+        SystemCallError(call: "ptrace", subject: "process \(stub)", errno: .notPermitted))
+    }
   }
 
   /// PR_SET_MM_MAP_SIZE: whether the kernel was built with it.

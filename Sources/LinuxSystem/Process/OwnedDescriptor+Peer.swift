@@ -14,6 +14,13 @@ package struct PeerIdentity: Hashable, Sendable {
     (self.process, self.user, self.group) = (process, user, group)
     self.supplementaryGroups = supplementaryGroups
   }
+
+  /// The same, with the number that the process has for others.
+  package func known(as process: Int32) -> PeerIdentity {
+    var identity = self
+    identity.process = process
+    return identity
+  }
 }
 
 extension OwnedDescriptor {

@@ -193,17 +193,25 @@ extension ProcessID {
 package enum StubProcess {
   /// Clones this process into one that waits for ever. `id`: the number that it shall have.
   package static func make(id: ProcessID?) throws(SystemCallError) -> ProcessID {
+    try make(flags: 0, numbers: id.map { [$0.number] } ?? [])
+  }
+
+  /// `flags`: of clone(2), such as namespaces. `numbers`: that it shall have, the innermost namespace first.
+  static func make(
+    flags: UInt64, numbers: [Int32] = []
+  ) throws(SystemCallError) -> ProcessID {
     // CLONE_CLEAR_SIGHAND: none of our handlers, whose code it will not have.
-    let flags: UInt64 = 0x1_0000_0000
-    var number = [id?.number ?? 0]
-    let hasID = id != nil
-    let made = try withAddress(of: &number) { (address) throws(SystemCallError) in
-      // Safe: the kernel reads one number there, and the array outlives the call.
+    let flags: UInt64 = flags | 0x1_0000_0000
+    var places = numbers + [0]
+    let made = try withAddress(of: &places) { (address) throws(SystemCallError) in
+      // Safe: the kernel reads as many numbers there, and the array outlives the call.
       let pointer = unsafe UnsafePointer<Int32>(bitPattern: address)
-      let value = unsafe clinux_spawn_stub(flags, hasID ? pointer : nil, hasID ? 1 : 0)
+      let value = unsafe clinux_spawn_stub(
+        flags, numbers.isEmpty ? nil : pointer, UInt64(numbers.count))
       if value < 0 {
         throw SystemCallError(
-          call: "clone3", subject: id.map { "a process with number \($0)" } ?? "a process",
+          call: "clone3",
+          subject: numbers.first.map { "a process with number \($0)" } ?? "a process",
           errno: Errno(rawValue: -value))
       }
       return Int(value)

@@ -53,6 +53,11 @@
       }
     }
 
+    /// The first arguments of a function that begins here (System V ABI).
+    package mutating func setArguments(_ first: UInt64, _ second: UInt64) {
+      (words[Word.rdi], words[Word.rsi]) = (first, second)
+    }
+
     private static let argumentWords = [Word.rdi, Word.rsi, Word.rdx, Word.r10, Word.r8, Word.r9]
 
     /// Whether it runs 32-bit code.
