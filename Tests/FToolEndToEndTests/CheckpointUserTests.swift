@@ -116,18 +116,25 @@ import Testing
     let run = try run(
       bench,
       """
+      # Programs end by themselves: one that did so before it was saved is started again.
       rounds() {
         cd $1
-        start ./program $PWD/work
-        sleep 0.1
-        user $tool checkpoint save $p -o a.ftc --leave dead > said
-        killed
-        user $tool checkpoint restore a.ftc --detach --pidfile pid > said; q=$(cat pid)
-        sleep 0.05
-        user $tool checkpoint save $q -o b.ftc --leave dead > said
-        gone $q
-        got=0; user $tool checkpoint restore b.ftc || got=$?
-        echo "$1 $got"
+        for attempt in 1 2 3 4 5 6; do
+          rm -rf work
+          start ./program $PWD/work
+          got=0; user $tool checkpoint save $p -f -o a.ftc --leave dead > said 2>&1 || got=$?
+          killed
+          [ $got = 66 ] && continue
+          [ $got = 0 ] || break
+          user $tool checkpoint restore a.ftc --detach --pidfile pid > said || break
+          got=0; user $tool checkpoint save $(cat pid) -f -o b.ftc --leave dead > said 2>&1 || got=$?
+          gone $(cat pid)
+          [ $got = 66 ] && continue
+          [ $got = 0 ] || break
+          user $tool checkpoint restore b.ftc || got=$?
+          break
+        done
+        echo "$1 $got $(grep error said || true)"
       }
       for name in threads signals pollset family pipes terminals; do
         mkdir $name; chmod 777 $name; cc -O1 -pthread -o $name/program "\(source)/$name.c"
@@ -137,7 +144,7 @@ import Testing
       wait
       """)
     let lines = run.output.split(separator: "\n")
-    #expect(lines.count == 6 && lines.allSatisfy { $0.hasSuffix(" 0") }, run.remark)
+    #expect(lines.count == 6 && lines.allSatisfy { $0.hasSuffix(" 0 ") }, run.remark)
     #expect(!run.error.contains("ftool: "), run.remark)
   }
 
