@@ -365,7 +365,7 @@ import Testing
   @Test func `of a damaged image nothing is left`() throws {
     let bench = try Workbench()
     let program = try start(bench)
-    try bench.ftool("checkpoint save \(program.id) -o a.ftc")
+    try bench.ftool("checkpoint save --leave dead \(program.id) -o a.ftc")
     try program.kill()
     let whole = try bench.contents("a.ftc")
     var random = SeededGenerator(seed: 1)
