@@ -92,20 +92,37 @@ package enum Checkpoint {
     return SaveReport(state: moment.state, image: summary, frozen: frozen)
   }
 
-  /// Kills them, and waits until their numbers are free, or need but to be waited for. They are let go of
-  /// first, stopped so that they do nothing more: a process that ends while it is traced stays until its
-  /// tracer has gone.
+  /// Kills them as they stand, and waits until their numbers are free, or need but to be waited for. Who made them
+  /// is told of their ends and of nothing else.
   private static func end(_ freezer: ProcessFreezer) {
-    let processes = freezer.processes.map(\.id)
-    for process in processes { try? process.send(signal: 19) }
-    freezer.release()
-    for process in processes { try? process.send(signal: 9) }
+    for process in freezer.processes { try? process.id.send(signal: 9) }
     let patience = ContinuousClock.now + .seconds(10)
-    for process in processes {
-      while ContinuousClock.now < patience, let status = try? ProcessStatus(of: process),
+    for process in freezer.processes {
+      // The first thread ends after all others; where the process is our child, its end is for whoever waits
+      // for that.
+      let isOurs = process.status.parent == .current
+      for thread in process.threads.reversed() where !isOurs || thread.id != process.id {
+        takeEnd(of: thread, until: patience)
+      }
+      while ContinuousClock.now < patience, let status = try? ProcessStatus(of: process.id),
         status.state != "Z" && status.state != "X"
       {
         Machine.sleep(seconds: 0.001)
+      }
+    }
+  }
+
+  /// As the tracer, who is told first: until then nobody else is.
+  private static func takeEnd(of thread: TracedThread, until patience: ContinuousClock.Instant) {
+    while thread.isAttached, ContinuousClock.now < patience {
+      do throws(SystemCallError) {
+        guard let stop = try thread.wait(blocking: false) else {
+          Machine.sleep(seconds: 0.0005)
+          continue
+        }
+        if !stop.isEnd { try thread.resume() }
+      } catch {
+        return  // it has ended already
       }
     }
   }
