@@ -53,9 +53,8 @@ import Testing
 
   /// The names that are there and no other beside them, with their kinds.
   private borrowing func contents(_ memory: String, _ socket: String) throws -> [String] {
-    let folder = try Files.list("/dev/shm").filter {
-      memory.hasSuffix($0) || $0.contains(".ftool-test-")
-    }
+    let name = memory.dropFirst("/dev/shm/".count)
+    let folder = try Files.list("/dev/shm").filter { $0.contains(name) }
     let sockets = try Files.list(Files.directory(of: socket)).filter { $0.contains("socket") }
     return folder.map { "\($0) \((try? Files.kind(of: "/dev/shm/\($0)")) == .regular)" } + sockets
   }

@@ -41,13 +41,15 @@ final class ProcessFreezer {
 
   /// Lets all of them run on as they are now; those that had been stopped stay so.
   func release() {
-    for process in processes {
+    // Children first, so that their parents find them stopped that were.
+    for process in processes.reversed() {
       for signal in Set(process.heldSignals) { try? process.id.send(signal: signal) }
       for thread in process.threads where thread.isAttached {
         // One that has ended meanwhile needs nothing.
         if !thread.isStopped { try? bringToStop(thread, of: process) }
         try? thread.detach()
       }
+      if process.stopSignal != nil { process.id.awaitStop(seconds: 0.05) }
     }
     processes = []
     stopped = []

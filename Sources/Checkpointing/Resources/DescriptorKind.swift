@@ -90,10 +90,11 @@ final class SeenDescriptor {
     .obstacles([Obstacle(process, place, reason, remedy: remedy)])
   }
 
-  /// Something that only has to be taken by the program.
-  func passingObstacle(_ reason: String) -> CheckpointError {
-    var obstacle = Obstacle(
-      process, place, reason, remedy: "try again when the program has taken it")
+  /// Something that may be gone in a moment: most often it only has to be taken by the program.
+  func passingObstacle(
+    _ reason: String, remedy: String = "try again when the program has taken it"
+  ) -> CheckpointError {
+    var obstacle = Obstacle(process, place, reason, remedy: remedy)
     obstacle.isPassing = true
     return .obstacles([obstacle])
   }

@@ -32,6 +32,9 @@ enum KernelFile: DescriptorKind {
     return filesystems.contains(filesystem)
   }
 
+  /// Programs look into such files, and seldom keep them open.
+  private static let remedy = "let the program close it first"
+
   static func detail(
     of seen: SeenDescriptor, _ tree: TreeCapture
   ) throws(CheckpointError) -> [UInt8] {
@@ -44,12 +47,11 @@ enum KernelFile: DescriptorKind {
       guard
         tree.captures.contains(where: { tree.numbers.number($0.process.id.number) == process })
       else {
-        throw seen.obstacle(
-          "it tells of process \(process), which is outside of the tree",
-          remedy: "let the program close it first")
+        throw seen.passingObstacle(
+          "it tells of process \(process), which is outside of the tree", remedy: remedy)
       }
       if parts.count > 3, parts[2] == "task", parts[3] != parts[1] {
-        throw seen.obstacle("it tells of a thread", remedy: "let the program close it first")
+        throw seen.passingObstacle("it tells of a thread", remedy: remedy)
       }
     }
     return detail.encoded()

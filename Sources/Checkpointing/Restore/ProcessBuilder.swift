@@ -741,22 +741,11 @@ final class ProcessBuilder {
   /// Stops it as the signal does: from now on it is stopped for everybody, though it still makes our calls.
   /// Signals that wait then do not act before it goes on.
   func stop(by signal: Int32) throws(CheckpointError) {
-    try inside(id) { () throws(InjectionError) in try injector.leave() }
-    let leader = leader
-    let id = id
-    try about(id) { () throws(SystemCallError) in
-      // Nothing else comes: all that can be blocked is.
-      try leader.set(signalMask: .max)
-      try id.send(signal: 19)
-      try leader.resume()
-      while let stop = try leader.wait() {
-        switch stop {
-        case .groupStopped: return
-        case .signal(19): try leader.resume(signal: signal)
-        default: try leader.resume()
-        }
-      }
-    }
+    let stops = try inside(id) { () throws(InjectionError) in try injector.stop(by: signal) }
+    if stops { return }
+    _ = try inside(id) { () throws(InjectionError) in try injector.stop(by: Int32(Self.stop)) }
+    restoration.warn(
+      state.id, "signal \(signal)", "it stops no orphaned process group: it is stopped by SIGSTOP")
   }
 
   /// Lets go. A process that is stopped stays so; one that a stop waits for takes it.
@@ -769,16 +758,6 @@ final class ProcessBuilder {
       if waits || !injector.heldSignals.isEmpty { try id.send(signal: 19) }
       for thread in threads { try thread.detach() }
     }
-  }
-
-  /// A stop begins when the threads run into it. Whoever is told that it stands still finds it so, on a busy
-  /// machine too.
-  func awaitStop(staysStopped: Bool) {
-    guard stopSignal(staysStopped: staysStopped) != nil else { return }
-    let patience = ContinuousClock.now + .seconds(2)
-    while ContinuousClock.now < patience, let status = try? ProcessStatus(of: id),
-      !["T", "Z", "X"].contains(status.state)
-    { Machine.sleep(seconds: 0.0005) }
   }
 }
 

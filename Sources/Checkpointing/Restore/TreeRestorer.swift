@@ -242,10 +242,13 @@ package final class TreeRestorer {
     let processes = restoration.state.processes
     let last = processes.flatMap { [$0.id] + $0.threads.map(\.id) }.max() ?? 1
     try namespace?.start(root: processes[0].id, last: last)
+    // Children first, so that their parents find them stopped that were.
     for builder in builders.reversed() {
       try builder.detach()
+      if builder.stopSignal(staysStopped: restoration.options.staysStopped) != nil {
+        builder.id.awaitStop(seconds: 1)
+      }
     }
-    for builder in builders { builder.awaitStop(staysStopped: restoration.options.staysStopped) }
     restoration.settle()
   }
 

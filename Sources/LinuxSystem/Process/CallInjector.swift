@@ -237,6 +237,40 @@
       return try tracing { () throws(SystemCallError) in try thread.registers() }.callResult
     }
 
+    /// Stops the borrowed thread's process as a signal does that stops by default: from now on it is stopped
+    /// for everybody, though it still makes our calls.
+    ///
+    /// - Returns: false if it was not stopped, since the kernel takes no other stop than SIGSTOP of a process
+    ///   group that is orphaned.
+    package func stop(by signal: Int32) throws(InjectionError) -> Bool {
+      guard let inside else { preconditionFailure("no thread is borrowed") }
+      let thread = inside.thread
+      // Should it go on after the signal, it is seen as it enters this call.
+      var registers = inside.working
+      registers.prepare(.getpid, [], at: scratch.lowerBound + Layout.code)
+      let prepared = registers
+      // A signal that is blocked would be kept for later.
+      let mask = ~(UInt64(1) << UInt64(signal - 1))
+      let stop = try tracing { () throws(SystemCallError) -> ThreadStop? in
+        try thread.set(prepared)
+        try thread.set(signalMask: mask)
+        try thread.process.send(signal: Self.stop)
+        try thread.resumeToSystemCall()
+        while let stop = try thread.wait() {
+          switch stop {
+          case .groupStopped, .systemCall, .exited, .killed: return stop
+          case .signal(Self.stop): try thread.resumeToSystemCall(signal: signal)
+          default: try thread.resumeToSystemCall()
+          }
+        }
+        return nil
+      }
+      guard let stop, !stop.isEnd else { throw .ended(thread.id) }
+      if stop == .systemCall { try Self.runToSystemCallStop(thread, &heldSignals) }
+      try tracing { () throws(SystemCallError) in try thread.set(signalMask: .max) }
+      return stop != .systemCall
+    }
+
     /// A process that an injected call has made.
     package struct Made {
       /// As its maker knows it, which may live in another namespace of numbers than we.

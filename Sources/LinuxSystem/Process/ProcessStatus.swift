@@ -96,3 +96,14 @@ extension ProcessID {
   /// This process.
   package static var current: ProcessID { ProcessID(getpid()) }
 }
+
+extension ProcessID {
+  /// Waits until it is stopped by job control, or has ended; not for ever, since it may be made to go on. A stop
+  /// that a process is let go into begins only when its threads run into it.
+  package func awaitStop(seconds: Double) {
+    let patience = ContinuousClock.now + .seconds(seconds)
+    while ContinuousClock.now < patience, let status = try? ProcessStatus(of: self),
+      !["T", "Z", "X"].contains(status.state)
+    { Machine.sleep(seconds: 0.0002) }
+  }
+}

@@ -90,9 +90,9 @@ package final class TracedThread {
     isStopped = false
   }
 
-  /// Goes on until it enters or leaves a system call.
-  package func resumeToSystemCall() throws(SystemCallError) {
-    try request("PTRACE_SYSCALL", Request.resumeToSystemCall)
+  /// Goes on until it enters or leaves a system call, with a signal or without.
+  package func resumeToSystemCall(signal: Int32 = 0) throws(SystemCallError) {
+    try request("PTRACE_SYSCALL", Request.resumeToSystemCall, data: Int(signal))
     isStopped = false
   }
 

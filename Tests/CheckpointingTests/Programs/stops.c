@@ -52,7 +52,7 @@ int main(void) {
   if (waitpid(told, &status, WUNTRACED) != told || !WIFSTOPPED(status) || WSTOPSIG(status) != SIGSTOP) return 1;
   while (state(untold) != 'T' || state(ending) != 'T') usleep(1000);
   kill(told, SIGTERM), kill(untold, SIGTERM), kill(ending, SIGTERM);
-  for (int round = 0; round < 90; round++) {
+  for (int round = 0; round < 200; round++) {
     usleep(10000);
     if (state(told) != 'T' || state(untold) != 'T' || state(ending) != 'T') return 2;
     if (waitpid(told, &status, WUNTRACED | WNOHANG) != 0) return 3;
