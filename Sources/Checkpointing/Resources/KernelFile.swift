@@ -85,7 +85,7 @@ enum KernelFile: DescriptorKind {
           restoration.place(of: detail.path), flags: flags & ~OpenFlags.ofTheFirstTime)
       }
     }
-    guard let process = restoration.standIns?.member(detail.process) else {
+    guard let process = restoration.standIns?.witness(of: detail.process) else {
       throw .inconsistent(.noProcess)
     }
     return try process.open(detail.path, flags: flags)

@@ -67,6 +67,15 @@ final class StandIns {
     builders.first { $0.state.id == number }
   }
 
+  /// A process that can open what /proc tells of the one with the number: itself, or another where it is one of
+  /// those that have ended.
+  func witness(of number: Int32) -> ProcessBuilder? {
+    let isZombie = restoration.state.processes.contains {
+      $0.id == number && $0.life == .zombie
+    }
+    return isZombie ? builders.first : member(number)
+  }
+
   /// Makes sure that the number means some process, for those who name one; returns what it is for us.
   func require(_ number: Int32) throws(CheckpointError) -> ProcessID? {
     number > 0 ? try process(number)?.id : nil

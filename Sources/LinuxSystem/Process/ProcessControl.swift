@@ -219,3 +219,11 @@ package enum StubProcess {
     return ProcessID(Int32(made))
   }
 }
+
+extension ProcessID {
+  /// From now on this process is left with what its descendants leave when they end, and is to wait for it:
+  /// PR_SET_CHILD_SUBREAPER.
+  package static func adoptOrphans() throws(SystemCallError) {
+    try kernelCall(.prctl, "prctl(PR_SET_CHILD_SUBREAPER)", on: "this process", 36, 1)
+  }
+}
