@@ -101,6 +101,7 @@ package struct ToolProcess: ~Copyable {
     posix_spawnattr_setsigdefault(&attributes, &signals)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
+    Orphans.adopt()
     var child = pid_t()
     let result = Self.withCStrings([program] + arguments) { arguments in
       Self.withCStrings(Self.variables(environment)) { variables in
@@ -113,6 +114,7 @@ package struct ToolProcess: ~Copyable {
         call: "posix_spawn", subject: program, errno: Errno(rawValue: result))
     }
     processID = child
+    Orphans.except(child)
     (input, output, errorOutput) = (inputEnds.1, outputEnds.0, errorEnds.0)
     for end in [input, output, errorOutput] { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
   }
@@ -123,6 +125,7 @@ package struct ToolProcess: ~Copyable {
       var status: CInt = 0
       while waitpid(processID, &status, 0) == -1 && errno == EINTR {}
     }
+    Orphans.include(processID)
     for end in [input, output, errorOutput] where end >= 0 { close(end) }
   }
 

@@ -9,8 +9,7 @@ package final class StartedProgram {
 
   package init(_ program: String, _ arguments: [String], output: String) throws {
     let path = try Programs.require(program)
-    // What a killed tree leaves is ours to wait for: the first process does it when it has time.
-    try ProcessID.adoptOrphans()
+    Orphans.adopt()
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -38,6 +37,7 @@ package final class StartedProgram {
         call: "posix_spawn", subject: program, errno: Errno(rawValue: error))
     }
     id = ProcessID(number)
+    Orphans.except(number)
   }
 
   /// Ends it, and waits until it is gone.
@@ -81,7 +81,10 @@ package final class StartedProgram {
     return status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
   }
 
-  deinit { _ = Glibc.kill(id.number, SIGKILL) }
+  deinit {
+    _ = Glibc.kill(id.number, SIGKILL)
+    Orphans.include(id.number)
+  }
 }
 
 /// A program did not end in the time that it was given, and was killed.
