@@ -43,8 +43,16 @@ final class Standstill: Sendable {
   /// Between two pieces of the job.
   func step(done: Int, total: Int?) throws(CheckpointError) {
     state.withLock { ($0.done, $0.total) = (done, total) }
+    try stepAgain()
+  }
+
+  /// The same while nothing has been done since: it may have been too long by now.
+  private func stepAgain() throws(CheckpointError) {
     try check()
-    try watch.step(done: done, total: total)
+    // What is told never goes back.
+    try state.withLock { (state) throws(CheckpointError) in
+      try watch.step(done: state.done, total: state.total)
+    }
   }
 
   /// Runs a job that writes, and gives it up from outside when it waits for too long, or is told to end.
@@ -71,8 +79,7 @@ final class Standstill: Sendable {
       deadline: Machine.monotonicSeconds() + Self.period, until: { $0 ? true : nil }) == nil
     {
       do throws(CheckpointError) {
-        let (done, total) = state.withLock { ($0.done, $0.total) }
-        try step(done: done, total: total)
+        try stepAgain()
       } catch {
         state.withLock { $0.reason = error }
         writer.abandon(

@@ -48,7 +48,7 @@ final class CheckpointProgress: Sendable {
       return line
     }
     if let line {
-      line.update(done: done)
+      line.update(done: done, total: total)
     } else if context.stop.takeStatusRequest() {
       context.progress(task, total: total).update(done: done)
     }

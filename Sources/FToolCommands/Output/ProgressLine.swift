@@ -47,13 +47,15 @@ package final class ProgressLine: Sendable {
         total: total, done: done, start: start, rate: RateEstimate(at: start, done: done)))
   }
 
-  /// Tells how many bytes are done by now, counted from the beginning of the whole job.
-  package func update(done: Int) {
+  /// Tells how many bytes are done by now, counted from the beginning of the whole job, and how many there are
+  /// where that has changed.
+  package func update(done: Int, total: Int? = nil) {
     let wanted = stop.takeStatusRequest()
     let time = now()
     let text = state.withLock { state -> String in
       guard !state.isFinished else { return "" }
       state.done = done
+      state.total = total ?? state.total
       state.rate.add(at: time, done: done)
       return (wanted ? statusLine(&state) : "") + dueText(&state, at: time)
     }
