@@ -39,7 +39,7 @@ import Testing
     let bytes = try bench.makeFilledArray()
     // Nobody takes what it writes, so that it is under way when the signal comes.
     var read = try bench.start("raid read m0.img --offset 4K")
-    Machine.sleep(seconds: 1)
+    try bench.waitUntilFull(read)
     read.signal(2)
     let ended = try read.finish()
     let end = 4096 + ended.output.count

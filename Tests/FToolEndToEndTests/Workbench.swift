@@ -138,6 +138,20 @@ struct Workbench: ~Copyable {
     return superblock[128..<136].reversed().reduce(0) { $0 << 8 | Int($1) } * 512
   }
 
+  /// Waits until a process has written as much as a pipe holds whose other end nobody reads.
+  func waitUntilFull(_ process: borrowing ToolProcess) throws {
+    let deadline = Machine.monotonicSeconds() + 30
+    while Machine.monotonicSeconds() < deadline {
+      let lines = String(
+        decoding: try Files.contents(of: "/proc/\(process.processID)/io"), as: UTF8.self
+      )
+      .split(separator: "\n")
+      let written = lines.first { $0.hasPrefix("wchar: ") }.flatMap { Int($0.dropFirst(7)) } ?? 0
+      if written >= 64 << 10 { return }
+      Machine.sleep(seconds: 0.01)
+    }
+  }
+
   /// Waits until `status` says that a job runs; false when none came.
   func waitForJob(on array: String = "m0.img", timeoutSeconds: Double = 30) throws -> Bool {
     let deadline = Machine.monotonicSeconds() + timeoutSeconds

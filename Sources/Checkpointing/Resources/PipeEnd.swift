@@ -72,11 +72,10 @@ enum PipeEnd: DescriptorKind {
       let mode = end.state.flags & OpenFlags.accessMode
       let hasPeer = same.contains { $0.state.flags & OpenFlags.accessMode != mode }
       if hasPeer || mode == OpenFlags.readWrite { continue }
+      let mayBeExternal =
+        (0...2).contains(end.seen.info.number) && end.seen.info.link.hasPrefix("pipe:")
       let (isAlone, events) = try about(end.seen.process) { () throws(SystemCallError) in
-        let events = try end.seen.copy.readyEvents()
-        if events & PollEvents.hungUpOrFailed != 0 { return (true, events) }
-        let isAlone = mode == OpenFlags.readOnly ? try end.seen.copy.isPipeWithoutWriters() : false
-        return (isAlone, events)
+        try Self.isAlone(end.seen, mode, attempts: mayBeExternal ? 1 : 5)
       }
       // Nobody is at the other end: then it is enough that nobody will be.
       if isAlone {
@@ -87,13 +86,30 @@ enum PipeEnd: DescriptorKind {
         continue
       }
       try tree.noting { () throws(CheckpointError) in
-        guard (0...2).contains(end.seen.info.number), end.seen.info.link.hasPrefix("pipe:") else {
+        guard mayBeExternal else {
           throw end.seen.obstacle(
             "its other end is held by a process outside of the tree",
             remedy: "save the process that holds both ends, which is an ancestor of this one")
         }
         tree.replace(end.index, kind: ExternalFile.self, detail: ExternalFile.detail(of: end.seen))
       }
+    }
+  }
+
+  /// Whether nobody holds the other end, and what has happened to this one.
+  ///
+  /// - Parameter attempts: whoever looks at a process, as we do, holds copies for a moment.
+  private static func isAlone(
+    _ end: SeenDescriptor, _ mode: UInt32, attempts: Int
+  ) throws(SystemCallError) -> (isAlone: Bool, events: Int16) {
+    var attempts = attempts
+    while true {
+      let events = try end.copy.readyEvents()
+      if events & PollEvents.hungUpOrFailed != 0 { return (true, events) }
+      if mode == OpenFlags.readOnly, try end.copy.isPipeWithoutWriters() { return (true, events) }
+      attempts -= 1
+      if attempts == 0 { return (false, events) }
+      Machine.sleep(seconds: 0.002)
     }
   }
 

@@ -118,8 +118,18 @@ extension OwnedDescriptor {
     return Array(value.prefix(Int(length[0])))
   }
 
+  /// An address that is in use is tried again for a tenth of a second: the kernel lets go of one a little after
+  /// its holder has ended.
   package borrowing func bind(to address: [UInt8]) throws(SystemCallError) {
-    try give(address, .bind, "bind")
+    let patience = ContinuousClock.now + .milliseconds(100)
+    while true {
+      do throws(SystemCallError) {
+        return try give(address, .bind, "bind")
+      } catch {
+        guard error.errno == .addressInUse, ContinuousClock.now < patience else { throw error }
+      }
+      Machine.sleep(seconds: 0.005)
+    }
   }
 
   package borrowing func connect(to address: [UInt8]) throws(SystemCallError) {
