@@ -103,8 +103,9 @@ package struct RaidRead: Verb {
     let options = session.sweep(line, rate: nil)
     var done = 0
     var isRefused = false
+    let stream = try outputStream()
     do throws(TransferError) {
-      done = try copy(array, range, options)
+      done = try copy(array, range, to: stream, options)
     } catch {
       line.clear()
       // A reader that has seen enough (head, tar) is no failure, as for every other command.
@@ -112,17 +113,14 @@ package struct RaidRead: Verb {
         isRefused = true
       } else {
         if array.options.isWritable { try session.close() }
-        try context.stop.check()
+        try context.stop.check(resuming: wayOn(from: start, after: stream?.byteCount))
         throw Failure(error)
       }
     }
     line.finish()
     try session.close()
     if done < range.count, !isRefused {
-      try context.stop.check(
-        resuming:
-          "the first \(done) bytes were copied; read again from the start, or the rest with "
-          + "--offset \(start + done)")
+      try context.stop.check(resuming: wayOn(from: start, after: done))
     }
     context.output.show(
       SimpleReport(
@@ -151,28 +149,37 @@ package struct RaidRead: Verb {
     }
   }
 
+  private func wayOn(from start: Int, after done: Int?) -> String {
+    guard let done else { return "read again from the start" }
+    return "the first \(done) bytes were copied; read again from the start, or the rest with "
+      + "--offset \(start + done)"
+  }
+
+  /// Where the bytes go one after the other; nil for a regular file.
+  private func outputStream() throws(Failure) -> StreamSink? {
+    do throws(SystemCallError) {
+      guard let output, output != "-" else {
+        return StreamSink(try OwnedDescriptor.standardOutput())
+      }
+      if !Files.exists(output) || (try? Files.kind(of: output)) == .regular { return nil }
+      return StreamSink(try OwnedDescriptor.open(output, access: .writeOnly))
+    } catch {
+      throw Failure(error)
+    }
+  }
+
   /// Copies to where the bytes are wanted.
   private func copy(
-    _ array: RaidArray, _ range: Range<Int>, _ options: SweepOptions
+    _ array: RaidArray, _ range: Range<Int>, to stream: StreamSink?, _ options: SweepOptions
   ) throws(TransferError) -> Int {
-    guard let output, output != "-" else {
-      let descriptor: OwnedDescriptor
-      do throws(SystemCallError) {
-        descriptor = try OwnedDescriptor.standardOutput()
-      } catch {
-        throw .other(error)
-      }
-      return try array.copy(range, to: StreamSink(descriptor), options)
-    }
-    let isFile = !Files.exists(output) || (try? Files.kind(of: output)) == .regular
+    if let stream { return try array.copy(range, to: stream, options) }
+    guard let output else { return 0 }
     let file: OwnedDescriptor
     do throws(SystemCallError) {
-      file = try OwnedDescriptor.open(
-        output, access: .writeOnly, options: isFile ? [.create, .truncate] : [])
+      file = try OwnedDescriptor.open(output, access: .writeOnly, options: [.create, .truncate])
     } catch {
       throw .other(error)
     }
-    guard isFile else { return try array.copy(range, to: StreamSink(file), options) }
     let sink = FileSink(file)
     let done: Int
     do throws(TransferError) {

@@ -94,6 +94,7 @@ static void live(int who, int before) {
 int main(int argc, char **argv) {
   end = argv[1];
   if (argc > 2) {
+    if (write(atoi(argv[2]), "", 1) != 1) return 7;
     wait_for_end();
     return 0;
   }
@@ -124,11 +125,13 @@ int main(int argc, char **argv) {
     }
   }
   if ((children[0] = fork()) == 0) {
-    execv(argv[0], (char *[]){argv[0], argv[1], "other", NULL});
+    char pipe_end[12];
+    snprintf(pipe_end, sizeof pipe_end, "%d", ready[1]);
+    execv(argv[0], (char *[]){argv[0], argv[1], pipe_end, NULL});
     _exit(5);
   }
   char byte;
-  for (int i = 0; i < 4; i++)
+  for (int i = 0; i < 5; i++)
     if (read(ready[0], &byte, 1) != 1) return 6;
   // The parent changes on its own what its children have as it was.
   memset(memory + 4000L * PAGE, 0, 8 * PAGE);

@@ -41,10 +41,21 @@ final class StreamSource: ByteSource {
 final class StreamSink: ByteSink {
   private let descriptor: OwnedDescriptor
 
+  private let written = Monitor(0)
+
   init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
 
+  /// How much has gone out, also of a piece that did not go out whole.
+  var byteCount: Int { written.withLock { $0 } }
+
   func write(_ bytes: RawSpan, range: Range<Int>) throws(SystemCallError) {
-    try descriptor.writeStream(bytes, range: range)
+    do throws(SystemCallError) {
+      try descriptor.writeStream(bytes, range: range)
+    } catch {
+      written.withLock { $0 += error.transferredByteCount }
+      throw error
+    }
+    written.withLock { $0 += range.count }
   }
 
   func finish() throws(SystemCallError) {}
