@@ -11,7 +11,8 @@ import Testing
   init() throws { scratch = try ScratchDirectory() }
 
   @Test(
-    arguments: ["stops", "confined", "together", "relations", "options", "vectors"], [UInt64(1)])
+    arguments: ["stops", "confined", "together", "relations", "options", "vectors", "pingpong"],
+    [UInt64(1)])
   func `loses nothing, looked at or brought back`(_ name: String, _ seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     let program = try CompiledProgram(name, in: scratch)

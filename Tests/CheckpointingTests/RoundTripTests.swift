@@ -43,6 +43,19 @@ import Testing
     #expect(try child.wait() == 0)
   }
 
+  @Test(arguments: ["pause", "sleep", "poll"])
+  func `a signal that comes while it stands still ends its wait`(way: String) throws {
+    let program = try CompiledProgram("waits", in: scratch)
+    let child = try program.start([way], output: scratch.path("std"))
+    while try ProcessStatus(of: child.id).state != "S" { Machine.sleep(seconds: 0.01) }
+    Machine.sleep(seconds: 0.1)
+    let freezer = ProcessFreezer(root: child.id, withDescendants: true, limit: .seconds(10))
+    _ = try Checkpoint.capture(freezer).tree
+    try child.id.send(signal: 10)
+    freezer.release()
+    #expect(try child.wait() == 9)
+  }
+
   @Test(arguments: ["wakeups", "threads", "family", "signals", "sleeper", "timers", "identity"])
   func `runs on when it was only looked at`(_ name: String) throws {
     let program = try CompiledProgram(name, in: scratch)

@@ -256,7 +256,7 @@ import Testing
   }
 
   @Test(
-    .enabled(if: hasUser, "the built program can't be run as an ordinary user"),
+    .enabled(if: canHaveNamespaces, "ordinary users may not have user namespaces here"),
     .enabled(if: hasCompiler, "there is no C compiler"))
   func `where a filter forbids to trace or to clone, that is said`() throws {
     let bench = try Workbench()
@@ -297,7 +297,9 @@ import Testing
 
   // MARK: --pid any
 
-  @Test(.enabled(if: isRoot, "only root may choose process numbers"))
+  @Test(
+    .enabled(if: isRoot, "only root may choose process numbers"),
+    .enabled(if: canHaveNamespaces, "there are no user namespaces here, as in a chroot"))
   func `where numbers are taken, any restores beside the tree that has them`() throws {
     let bench = try Workbench()
     let run = try run(
@@ -324,7 +326,9 @@ import Testing
     #expect(run.error.contains("hint: pass --pid any"), run.remark)
   }
 
-  @Test(.enabled(if: isRoot, "only root may choose process numbers"))
+  @Test(
+    .enabled(if: isRoot, "only root may choose process numbers"),
+    .enabled(if: canHaveNamespaces, "there are no user namespaces here, as in a chroot"))
   func `what a user restored, root saves and restores among all others, and the user saves that`()
     throws
   {

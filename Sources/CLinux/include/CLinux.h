@@ -88,6 +88,10 @@ long clinux_call_pointer(long number, long a, long b, const void *c, long d);
 /// clone3 of a process that does nothing but wait, with these pids in its nested namespaces (innermost
 /// first; none: any). Returns its pid, or -errno. On x86-64 only; elsewhere -ENOSYS.
 int clinux_spawn_stub(uint64_t flags, const int32_t *pids, uint64_t pid_count);
+/// Clones a process that reads one byte from `reading`, the end of a pipe, and ends; where it finds the end of
+/// the input instead, since all holders of `writing` have ended, it kills these processes first. It sends no
+/// signal when it ends. Returns its pid, or -errno.
+int clinux_spawn_guard(int reading, int writing, const int32_t *pids, uint64_t pid_count);
 /// Where the code of a pid namespace's first process begins, which reaps: void (long root, long report). It
 /// needs its own page and a stack, and nothing else. It ends when it has no child any more, with the status
 /// of the process `root`, whose stops and end it writes to the descriptor `report` (-1: nowhere), four bytes

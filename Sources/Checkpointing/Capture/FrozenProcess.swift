@@ -15,6 +15,8 @@ final class FrozenProcess {
   var notes: [ProcessID: SleepNote] = [:]
   /// Signals that came while it made calls for us, and that it gets when it runs on.
   var heldSignals: [Int32] = []
+  /// The registers of threads whose calls the kernel shall settle when they run on.
+  var unsettled: [ProcessID: Registers] = [:]
   /// The signals that wait for any of its threads.
   var pendingSignals: [[UInt8]] = []
 

@@ -10,10 +10,18 @@ struct InterruptedCall {
   let toResume: Registers
   /// The registers for another life.
   let toSave: Registers
+  /// What the thread is given at last, where the kernel is about to look at its signals: with a number of the
+  /// kernel's own, so that it settles how the call goes on by the signals that have come until then. Nil for a
+  /// thread that was in no call.
+  private(set) var unsettled: Registers?
+  /// By which of these numbers it was cut off, for another life; 0 where the call is not made again.
+  private(set) var interruption: UInt16 = 0
   /// Time that is left of a call that is to be begun with it in another life.
   private(set) var remainingNanoseconds: UInt64?
 
   private static let restart: ClosedRange<Int> = -514 ... -512
+  /// -ERESTARTNOHAND: ends with EINTR where a handler runs, else it is made again.
+  private static let unlessHandled = -514
   static let restartBlock = -516
   private static let interrupted = -4
 
@@ -49,7 +57,7 @@ struct InterruptedCall {
     let result = registers.callResult
     let isUnsettled = Self.restart.contains(result) || result == Self.restartBlock
     if isUnsettled && circumstances.hasDueSignal {
-      (toResume, toSave) = (registers, registers)
+      (toResume, toSave, unsettled) = (registers, registers, registers)
       return
     }
     let isCutOff =
@@ -87,6 +95,11 @@ struct InterruptedCall {
     if isKept && circumstances.mayRestart {
       resumed = registers
       resumed.makeAgain(.restartSyscall)
+      unsettled = registers
+    } else {
+      let number = Self.restart.contains(result) ? result : Self.unlessHandled
+      unsettled = resumed.cutOff(by: number)
+      interruption = UInt16(-number)
     }
     (toResume, toSave) = (resumed, again)
   }
@@ -98,5 +111,15 @@ extension Registers {
     callResult = call.rawValue
     instructionPointer -= Registers.callInstructionByteCount
     currentCall = nil
+  }
+
+  /// From before the instruction that calls to within the call, which was cut off: the kernel settles how it goes
+  /// on when it looks at the thread's signals.
+  func cutOff(by result: Int) -> Registers {
+    var within = self
+    within.currentCall = KernelCall(rawValue: callResult)
+    within.callResult = result
+    within.instructionPointer += Registers.callInstructionByteCount
+    return within
   }
 }

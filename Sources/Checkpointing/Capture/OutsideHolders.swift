@@ -39,13 +39,22 @@ struct OutsideHolders {
         guard let link = try? Files.linkTarget("\(other.folder)/fd/\(number)"),
           let indices = wanted[link]
         else { continue }
-        for index in indices where !told.contains(index) && isHeld(index, link, other, number) {
+        for index in indices
+        where !told.contains(index) && isHeld(index, link, other, number)
+          && holdsOn(other, number, link)
+        {
           told.insert(index)
           obstacles.append(obstacle(index, other))
         }
       }
     }
     return obstacles
+  }
+
+  /// A process that has just been made and becomes another program has everything of its maker for a moment.
+  private func holdsOn(_ other: ProcessID, _ number: Int32, _ link: String) -> Bool {
+    Machine.sleep(seconds: 0.005)
+    return (try? Files.linkTarget("\(other.folder)/fd/\(number)")) == link
   }
 
   /// What has an inode of its own is the same by its name; else it must be the same description.

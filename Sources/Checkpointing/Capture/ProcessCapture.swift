@@ -151,7 +151,10 @@ struct ProcessCapture {
     process.heldSignals += injector.heldSignals
     if let failure { throw failure }
     try about(id) { () throws(SystemCallError) in
-      for thread in threads { try thread.thread.set(thread.registersToResume) }
+      for thread in threads {
+        try thread.thread.set(thread.registersToResume)
+        process.unsettled[thread.thread.id] = thread.unsettledRegisters
+      }
     }
   }
 

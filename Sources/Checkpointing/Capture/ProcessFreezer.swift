@@ -47,6 +47,10 @@ final class ProcessFreezer {
       for thread in process.threads where thread.isAttached {
         // One that has ended meanwhile needs nothing.
         if !thread.isStopped { try? bringToStop(thread, of: process) }
+        if let registers = process.unsettled[thread.id] {
+          // A signal may have come since the thread was looked at: then it ends the call, as it would have.
+          if (try? thread.leadToSignals()) == true { try? thread.set(registers) }
+        }
         try? thread.detach()
       }
       if process.stopSignal != nil { process.id.awaitStop(seconds: 0.05) }

@@ -8,6 +8,8 @@ struct ThreadCapture {
   var state = ThreadState()
   /// How it goes on here and now; `state.registers` are for another life.
   var registersToResume: Registers
+  /// And with what at last, where it was in a call: see `InterruptedCall`.
+  private(set) var unsettledRegisters: Registers?
   /// By how much its timers may be late was seen from outside.
   private(set) var hasTimerSlack = false
 
@@ -134,6 +136,8 @@ struct ThreadCapture {
     let memory = try ProcessMemory(of: thread.process)
     guard let call = InterruptedCall(registers, circumstances, memory) else { return }
     registersToResume = call.toResume
+    unsettledRegisters = call.unsettled
+    state.interruption = call.interruption
     state.registers = call.toSave.words
     state.remainingNanoseconds = call.remainingNanoseconds
   }

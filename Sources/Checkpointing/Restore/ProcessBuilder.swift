@@ -14,6 +14,8 @@ final class ProcessBuilder {
   private(set) var stubRegisters: Registers?
   /// The calls that threads have begun with the time that was left, and what came of them.
   private var begun: [Int: Int] = [:]
+  /// With what each thread goes on.
+  private var finalRegisters: [Registers] = []
   var threads: [TracedThread] = []
   private let memory: ProcessMemory
   /// Where descriptions are until the descriptors have their numbers.
@@ -712,8 +714,11 @@ final class ProcessBuilder {
       guard saved.registers.count == Registers.wordCount else { throw .inconsistent(.registers) }
       var registers = Registers(words: saved.registers)
       if let result = begun[index] { registers.goOn(after: result) }
+      guard [0, 512, 513, 514].contains(saved.interruption) else { throw .inconsistent(.registers) }
+      if saved.interruption != 0 { registers = registers.cutOff(by: -Int(saved.interruption)) }
       let thread = threads[index]
       let wanted = registers
+      finalRegisters.append(wanted)
       try about(id) { () throws(SystemCallError) in
         try thread.set(extendedState: saved.extendedState)
         try thread.set(wanted)
@@ -756,7 +761,12 @@ final class ProcessBuilder {
     }
     try about(id) { () throws(SystemCallError) in
       if waits || !injector.heldSignals.isEmpty { try id.send(signal: 19) }
-      for thread in threads { try thread.detach() }
+      for (thread, registers) in zip(threads, finalRegisters) {
+        // Where the kernel looks at its signals, with one that has come from another of the tree by now: it settles
+        // by them how a call that was cut off goes on.
+        if try thread.leadToSignals() { try thread.set(registers) }
+        try thread.detach()
+      }
     }
   }
 }
@@ -764,9 +774,9 @@ final class ProcessBuilder {
 extension Registers {
   /// From before a call to where it has come by then.
   fileprivate mutating func goOn(after result: Int) {
-    if result == InterruptedCall.restartBlock {
-      callResult = KernelCall.restartSyscall.rawValue
-    } else if !(-516 ... -512).contains(result) {
+    if (-516 ... -512).contains(result) {
+      self = cutOff(by: result)
+    } else {
       callResult = result
       instructionPointer += Registers.callInstructionByteCount
     }

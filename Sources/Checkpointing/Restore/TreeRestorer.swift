@@ -242,6 +242,10 @@ package final class TreeRestorer {
     let processes = restoration.state.processes
     let last = processes.flatMap { [$0.id] + $0.threads.map(\.id) }.max() ?? 1
     try namespace?.start(root: processes[0].id, last: last)
+    // One process is let go or ended at once, several are not.
+    let treeGuard = try about(nil) { () throws(SystemCallError) in
+      builders.count > 1 ? try TreeGuard(of: builders.map(\.id)) : nil
+    }
     // Children first, so that their parents find them stopped that were.
     for builder in builders.reversed() {
       try builder.detach()
@@ -249,6 +253,7 @@ package final class TreeRestorer {
         builder.id.awaitStop(seconds: 1)
       }
     }
+    try about(nil) { () throws(SystemCallError) in try treeGuard?.dismiss() }
     restoration.settle()
   }
 

@@ -44,6 +44,9 @@ package struct ThreadState: FieldCoded, Equatable, Sendable {
   package var timeStampCounter: UInt32 = 1
   /// PR_GET_SPECULATION_CTRL of PR_SPEC_STORE_BYPASS and PR_SPEC_INDIRECT_BRANCH, where the thread chose.
   package var speculation: [UInt64] = []
+  /// The registers stand before a call that was cut off: by ERESTARTSYS (512), ERESTARTNOINTR (513) or
+  /// ERESTARTNOHAND (514), which say what a signal does that comes before it is made again. 0 for none.
+  package var interruption: UInt16 = 0
 
   package init() {}
 
@@ -69,5 +72,6 @@ package struct ThreadState: FieldCoded, Equatable, Sendable {
     try coder.field(19, &ioPriority)
     try coder.field(20, &timeStampCounter)
     try coder.field(21, &speculation)
+    try coder.field(22, &interruption, isOptional: true)
   }
 }

@@ -90,6 +90,22 @@ package final class TracedThread {
     isStopped = false
   }
 
+  /// Leads a stopped thread to where the kernel is about to look at its signals, on its way back to its own code,
+  /// none of which runs. Registers that are set there are settled by the kernel like those of a thread that comes
+  /// from a system call. Returns false if it has ended.
+  package func leadToSignals() throws(SystemCallError) -> Bool {
+    try interrupt()
+    try resume()
+    while let stop = try wait(), !stop.isEnd {
+      switch stop {
+      case .interrupted, .groupStopped: return true
+      case .signal(let signal): try resume(signal: signal)
+      default: try resume()
+      }
+    }
+    return false
+  }
+
   /// Goes on until it enters or leaves a system call, with a signal or without.
   package func resumeToSystemCall(signal: Int32 = 0) throws(SystemCallError) {
     try request("PTRACE_SYSCALL", Request.resumeToSystemCall, data: Int(signal))
