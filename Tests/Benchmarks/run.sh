@@ -167,13 +167,11 @@ hold() {
   (for fd in /proc/self/fd/*; do fd=${fd##*/}; [ "$fd" -le 2 ] || eval "exec $fd>&-" 2>/dev/null; done
     exec setsid "$@" </dev/null >"$work/held" 2>&1) &
   held=$!
-  disown
 }
-# Until its number is free: whoever has to wait for its end may take a while, which is not ours to measure.
+# Ends it, and waits until its number is free. What was restored is nobody's child here, and gets new numbers.
 let_go() {
-  local patience
   kill -KILL "$held" 2>/dev/null
-  for ((patience = 0; patience < 500; patience++)); do [ -e "/proc/$held" ] || return 0; sleep 0.01; done
+  wait "$held" 2>/dev/null
 }
 frozen_seconds() { sed -n 's/.*"frozen_seconds": *\([0-9.e-]*\).*/\1/p' "$work/log"; }
 checkpoint_figures() {  # KIND MIB

@@ -83,7 +83,11 @@ final class FrozenCopy {
     do throws(InjectionError) {
       try injector.call(
         .wait4, "wait4", [UInt64(UInt32(bitPattern: child.number)), 0, anyChild, 0])
-      if let copy { try letGo(of: areas, in: copy, injector) }
+      if let copy {
+        // Out of the program's session and group: their numbers shall be free when the program has ended.
+        _ = try injector.callForResult(.setsid, [], in: copy)
+        try letGo(of: areas, in: copy, injector)
+      }
     } catch {
       failure = failure ?? error
     }
