@@ -23,7 +23,7 @@ package struct PageIndex: ~Copyable, Sendable {
 
   /// `memoryByteCount` is for the table: a 128th of the pages that it can hold.
   package init(memoryByteCount: Int = 16 << 20, pageByteCount: Int = Machine.pageSize) {
-    var random = SystemRandomNumberGenerator()
+    var random = RandomBytes()
     self.init(
       memoryByteCount: memoryByteCount, pageByteCount: pageByteCount, using: &random)
   }

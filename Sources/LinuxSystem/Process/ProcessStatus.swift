@@ -4,10 +4,11 @@ import SystemPackage
 
 /// What /proc/PID/stat and status say of a process or thread.
 package struct ProcessStatus: Sendable {
-  /// The fields of `stat` behind the name: index 0 is field 3, the state.
-  private let fields: [Substring]
-  /// The lines of `status` by their keys.
-  private let lines: [Substring: Substring]
+  /// The fields of `stat` behind the name and the state: index 0 is field 4.
+  private let fields: [UInt64]
+  private let status: [UInt8]
+  /// R, S, D, T, t, Z, X or I.
+  package let state: Character
   /// What `ps` shows; any 15 bytes.
   package let name: [UInt8]
 
@@ -17,26 +18,38 @@ package struct ProcessStatus: Sendable {
     let open = stat.firstIndex(of: UInt8(ascii: "(")) ?? stat.startIndex
     let close = stat.lastIndex(of: UInt8(ascii: ")")) ?? stat.startIndex
     name = open < close ? Array(stat[(open + 1)..<close]) : []
-    let text = String(decoding: stat[close...].dropFirst(), as: UTF8.self)
-    fields = text.split { $0 == " " || $0 == "\n" }
-    let status = String(decoding: try Files.contents(of: "\(id.folder)/status"), as: UTF8.self)
-    var lines: [Substring: Substring] = [:]
-    for line in status.split(separator: "\n") {
-      guard let colon = line.firstIndex(of: ":") else { continue }
-      lines[line[..<colon]] = line[line.index(after: colon)...].drop { $0 == "\t" || $0 == " " }
+    let place = close + 2
+    state = stat.indices.contains(place) ? Character(Unicode.Scalar(stat[place])) : "X"
+    fields = Self.numbers(in: stat[min(place + 1, stat.endIndex)...])
+    status = try Files.contents(of: "\(id.folder)/status")
+  }
+
+  /// Decimal numbers between spaces; negative ones as two's complement.
+  private static func numbers(in text: ArraySlice<UInt8>) -> [UInt64] {
+    var numbers: [UInt64] = []
+    numbers.reserveCapacity(52)
+    var (value, isNegative, isInside) = (UInt64(0), false, false)
+    for byte in text {
+      switch byte {
+      case UInt8(ascii: "-"):
+        (isNegative, isInside) = (true, true)
+      case UInt8(ascii: "0")...UInt8(ascii: "9"):
+        value = value &* 10 &+ UInt64(byte - UInt8(ascii: "0"))
+        isInside = true
+      default:
+        if isInside { numbers.append(isNegative ? 0 &- value : value) }
+        (value, isNegative, isInside) = (0, false, false)
+      }
     }
-    self.lines = lines
+    if isInside { numbers.append(isNegative ? 0 &- value : value) }
+    return numbers
   }
 
-  /// A field of `stat` by its number in proc(5), from 3 on; 0 when it is not there.
+  /// A field of `stat` by its number in proc(5), from 4 on; 0 when it is not there.
   package func number(_ field: Int) -> UInt64 {
-    guard fields.indices.contains(field - 3) else { return 0 }
-    let text = fields[field - 3]
-    return UInt64(text) ?? UInt64(bitPattern: Int64(text) ?? 0)
+    fields.indices.contains(field - 4) ? fields[field - 4] : 0
   }
 
-  /// R, S, D, T, t, Z, X or I.
-  package var state: Character { fields.first?.first ?? "X" }
   package var parent: ProcessID { ProcessID(Int32(truncatingIfNeeded: number(4))) }
   package var processGroup: ProcessID { ProcessID(Int32(truncatingIfNeeded: number(5))) }
   package var session: ProcessID { ProcessID(Int32(truncatingIfNeeded: number(6))) }
@@ -50,7 +63,21 @@ package struct ProcessStatus: Sendable {
   package var isKernelThread: Bool { number(9) & 0x20_0000 != 0 }
 
   /// A line of `status`, such as `Uid`.
-  package func line(_ key: String) -> String { lines[key[...]].map(String.init) ?? "" }
+  package func line(_ key: String) -> String {
+    let key = Array(key.utf8) + [UInt8(ascii: ":")]
+    var rest = status[...]
+    while !rest.isEmpty {
+      let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.endIndex
+      if rest.starts(with: key) {
+        let value = rest[(rest.startIndex + key.count)..<end]
+        return String(
+          decoding: value.drop { $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: " ") },
+          as: UTF8.self)
+      }
+      rest = rest[min(end + 1, rest.endIndex)...]
+    }
+    return ""
+  }
 
   /// The numbers of such a line.
   package func numbers(_ key: String, radix: Int = 10) -> [UInt64] {
