@@ -43,6 +43,19 @@ import Testing
     #expect(try child.wait() == 0)
   }
 
+  @Test(arguments: [["-static"], ["-static-pie"], ["-s"], ["-pie", "-fPIE"], ["-no-pie"]])
+  func `comes back, however it was linked`(options: [String]) throws {
+    let program = try CompiledProgram("threads", in: scratch, options: options)
+    let child = try program.start([], output: scratch.path("std"))
+    Machine.sleep(seconds: 0.1)
+    let trip = try RoundTrip(saving: child.id)
+    try child.kill()
+    try trip.restore()
+    let status = try child.wait()
+    let said = try scratch.text("std")
+    #expect(status == 0, "\(said)")
+  }
+
   @Test(arguments: ["pause", "sleep", "poll"])
   func `a signal that comes while it stands still ends its wait`(way: String) throws {
     let program = try CompiledProgram("waits", in: scratch)

@@ -295,6 +295,28 @@ import Testing
     #expect(run.error.components("seccomp") >= 4, run.remark)
   }
 
+  @Test(
+    .enabled(if: isRoot, "only root can have a program that is another user's"),
+    .enabled(if: hasUser, "the built program can't be run as an ordinary user"))
+  func `a program that runs with root's rights for a user is root's to save`() throws {
+    let bench = try Workbench()
+    let run = try run(
+      bench,
+      """
+      cp "$(command -v sleep)" own; chmod 4755 own
+      start ./own 50; sleep 0.2
+      rights() { sed -n 's/^Uid:[[:space:]]*//p' /proc/$p/status | tr '\\t' ' '; }
+      [ "$(rights)" = "54321 0 0 0" ]
+      fails 77 user $tool checkpoint save $p -o a.ftc
+      [ ! -e a.ftc ]
+      ftool checkpoint save $p -o a.ftc --leave dead; killed
+      ftool checkpoint restore a.ftc --detach
+      [ "$(rights)" = "54321 0 0 0" ]
+      kill -9 $p
+      """)
+    #expect(run.status == 0, run.remark)
+  }
+
   // MARK: --pid any
 
   @Test(

@@ -1,0 +1,62 @@
+import BinaryCodec
+import LinuxSystem
+
+/// Interval timers and those of timer_create(2).
+extension ProcessBuilder {
+  func setTimers() throws(CheckpointError) {
+    guard state.intervalTimers.count == 12 else { throw .malformed(.outOfRange(19)) }
+    for which in 0..<3 {
+      var value = Array(state.intervalTimers[4 * which..<4 * which + 4])
+      if value.allSatisfy({ $0 == 0 }) { continue }
+      // It had run out, and its signal waited to be delivered: the next period begins.
+      if value[2] == 0 && value[3] == 0 { (value[2], value[3]) = (value[0], value[1]) }
+      try call(.setitimer, "setitimer", UInt64(which), try put(words: value), 0)
+    }
+  }
+
+  /// Timers of timer_create(2), under the numbers that they had.
+  func makeTimers() throws(CheckpointError) {
+    if state.timers.isEmpty { return }
+    // PR_TIMER_CREATE_RESTORE_IDS (Linux 6.15): the number is given, not taken.
+    let choosesNumbers =
+      try inside(id) { () throws(InjectionError) in
+        try injector.callForResult(.prctl, [77, 1, 0, 0, 0])
+      } == 0
+    for timer in state.timers {
+      try make(timer, choosesNumbers: choosesNumbers)
+      if timer.times.allSatisfy({ $0 == 0 }) { continue }
+      var times = timer.times
+      // It had just run out, and its signal waited: the next period begins.
+      if times[2] == 0 && times[3] == 0 { (times[2], times[3]) = (times[0], times[1]) }
+      try call(
+        .timerSettime, "timer_settime", UInt64(UInt32(bitPattern: timer.id)), 0,
+        try put(words: times), 0)
+    }
+    if choosesNumbers { try call(.prctl, "prctl(PR_TIMER_CREATE_RESTORE_IDS)", 77, 0) }
+  }
+
+  func make(_ timer: TimerState, choosesNumbers: Bool) throws(CheckpointError) {
+    // struct sigevent: value, signal, notification, thread
+    let event = try put(
+      words: [
+        timer.value,
+        UInt64(UInt32(bitPattern: timer.signal))
+          | UInt64(UInt32(bitPattern: timer.notification)) << 32,
+        UInt64(UInt32(bitPattern: timer.thread)), 0, 0, 0, 0, 0,
+      ])
+    // Kernels that do not let one choose give numbers in a row.
+    for _ in 0..<Self.timerNumberLimit {
+      let place = try put(words: [UInt64(UInt32(bitPattern: timer.id))], at: 512)
+      try call(
+        .timerCreate, "timer_create", UInt64(bitPattern: Int64(timer.clock)), event, place)
+      let made = try inside(id) { () throws(InjectionError) in try injector.get(4, at: 512) }
+      let number = made.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+      if Int32(bitPattern: number) == timer.id { return }
+      try call(.timerDelete, "timer_delete", UInt64(number))
+      if choosesNumbers || Int32(bitPattern: number) > timer.id { break }
+    }
+    throw .numberTaken(ProcessID(timer.id))
+  }
+
+  static let timerNumberLimit = 1 << 16
+}
