@@ -56,6 +56,24 @@ import Testing
     #expect(status == 0, "\(said)")
   }
 
+  @Test func `a kernel with other functions in the vdso is refused`() throws {
+    let program = try CompiledProgram("waits", in: scratch)
+    let child = try program.start(["pause"], output: scratch.path("std"))
+    while try ProcessStatus(of: child.id).state != "S" { Machine.sleep(seconds: 0.01) }
+    var trip = try RoundTrip(saving: child.id)
+    try child.kill()
+    let code = trip.state.processes[0].kernelCode
+    #expect(code.count == 2 && code[0] != code[1])
+    // Other code, with the same functions at the same places.
+    trip.state.processes[0].kernelCode[0] ^= 1
+    try trip.restore()
+    try child.kill()
+    trip.state.processes[0].kernelCode[1] ^= 1
+    let error = #expect(throws: CheckpointError.self) { try trip.restore() }
+    #expect("\(String(describing: error))".contains("the vdso"))
+    #expect(!child.id.exists)
+  }
+
   @Test(arguments: ["pause", "sleep", "poll"])
   func `a signal that comes while it stands still ends its wait`(way: String) throws {
     let program = try CompiledProgram("waits", in: scratch)

@@ -104,6 +104,7 @@ struct ProcessCapture {
     } else {
       areas = try MemoryArea.all(of: id)
     }
+    state.kernelCode = try KernelCode(in: areas, ProcessMemory(of: id))?.words ?? []
   }
 
   private func timers() throws(SystemCallError) -> [TimerState] {

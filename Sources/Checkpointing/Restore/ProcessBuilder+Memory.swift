@@ -55,6 +55,18 @@ extension ProcessBuilder {
           remedy: "restore under the kernel that it was saved under")
       ])
     }
+    let code = try about(id) { () throws(SystemCallError) in try KernelCode(in: now, memory) }
+    let isInside = state.threads.contains {
+      $0.registers.count == Registers.wordCount
+        && vdso.addresses.contains(Registers(words: $0.registers).instructionPointer)
+    }
+    guard code?.suits(state.kernelCode, isInside: isInside) ?? state.kernelCode.isEmpty else {
+      throw .obstacles([
+        Obstacle(
+          id, "the vdso", "this kernel has other functions there than the one it was saved under",
+          remedy: "restore under the kernel that it was saved under")
+      ])
+    }
     injector.ownInstruction =
       try about(id) { () throws(SystemCallError) in
         try CallInstruction.find(in: now, memory)
