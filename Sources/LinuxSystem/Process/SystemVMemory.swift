@@ -102,6 +102,10 @@ package final class OwnSharedMapping: Sendable {
     self.byteCount = byteCount
     self.isSystemV = isSystemV
     memory = try ProcessMemory(of: .current)
+    // MADV_DONTFORK: what this process makes meanwhile does not count among those that have attached it.
+    _ = try? kernelCall(
+      .madvise, "madvise", on: "shared memory", Int(bitPattern: UInt(self.address)),
+      Int(clamping: (byteCount + 4095) & ~4095), 10)
   }
 
   deinit {
