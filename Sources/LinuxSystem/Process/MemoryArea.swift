@@ -47,19 +47,17 @@ extension MemoryArea {
   /// A line of /proc/PID/maps; nil if it is none.
   ///
   ///     7f1c0000-7f1d0000 rw-p 00001000 08:01 1234   /path with spaces
-  init?(line: Substring) {
-    let fields = line.split(separator: " ", maxSplits: 5, omittingEmptySubsequences: true)
-    guard fields.count >= 5 else { return nil }
-    let ends = fields[0].split(separator: "-")
-    let numbers = fields[3].split(separator: ":")
-    guard ends.count == 2, let start = UInt64(ends[0], radix: 16),
-      let end = UInt64(ends[1], radix: 16), start < end, fields[1].utf8.count == 4,
-      let offset = UInt64(fields[2], radix: 16), numbers.count == 2,
-      let major = UInt32(numbers[0], radix: 16), let minor = UInt32(numbers[1], radix: 16),
-      let inode = UInt64(fields[4])
+  init?(line: ArraySlice<UInt8>) {
+    var line = LineReader(rest: line)
+    guard let start = line.number(16, before: UInt8(ascii: "-")),
+      let end = line.number(16, before: UInt8(ascii: " ")), start < end,
+      let permissions = line.word(byteCount: 4),
+      let offset = line.number(16, before: UInt8(ascii: " ")),
+      let major = line.number(16, before: UInt8(ascii: ":")).flatMap({ UInt32(exactly: $0) }),
+      let minor = line.number(16, before: UInt8(ascii: " ")).flatMap({ UInt32(exactly: $0) }),
+      let inode = line.number(10, before: UInt8(ascii: " "))
     else { return nil }
     addresses = start..<end
-    let permissions = Array(fields[1].utf8)
     var protection: Protection = []
     if permissions[0] == UInt8(ascii: "r") { protection.insert(.read) }
     if permissions[1] == UInt8(ascii: "w") { protection.insert(.write) }
@@ -69,15 +67,16 @@ extension MemoryArea {
     fileOffset = offset
     device = DeviceNumbers(major: major, minor: minor)
     self.inode = inode
-    name = fields.count > 5 ? Self.unescaped(fields[5].drop { $0 == " " }) : ""
+    name = Self.unescaped(
+      String(decoding: line.rest.drop { $0 == UInt8(ascii: " ") }, as: UTF8.self))
     flags = []
   }
 
   /// The kernel writes a newline in a path as `\012`.
-  private static func unescaped(_ name: Substring) -> String {
-    guard name.contains("\\012") else { return String(name) }
+  private static func unescaped(_ name: String) -> String {
+    guard name.utf8.contains(UInt8(ascii: "\\")) else { return name }
     var result = ""
-    var rest = name
+    var rest = name[...]
     while let escape = rest.firstRange(of: "\\012") {
       result += rest[..<escape.lowerBound] + "\n"
       rest = rest[escape.upperBound...]
@@ -91,30 +90,78 @@ extension MemoryArea {
     of process: ProcessID, withFlags: Bool = true
   ) throws(SystemCallError) -> [MemoryArea] {
     let path = "\(process.folder)/\(withFlags ? "smaps" : "maps")"
-    let text = String(decoding: try Files.contents(of: path, limit: 256 << 20), as: UTF8.self)
-    return parse(text)
+    return parse(try Files.contents(of: path, limit: 256 << 20)[...])
   }
 
   /// The mappings in the text of `maps` or `smaps`.
-  package static func parse(_ text: String) -> [MemoryArea] {
+  package static func parse(_ text: String) -> [MemoryArea] { parse(Array(text.utf8)[...]) }
+
+  private static func parse(_ text: ArraySlice<UInt8>) -> [MemoryArea] {
     var areas: [MemoryArea] = []
-    for line in text.split(separator: "\n") {
-      if line.hasPrefix("VmFlags:") {
-        if !areas.isEmpty {
-          areas[areas.count - 1].flags = Set(
-            line.dropFirst(8).split(separator: " ").map(String.init))
-        }
-      } else if line.hasPrefix("ProtectionKey:") {
-        if !areas.isEmpty {
-          areas[areas.count - 1].protectionKey =
-            line.split(separator: " ").last.flatMap { UInt32($0) } ?? 0
-        }
-      } else if line.first?.isHexDigit == true, line.contains("-"),
-        let area = MemoryArea(line: line)
-      {
-        areas.append(area)
+    var rest = text
+    while !rest.isEmpty {
+      let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.endIndex
+      let line = rest[..<end]
+      rest = rest[end...].dropFirst()
+      // Most lines of smaps are of no interest, and their first letter says so.
+      switch line.first ?? 0 {
+      case UInt8(ascii: "V") where line.starts(with: flagsKey):
+        if areas.isEmpty { continue }
+        areas[areas.count - 1].flags = Set(
+          line.dropFirst(flagsKey.count).split(separator: UInt8(ascii: " ")).map {
+            String(decoding: $0, as: UTF8.self)
+          })
+      case UInt8(ascii: "P") where line.starts(with: protectionKeyKey):
+        if areas.isEmpty { continue }
+        let number = line.split(separator: UInt8(ascii: " ")).last ?? []
+        areas[areas.count - 1].protectionKey = UInt32(String(decoding: number, as: UTF8.self)) ?? 0
+      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"):
+        if let area = MemoryArea(line: line) { areas.append(area) }
+      default:
+        continue
       }
     }
     return areas
+  }
+
+  private static let flagsKey = Array("VmFlags:".utf8)
+  private static let protectionKeyKey = Array("ProtectionKey:".utf8)
+}
+
+/// Takes a line apart from its start.
+private struct LineReader {
+  var rest: ArraySlice<UInt8>
+
+  /// A number and what ends it, which may be the end of the line; nil if there is none, or one too large.
+  mutating func number(_ radix: UInt64, before end: UInt8) -> UInt64? {
+    var value: UInt64 = 0
+    var index = rest.startIndex
+    while index < rest.endIndex, rest[index] != end {
+      let digit: UInt64
+      switch rest[index] {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = UInt64(rest[index] - UInt8(ascii: "0"))
+      case UInt8(ascii: "a")...UInt8(ascii: "f"):
+        digit = UInt64(rest[index] - UInt8(ascii: "a") + 10)
+      default: return nil
+      }
+      let (product, overflow) = value.multipliedReportingOverflow(by: radix)
+      let (sum, carry) = product.addingReportingOverflow(digit)
+      guard digit < radix, !overflow, !carry else { return nil }
+      value = sum
+      index += 1
+    }
+    guard index > rest.startIndex else { return nil }
+    rest = rest[index...].dropFirst()
+    return value
+  }
+
+  /// So many bytes and the space behind them.
+  mutating func word(byteCount: Int) -> [UInt8]? {
+    guard rest.count > byteCount, rest[rest.startIndex + byteCount] == UInt8(ascii: " ") else {
+      return nil
+    }
+    let word = Array(rest.prefix(byteCount))
+    rest = rest.dropFirst(byteCount + 1)
+    return word
   }
 }
