@@ -61,6 +61,7 @@ package struct Obstacle: Equatable, Sendable {
   /// It goes away by itself when the processes run on for a moment.
   package var isPassing = false
 
+  /// Something in the way, at this place in a process (0: of the tree as a whole).
   package init(_ process: ProcessID, _ place: String, _ reason: String, remedy: String = "") {
     self.process = process
     self.place = place

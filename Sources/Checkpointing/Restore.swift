@@ -5,6 +5,7 @@ import Synchronization
 
 /// What was found in an image that is whole.
 package struct CheckpointContents: Sendable {
+  /// Processes in it, zombies among them.
   package let processCount: Int
   /// As it is in the image: what was all zero or the same elsewhere is not counted.
   package let memoryByteCount: Int
@@ -15,6 +16,7 @@ package struct RestoredTree {
   /// The process at the root, by the number that it has for us: a child of this process or, in a namespace
   /// of its own, of the namespace's reaper.
   package let root: ProcessID
+  /// As it was read from the image.
   package let state: CheckpointState
   /// What is not quite as it was.
   package let warnings: [Obstacle]

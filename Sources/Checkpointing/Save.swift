@@ -26,6 +26,7 @@ package struct SaveOptions: Sendable {
     case close
   }
 
+  /// What becomes of the tree when it is saved.
   package var afterwards = Afterwards.running
   package var withDescendants = true
   package var files = OpenFiles.reference

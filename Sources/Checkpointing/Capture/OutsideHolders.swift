@@ -34,6 +34,7 @@ struct OutsideHolders {
     let inside = Set(tree.captures.map(\.process.id) + copies + [.current])
     var obstacles: [Obstacle] = []
     var told: Set<Int> = []
+    var confirmed: Set<ProcessID> = []
     for other in all.compactMap({ Int32($0) }).map(ProcessID.init) where !inside.contains(other) {
       for number in (try? DescriptorInfo.numbers(of: other)) ?? [] {
         guard let link = try? Files.linkTarget("\(other.folder)/fd/\(number)"),
@@ -41,8 +42,9 @@ struct OutsideHolders {
         else { continue }
         for index in indices
         where !told.contains(index) && isHeld(index, link, other, number)
-          && holdsOn(other, number, link)
+          && (confirmed.contains(other) || holdsOn(other, number, link))
         {
+          confirmed.insert(other)
           told.insert(index)
           obstacles.append(obstacle(index, other))
         }

@@ -25,6 +25,7 @@ package struct RestoreOptions: Sendable {
     case any
   }
 
+  /// Which numbers the processes get.
   package var numbers = Numbers.same
   /// By their numbers.
   package var standardFiles: [StandardFile] = [.inherited, .inherited, .inherited]
@@ -38,8 +39,10 @@ package struct RestoreOptions: Sendable {
   package var staysStopped = false
   /// Files may have changed.
   package var acceptsChangedFiles = false
+  /// Told of the progress, and asked whether to go on.
   package var watch = JobWatch()
 
+  /// Under the same numbers, in front, with this process's standard files; changed files are refused.
   package init() {}
 }
 

@@ -11,6 +11,7 @@ package final class TreeRestorer {
   private var madeMemory: TreeMemory?
   private var namespace: ProcessNamespace?
 
+  /// What is not quite as it was, as far as it is known by now.
   package var warnings: [Obstacle] { restoration.warnings }
   /// The process at the root, by the number that it has for us.
   package var root: ProcessID { builders[0].id }

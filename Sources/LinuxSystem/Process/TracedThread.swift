@@ -92,14 +92,18 @@ package final class TracedThread {
 
   /// Leads a stopped thread to where the kernel is about to look at its signals, on its way back to its own code,
   /// none of which runs. Registers that are set there are settled by the kernel like those of a thread that comes
-  /// from a system call. Returns false if it has ended.
+  /// from a system call. Returns false if it has ended, or a signal has acted on the way: then the kernel has
+  /// settled it with the registers that it had.
   package func leadToSignals() throws(SystemCallError) -> Bool {
     try interrupt()
     try resume()
+    var isSettled = false
     while let stop = try wait(), !stop.isEnd {
       switch stop {
-      case .interrupted, .groupStopped: return true
-      case .signal(let signal): try resume(signal: signal)
+      case .interrupted, .groupStopped: return !isSettled
+      case .signal(let signal):
+        isSettled = true
+        try resume(signal: signal)
       default: try resume()
       }
     }
