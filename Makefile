@@ -30,7 +30,7 @@ demo: build ## break an array and heal it, kill a program and bring it back: wit
 check: ## build and run all tests
 	@Tests/setup.sh build test
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build
+	@SWIFT="$(SWIFT)" Tests/check.sh
 
 check-kernel: build ## hand arrays to and fro between ftool and a real Linux md
 	@Tests/setup.sh kernel
