@@ -11,8 +11,8 @@ package enum CheckpointError: Error {
   case changedFiles([Obstacle], areGone: Bool)
   /// The process ended before it was saved.
   case vanished(ProcessID)
-  /// It did not stop in the time that it was given.
-  case unstoppable(ProcessID)
+  /// It did not stop in the time that it was given, and what it waits for where that is known.
+  case unstoppable(ProcessID, DeepSleep?)
   /// It would have stood still for longer than it may.
   case frozenTooLong(ProcessID, limit: Duration)
   /// Somebody else traces it.

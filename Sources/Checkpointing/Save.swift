@@ -172,8 +172,8 @@ package enum Checkpoint {
     while true {
       let limit = options.afterwards == .running ? options.standstillLimit : nil
       let standstill = Standstill(of: freezer.root, limit: limit, options.watch)
-      try freezer.freeze()
       do throws(CheckpointError) {
+        try freezer.freeze()
         return (
           try TreeCapture(freezer.processes, options, standstill, foreknowledge), standstill
         )

@@ -6,7 +6,7 @@ import Testing
 
 /// What is easily lost of descriptors: each case is prepared by a program, saved, killed and brought back
 /// twice, and then the program looks whether anything is missing.
-@Suite(.serialized, .needs("cc")) struct DescriptorCaseTests: ~Copyable {
+@Suite(.serialized, .needs("cc"), .choosesNumbers) struct DescriptorCaseTests: ~Copyable {
   let scratch: ScratchDirectory
 
   init() throws { scratch = try ScratchDirectory() }

@@ -6,7 +6,7 @@ import Testing
 @testable import Checkpointing
 
 /// One program for each kind of descriptor, which is saved, killed and brought back at random moments.
-@Suite(.serialized, .needs("cc")) struct DescriptorTests: ~Copyable {
+@Suite(.serialized, .needs("cc"), .choosesNumbers) struct DescriptorTests: ~Copyable {
   let scratch: ScratchDirectory
 
   init() throws { scratch = try ScratchDirectory() }

@@ -6,7 +6,7 @@ import Testing
 @testable import Checkpointing
 
 /// A restore that fails leaves nothing of what it had made, and takes nothing away.
-@Suite(.serialized, .needs("cc")) struct FailedRestoreTests: ~Copyable {
+@Suite(.serialized, .needs("cc"), .choosesNumbers) struct FailedRestoreTests: ~Copyable {
   let scratch: ScratchDirectory
 
   init() throws { scratch = try ScratchDirectory() }

@@ -7,7 +7,7 @@ import Testing
 @testable import Checkpointing
 
 /// Memory is read from a copy while the program runs on, and the program can't tell.
-@Suite(.serialized, .needs("cc")) struct FrozenCopyTests: ~Copyable {
+@Suite(.serialized, .needs("cc"), .choosesNumbers) struct FrozenCopyTests: ~Copyable {
   let scratch: ScratchDirectory
 
   init() throws { scratch = try ScratchDirectory() }

@@ -7,7 +7,7 @@ import Testing
 
 /// States that no save would have written, though every checksum agrees: restoring one ends in a clear error
 /// or in processes, and leaves nothing behind.
-@Suite(.serialized) struct HostileStateTests: ~Copyable {
+@Suite(.serialized, .choosesNumbers) struct HostileStateTests: ~Copyable {
   let scratch: ScratchDirectory
 
   init() throws { scratch = try ScratchDirectory() }

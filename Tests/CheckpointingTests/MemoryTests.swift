@@ -6,7 +6,7 @@ import Testing
 @testable import Checkpointing
 
 /// Memory of every kind comes back, and looks as it did.
-@Suite(.serialized) struct MemoryTests: ~Copyable {
+@Suite(.serialized, .choosesNumbers) struct MemoryTests: ~Copyable {
   let scratch: ScratchDirectory
 
   init() throws { scratch = try ScratchDirectory() }

@@ -5,7 +5,7 @@ import Testing
 @testable import Checkpointing
 
 /// What a process is to others, and what it may do.
-@Suite(.serialized, .needs("cc")) struct ProcessTests: ~Copyable {
+@Suite(.serialized, .needs("cc"), .choosesNumbers) struct ProcessTests: ~Copyable {
   let scratch: ScratchDirectory
 
   init() throws { scratch = try ScratchDirectory() }

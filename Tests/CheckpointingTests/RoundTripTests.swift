@@ -6,7 +6,7 @@ import Testing
 
 /// Programs are stopped, taken down, killed and made again; each says by its exit status whether anything
 /// was lost.
-@Suite(.serialized, .needs("cc")) struct RoundTripTests: ~Copyable {
+@Suite(.serialized, .needs("cc"), .choosesNumbers) struct RoundTripTests: ~Copyable {
   let scratch: ScratchDirectory
 
   init() throws { scratch = try ScratchDirectory() }

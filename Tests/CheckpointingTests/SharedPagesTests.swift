@@ -7,7 +7,7 @@ import Testing
 @testable import Checkpointing
 
 /// Pages that processes share since a fork are saved once, and shared again afterwards.
-@Suite(.serialized) struct SharedPagesTests: ~Copyable {
+@Suite(.serialized, .choosesNumbers) struct SharedPagesTests: ~Copyable {
   let scratch: ScratchDirectory
 
   init() throws { scratch = try ScratchDirectory() }

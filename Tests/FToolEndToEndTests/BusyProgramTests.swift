@@ -3,7 +3,7 @@ import LinuxSystem
 import Testing
 
 /// Programs that change at full speed while they are saved, and processes that can't be saved.
-@Suite(.serialized, .needs("cc", "bash"), .restores) struct BusyProgramTests {
+@Suite(.serialized, .needs("cc", "bash"), .choosesNumbers) struct BusyProgramTests {
   private static let rounds = Machine.environment("FTOOL_SOAK") == nil ? "10" : "600"
 
   @Test(arguments: ["exits", "forks", "execs", "maps", "signals"])
@@ -14,6 +14,6 @@ import Testing
   }
 
   @Test func `what can't be saved is told, and is let go`() throws {
-    try ScriptedTest().play("refused", seed: 1, programs: ["killer"])
+    try ScriptedTest().play("refused", seed: 1, programs: ["killer", "patient"])
   }
 }

@@ -115,7 +115,7 @@ import Testing
 
   // MARK: Copies
 
-  @Test func `copies put back what is gone, as it was`() throws {
+  @Test(.choosesNumbers) func `copies put back what is gone, as it was`() throws {
     let bench = try Workbench()
     let program = try startEditor(bench)
     _ = try bench.shell("chmod 640 data; touch -d '2003-04-05 06:07:08.123456789 UTC' data read")

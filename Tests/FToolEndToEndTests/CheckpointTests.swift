@@ -216,7 +216,8 @@ import Testing
 
   // MARK: restore
 
-  @Test func `in front, signals are passed on and the program's end is the command's`() throws {
+  @Test(.choosesNumbers)
+  func `in front, signals are passed on and the program's end is the command's`() throws {
     let bench = try Workbench()
     let program = try start(bench)
     try bench.ftool("checkpoint save \(program.id) -o a.ftc")
@@ -237,7 +238,8 @@ import Testing
     #expect(try log(bench).contains("asked\n"))
   }
 
-  @Test func `detached, with its number in a file, its output in another and its files elsewhere`()
+  @Test(.choosesNumbers)
+  func `detached, with its number in a file, its output in another and its files elsewhere`()
     throws
   {
     let bench = try Workbench()
@@ -268,7 +270,8 @@ import Testing
     #expect(run.status == 0 && run.output.hasSuffix("\n100\n100\n"), run.remark)
   }
 
-  @Test func `a restore that is interrupted leaves nothing`() throws {
+  @Test(.choosesNumbers)
+  func `a restore that is interrupted leaves nothing`() throws {
     let bench = try Workbench()
     let program = try start(bench, Self.holder(16))
     try bench.ftool("checkpoint save \(program.id) -o a.ftc --compress none --leave dead")
@@ -286,7 +289,8 @@ import Testing
     try bench.ftool("checkpoint restore a.ftc", ends: 5)
   }
 
-  @Test func `stopped, it runs when it is told to`() throws {
+  @Test(.choosesNumbers)
+  func `stopped, it runs when it is told to`() throws {
     let bench = try Workbench()
     let program = try start(bench)
     try bench.ftool("checkpoint save \(program.id) -o a.ftc")

@@ -56,7 +56,7 @@ import Testing
     #expect(try bench.shell("chmod 000 m0.img").status == 0)
     let hidden = try asNobody("ftool raid read m0.img")
     #expect(hidden.status == 77, hidden.remark)
-    try bench.ftool("raid status m0.img --test")
+    if Machine.userID == 0 { try bench.ftool("raid status m0.img --test") }
   }
 
   @Test(.enabled(if: LoopDevice.isAvailable, "needs root and a free loop device"))

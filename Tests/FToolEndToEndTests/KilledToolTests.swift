@@ -3,7 +3,7 @@ import LinuxSystem
 import Testing
 
 /// The tool is killed at its n-th system call, for many n: in the long run, for all.
-@Suite(.serialized, .needs("cc", "bash"), .restores) struct KilledToolTests {
+@Suite(.serialized, .needs("cc", "bash"), .choosesNumbers) struct KilledToolTests {
   private static let rounds = Machine.environment("FTOOL_SOAK") == nil ? "7" : "all"
 
   private func play(_ script: String, signal: Int32, _ rounds: String = Self.rounds) throws {

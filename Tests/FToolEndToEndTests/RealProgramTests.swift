@@ -3,7 +3,7 @@ import Testing
 
 /// Programs that nobody wrote for this are saved under load, killed and brought back, several rounds in a
 /// row at random moments, and show by their own answers that nothing was lost.
-@Suite(.serialized, .needs("cc", "bash"), .restores) struct RealProgramTests {
+@Suite(.serialized, .needs("cc", "bash"), .choosesNumbers) struct RealProgramTests {
   @Test(arguments: ScriptedTest.seeds())
   func `bash has its jobs, pipelines and traps`(seed: UInt64) throws {
     try ScriptedTest().play("bash", seed: seed)

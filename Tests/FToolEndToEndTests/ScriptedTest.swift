@@ -13,9 +13,6 @@ struct ScriptedTest: ~Copyable {
     1...(Machine.environment("FTOOL_SOAK") == nil ? 1 : soak)
   }
 
-  /// Whether processes can be brought back under their numbers here.
-  static let canRestore = (try? BuiltTool.run(["doctor"]))?.status == 0
-
   /// Plays it with this chance, and expects that it ends well. Whatever it started is gone after that.
   func play(
     _ name: String, seed: UInt64, programs: [String] = [],
@@ -40,13 +37,5 @@ struct ScriptedTest: ~Copyable {
       outcome.status == 0 && !outcome.timedOut,
       "\(name): \(outcome.outputText)\(outcome.errorText)\(said.suffix(2000))",
       sourceLocation: location)
-  }
-}
-
-extension Trait where Self == ConditionTrait {
-  /// The test is skipped where this user may not give processes their numbers back.
-  static var restores: Self {
-    .enabled(
-      if: ScriptedTest.canRestore, "needs root or CAP_CHECKPOINT_RESTORE, as ftool doctor says")
   }
 }

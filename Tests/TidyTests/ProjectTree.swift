@@ -1,3 +1,4 @@
+import FToolTestSupport
 import FoundationEssentials
 
 /// The files of the project, as this test was built from them.
@@ -12,6 +13,17 @@ enum ProjectTree {
   /// The names of what stands in a folder.
   static func names(in folder: String) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: "\(root)/\(folder)").sorted()
+  }
+
+  /// The names of what stands at the top and belongs to the project; in a clone, of what git knows: compilers
+  /// leave files of their own.
+  static func ownNames() throws -> Set<String> {
+    let listed = try? BuiltTool.run(program: "git", ["-C", root, "ls-files"])
+    guard let listed, listed.status == 0, !listed.outputText.isEmpty else {
+      return Set(try names(in: ""))
+    }
+    return Set(
+      listed.outputText.split(separator: "\n").map { String($0.prefix { $0 != "/" }) })
   }
 
   /// The paths of all files below a folder, from the root on.

@@ -6,12 +6,9 @@ import Testing
       "Package.swift", "Package.resolved", "Sources", "Tests", "man", "README.md", "Makefile",
       "LICENSE", "CHANGELOG.md",
     ]
-    for name in try ProjectTree.names(in: "") where !name.hasPrefix(".") {
-      #expect(known.contains(name))
-    }
-    for name in known.subtracting(["Package.resolved"]) {
-      #expect(try ProjectTree.names(in: "").contains(name))
-    }
+    let names = try ProjectTree.ownNames()
+    for name in names where !name.hasPrefix(".") { #expect(known.contains(name)) }
+    for name in known.subtracting(["Package.resolved"]) { #expect(names.contains(name)) }
   }
 
   @Test func `no file knows where somebody works`() throws {

@@ -12,12 +12,17 @@ final class ProcessFreezer {
   private let limit: Duration
   private var deadline = ContinuousClock.now
   private var stopped: Set<ProcessID> = []
+  private var isReleasing = false
+  /// Threads that could not be let go of, since they never stood still: only then can they be.
+  private var lingering: [ProcessID: TracedThread] = [:]
 
   init(root: ProcessID, withDescendants: Bool, limit: Duration) {
     self.root = root
     self.withDescendants = withDescendants
     self.limit = limit
   }
+
+  private static let releasePatience = Duration.milliseconds(200)
 
   /// Stops them all. When it throws, all run on.
   func freeze() throws(CheckpointError) {
@@ -41,6 +46,9 @@ final class ProcessFreezer {
 
   /// Lets all of them run on as they are now; those that had been stopped stay so.
   func release() {
+    isReleasing = true
+    defer { isReleasing = false }
+    deadline = .now + Self.releasePatience
     // Children first, so that their parents find them stopped that were.
     for process in processes.reversed() {
       for signal in Set(process.heldSignals) { try? process.id.send(signal: signal) }
@@ -50,6 +58,10 @@ final class ProcessFreezer {
         if let registers = process.unsettled[thread.id] {
           // A signal may have come since the thread was looked at: then it ends the call, as it would have.
           if (try? thread.leadToSignals()) == true { try? thread.set(registers) }
+        }
+        guard thread.isStopped else {
+          if thread.isAttached { lingering[thread.id] = thread }
+          continue
         }
         try? thread.detach()
       }
@@ -124,7 +136,7 @@ final class ProcessFreezer {
   private func process(_ id: ProcessID) throws(CheckpointError) -> FrozenProcess {
     if let known = processes.first(where: { $0.id == id }) { return known }
     let status = try about(id) { () throws(SystemCallError) in try ProcessStatus(of: id) }
-    if let tracer = status.tracer { throw .traced(id, by: tracer) }
+    if let tracer = status.tracer, lingering[id] == nil { throw .traced(id, by: tracer) }
     let process = FrozenProcess(id, status: status)
     processes.append(process)
     return process
@@ -135,6 +147,10 @@ final class ProcessFreezer {
     _ thread: ProcessID, of process: ProcessID
   ) throws(CheckpointError) -> TracedThread? {
     do throws(SystemCallError) {
+      if let known = lingering.removeValue(forKey: thread) {
+        try known.interrupt()
+        return known
+      }
       let traced = try TracedThread(seizing: thread, of: process, options: .markSystemCalls)
       try traced.interrupt()
       return traced
@@ -154,25 +170,34 @@ final class ProcessFreezer {
     _ thread: TracedThread, of process: FrozenProcess
   ) throws(CheckpointError) {
     while true {
-      guard let stop = try patientWait(for: thread) else { throw .unstoppable(process.id) }
+      guard let stop = try patientWait(for: thread) else {
+        throw .unstoppable(process.id, DeepSleep(of: thread.id, in: process.id))
+      }
       switch stop {
       case .interrupted: return
       case .groupStopped(let signal):
         process.stopSignal = signal
         return
       case .signal(let signal):
-        // The handler's frame is built, or the default happens; then comes the stop that we asked for.
-        try about(process.id) { () throws(SystemCallError) in try thread.resume(signal: signal) }
+        // The handler's frame is built, or the default happens; then comes the stop that we ask for.
+        try about(process.id) { () throws(SystemCallError) in
+          try thread.interrupt()
+          try thread.resume(signal: signal)
+        }
       case .exited, .killed:
         if thread.id == process.id { throw .vanished(process.id) }
         return
       case .systemCall, .cloned, .event:
-        try about(process.id) { () throws(SystemCallError) in try thread.resume() }
+        try about(process.id) { () throws(SystemCallError) in
+          try thread.interrupt()
+          try thread.resume()
+        }
       }
     }
   }
 
-  /// A thread in vfork(2), or one that waits for a dead disk, stops late or never.
+  /// A thread that waits for a dead disk stops late or never; one in vfork(2) not before its child, which may
+  /// stand still already.
   private func patientWait(for thread: TracedThread) throws(CheckpointError) -> ThreadStop? {
     var pause = Duration.microseconds(20)
     while true {
@@ -182,7 +207,24 @@ final class ProcessFreezer {
       if let stop { return stop }
       if ContinuousClock.now > deadline { return nil }
       Machine.sleep(seconds: pause / .seconds(1))
-      if pause < .milliseconds(5) { pause *= 2 }
+      if pause < .milliseconds(5) {
+        pause *= 2
+      } else if !isReleasing, withDescendants,
+        DeepSleep(of: thread.id, in: thread.process) == .childOfVfork
+      {
+        throw .obstacles([.waitsForChild(thread)])
+      }
     }
+  }
+}
+
+extension Obstacle {
+  fileprivate static func waitsForChild(_ thread: TracedThread) -> Obstacle {
+    var obstacle = Obstacle(
+      thread.process, "thread \(thread.id)",
+      "it waits in vfork(2) until a process that it made calls exec or ends",
+      remedy: "try again when that has happened")
+    obstacle.isPassing = true
+    return obstacle
   }
 }

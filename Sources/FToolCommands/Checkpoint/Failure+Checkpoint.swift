@@ -22,10 +22,23 @@ extension Failure {
     case .stopped: self.init(.failed, "it was stopped")
     case .vanished(let process):
       self.init(.notFound, "process \(process) has ended")
-    case .unstoppable(let process):
-      self.init(
-        .busy, "process \(process) did not stop in time; it runs on",
-        hint: "it may wait for a disk or for a program that it started: try again later")
+    case .unstoppable(let process, let sleep):
+      switch sleep {
+      case .childOfVfork:
+        self.init(
+          .busy,
+          "process \(process) did not stop: it waits in vfork(2) until a process that it made calls exec or ends",
+          hint: "try again when that has happened")
+      case .inKernel(let place):
+        let name = place.isEmpty || place == "0" ? "" : " (in \(place))"
+        self.init(
+          .busy,
+          "process \(process) did not stop: it waits in the kernel\(name), where no signal wakes it; it runs on",
+          hint: "a disk or a network file system may not answer: try again when it does")
+      case nil:
+        self.init(
+          .busy, "process \(process) did not stop in time; it runs on", hint: "try again later")
+      }
     case .traced(let process, let tracer):
       self.init(
         .busy, "process \(process) is traced by process \(tracer)",

@@ -30,6 +30,7 @@ package struct KernelCall: RawRepresentable, Hashable, Sendable {
     package static let recvfrom = KernelCall(rawValue: 45)
     package static let recvmsg = KernelCall(rawValue: 47)
     package static let clone = KernelCall(rawValue: 56)
+    package static let vfork = KernelCall(rawValue: 58)
     package static let exit = KernelCall(rawValue: 60)
     package static let wait4 = KernelCall(rawValue: 61)
     package static let kill = KernelCall(rawValue: 62)

@@ -16,13 +16,13 @@ package struct SleepNote: Sendable {
   /// nil for a thread that is not asleep in a system call, or of which too little is told.
   package init?(of thread: ProcessID) {
     // "35 0x7ffd… …" or "running"
-    guard let text = Self.text(of: thread, "syscall"),
+    guard let text = thread.text(of: "syscall"),
       let number = text.split(separator: " ").first.flatMap({ Int($0) }), number >= 0,
       let moment = SchedulingMoment(of: thread),
       let status = try? ProcessStatus(of: thread), status.state == "S"
     else { return nil }
     call = KernelCall(rawValue: number)
-    place = Self.text(of: thread, "wchan") ?? ""
+    place = thread.text(of: "wchan") ?? ""
     beganNanoseconds = moment.nanoseconds
     sleepCount = moment.sleepCount
     processor = Int(clamping: status.number(39))
@@ -35,11 +35,12 @@ package struct SleepNote: Sendable {
     guard sleepCount == self.sleepCount + 1, now >= beganNanoseconds else { return nil }
     return now - beganNanoseconds
   }
+}
 
-  fileprivate static func text(of thread: ProcessID, _ file: String) -> String? {
-    (try? Files.contents(of: "\(thread.folder)/\(file)")).map {
-      String(decoding: $0, as: UTF8.self)
-    }
+extension ProcessID {
+  /// What a file of its folder in /proc says; nil where that can't be read.
+  func text(of file: String) -> String? {
+    (try? Files.contents(of: "\(folder)/\(file)")).map { String(decoding: $0, as: UTF8.self) }
   }
 }
 
@@ -53,7 +54,7 @@ package struct SchedulingMoment: Sendable {
 
   /// nil where the kernel does not tell.
   package init?(of thread: ProcessID) {
-    guard let text = SleepNote.text(of: thread, "sched") else { return nil }
+    guard let text = thread.text(of: "sched") else { return nil }
     var nanoseconds: UInt64?
     var sleepCount: UInt64?
     for line in text.split(separator: "\n") {

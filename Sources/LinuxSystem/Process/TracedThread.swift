@@ -63,7 +63,8 @@ package final class TracedThread {
 
   // MARK: Stopping and going on
 
-  /// Asks it to stop; `wait` tells when it has.
+  /// Asks it to stop; `wait` tells when it has. A request is forgotten when the thread stops for any other reason
+  /// after it (ptrace_stop in kernel/signal.c).
   package func interrupt() throws(SystemCallError) {
     try request("PTRACE_INTERRUPT", Request.interrupt)
   }
@@ -103,8 +104,11 @@ package final class TracedThread {
       case .interrupted, .groupStopped: return !isSettled
       case .signal(let signal):
         isSettled = true
+        try interrupt()
         try resume(signal: signal)
-      default: try resume()
+      default:
+        try interrupt()
+        try resume()
       }
     }
     return false

@@ -1,9 +1,9 @@
 # What can't be saved is refused with a word that says why, and runs on; no file is left.
 
-# refuses STATUS WORDS PID
+# refuses STATUS WORDS PID [OPTION...]
 refuses() {
   local status=0
-  "$FTOOL" checkpoint save -f -o image "$3" > said 2>&1 || status=$?
+  "$FTOOL" checkpoint save -f -o image "${@:3}" > said 2>&1 || status=$?
   same "the status" $status "$1"
   grep -q -- "$2" said || { cat said >&2; return 1; }
   same "files" "$(ls -A | grep image || true)" ""
@@ -18,16 +18,21 @@ refuses 75 'traced' "$(cat traced)"
 wait $tracer
 
 # One that waits in vfork(2) for its child, which takes its time.
-cat > vfork.pl << 'PERL'
-if (my $child = syscall(58)) { exit 42 } select undef, undef, undef, 3; syscall(231, 0);
-PERL
-start perl vfork.pl
 waits() { grep -q 'State:.*D' "/proc/$pid/status"; }
+start ./patient 4
 until_true waits
-status=0
-"$FTOOL" checkpoint save --max-freeze 500ms -f -o image "$pid" > said 2>&1 || status=$?
-[ $status != 0 ]
-same "files" "$(ls -A | grep image || true)" ""
+refuses 1 'waits in vfork(2)' "$pid"
+refuses 75 'waits in vfork(2)' "$pid" --only --max-freeze 300ms
+waits
+kill -9 $pid
+until_true is_gone "$pid"
+
+# One that does so for a moment.
+start ./patient 1
+until_true waits
+"$FTOOL" checkpoint save -f -o image "$pid" > said 2>&1 || { cat said >&2; false; }
+rm image
+kill -9 $pid
 until_true is_gone "$pid"
 
 # One that goes while it is looked at, or has gone.
