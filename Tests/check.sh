@@ -9,11 +9,12 @@ log=.build/check.log
 "${SWIFT:-swift}" test --skip-build "$@" 2>&1 | tee "$log"
 status=$?
 
-# Each issue with the comments below it, in lines that can be read.
-awk '/^➜ .* skipped/ { print }' "$log" | cut -c 1-300
+awk -F 'skipped: ' '/^➜ .* skipped: / { count[$2]++ }
+  END { for (why in count) print "skipped: " count[why] ", " why }' "$log"
 if [ "$status" != 0 ]; then
   echo
   echo "What failed (everything is in $log):"
+  # Each issue with the comments below it, in lines that can be read.
   awk '/^✘ .* recorded an issue/ { print; follows = 1; next }
        /^↳/ && follows           { print; next }
                                  { follows = 0 }

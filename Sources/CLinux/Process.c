@@ -1,6 +1,7 @@
 #define _GNU_SOURCE  // syscall
 #include <errno.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -44,6 +45,17 @@ int clinux_spawn_stub(uint64_t flags, const int32_t *pids, uint64_t pid_count) {
   child = -ENOSYS;
 #endif
   return (int)child;
+}
+
+// As above: nothing of the C library but the bare calls.
+int clinux_spawn_companion(void) {
+  struct clone_arguments arguments = {.flags = 0x100000000};  // CLONE_CLEAR_SIGHAND
+  long parent = syscall(SYS_getpid);
+  long child = syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (child != 0) return child < 0 ? -errno : (int)child;
+  syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (syscall(SYS_getppid) != parent) syscall(SYS_exit_group, 0);
+  for (;;) syscall(SYS_pause);
 }
 
 // As above: nothing of the C library but the bare calls.

@@ -67,6 +67,7 @@ package enum Checkpoint {
     let known =
       options.afterwards == .running
       ? Foreknowledge(of: root, withDescendants: options.withDescendants) : nil
+    if let known, !known.isEmpty { Rehearsal.play(options) }
     let file = OwnedDescriptor?.some(descriptor)
     var moment = try Moment(freezer, options, known)
     var frozen = moment.duration
@@ -149,6 +150,7 @@ package enum Checkpoint {
       copy =
         options.afterwards == .running && canBeCopied
         ? FrozenTree.make(of: tree, state, options.folder) : nil
+      freezer.unpin()
       do throws(CheckpointError) {
         try standstill.check()
       } catch {

@@ -126,17 +126,22 @@ package enum Files {
     of path: String, limit: Int = 16 << 20
   ) throws(SystemCallError) -> [UInt8] {
     let file = try OwnedDescriptor.open(path, access: .readOnly)
-    var buffer = AlignedBuffer(byteCount: 64 << 10)
-    var contents: [UInt8] = []
+    // What there is most of fits at once.
+    var contents = [UInt8](repeating: 0, count: 4096)
+    var count = 0
     while true {
-      var span = buffer.mutableBytes
-      let count = try file.readStream(into: &span, range: 0..<span.byteCount)
-      if count == 0 { return contents }
-      if contents.count + count > limit {
+      var span = contents.mutableSpan
+      // Safe: bytes have no forbidden patterns.
+      var bytes = unsafe span.mutableBytes
+      count += try file.read(into: &bytes, range: count..<bytes.byteCount, at: count)
+      if count > limit {
         throw SystemCallError(call: "read", subject: path, errno: .fileTooLarge)
       }
-      // Safe: the pointer is used inside only.
-      unsafe buffer.bytes.withUnsafeBytes { unsafe contents.append(contentsOf: $0.prefix(count)) }
+      if count < contents.count {
+        contents.removeLast(contents.count - count)
+        return contents
+      }
+      contents.append(contentsOf: repeatElement(0, count: contents.count))
     }
   }
 

@@ -92,6 +92,9 @@ int clinux_spawn_stub(uint64_t flags, const int32_t *pids, uint64_t pid_count);
 /// the input instead, since all holders of `writing` have ended, it kills these processes first. It sends no
 /// signal when it ends. Returns its pid, or -errno.
 int clinux_spawn_guard(int reading, int writing, const int32_t *pids, uint64_t pid_count);
+/// Clones a process that waits until it is killed, which happens at the latest when this thread ends. It sends no
+/// signal when it ends. Returns its pid, or -errno.
+int clinux_spawn_companion(void);
 /// Where the code of a pid namespace's first process begins, which reaps: void (long root, long report). It
 /// needs its own page and a stack, and nothing else. It ends when it has no child any more, with the status
 /// of the process `root`, whose stops and end it writes to the descriptor `report` (-1: nowhere), four bytes

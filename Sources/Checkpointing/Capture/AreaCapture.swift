@@ -1,8 +1,22 @@
 import LinuxSystem
 import SystemPackage
 
-/// What a mapping is, from the line that /proc has of it.
-enum AreaCapture {
+/// What mappings of a process are, from the lines that /proc has of them.
+struct AreaCapture {
+  private let process: ProcessID
+  private let objects: SharedObjects
+  /// The file that was looked at last: its mappings are mostly in a row.
+  private var last: (area: MemoryArea, file: SeenFile)?
+
+  private struct SeenFile {
+    let details: FileDetails
+    let isMadeUp: Bool
+  }
+
+  init(of process: ProcessID, _ objects: SharedObjects) {
+    (self.process, self.objects) = (process, objects)
+  }
+
   /// The flags of VmFlags that somebody chose with mmap or madvise (Documentation/filesystems/proc.rst).
   static let chosenFlags: Set<String> = [
     "gd", "nr", "lo", "hg", "nh", "dd", "dc", "wf", "mg", "rr", "sr", "ac", "gu",
@@ -18,9 +32,7 @@ enum AreaCapture {
   ]
 
   /// nil for what every process has without asking.
-  static func state(
-    of area: MemoryArea, in process: ProcessID, _ objects: SharedObjects
-  ) throws(CheckpointError) -> AreaState? {
+  mutating func state(of area: MemoryArea) throws(CheckpointError) -> AreaState? {
     if area.name == "[vsyscall]" || area.name == "[uprobes]" { return nil }
     var state = AreaState()
     state.address = area.addresses.lowerBound
@@ -29,41 +41,51 @@ enum AreaCapture {
     state.isShared = area.isShared
     state.name = area.name
     state.offset = area.fileOffset
-    state.flags = area.flags.intersection(chosenFlags).sorted()
+    state.flags = area.flags.intersection(Self.chosenFlags).sorted()
     if area.name == "[vdso]" || area.name.hasPrefix("[vvar") {
       state.content = .kernel
       return state
     }
     for flag in area.flags.sorted() {
-      if let reason = refusedFlags[flag] { throw obstacle(process, area, reason) }
+      if let reason = Self.refusedFlags[flag] { throw obstacle(area, reason) }
     }
-    if area.protectionKey != 0 { throw obstacle(process, area, "it has a protection key") }
+    if area.protectionKey != 0 { throw obstacle(area, "it has a protection key") }
     if !area.isBackedByFile {
       state.content = .anonymous
       return state
     }
-    if try isObject(area, process) {
+    if try isObject(area) {
       state.content = .object
       state.object = try objects.number(of: area, in: process)
       return state
     }
     state.content = .file
-    let (details, isMadeUp) = try about(process) { () throws(SystemCallError) in
-      let file = try process.openFile(behind: area, flags: pathOnly)
-      return (try file.details(), try file.isMadeUp())
+    let file = try file(behind: area)
+    guard file.details.kind == .regular else {
+      throw obstacle(area, "it is a mapping of something that is no file")
     }
-    guard details.kind == .regular else {
-      throw obstacle(process, area, "it is a mapping of something that is no file")
-    }
-    if !isMadeUp { state.file = FileFingerprint(details) }
+    if !file.isMadeUp { state.file = FileFingerprint(file.details) }
     return state
+  }
+
+  private mutating func file(behind area: MemoryArea) throws(CheckpointError) -> SeenFile {
+    if let last, last.area.device == area.device, last.area.inode == area.inode,
+      last.area.name == area.name
+    {
+      return last.file
+    }
+    let process = process
+    let file = try about(process) { () throws(SystemCallError) in
+      let file = try process.openFile(behind: area, flags: Self.pathOnly)
+      return SeenFile(details: try file.details(), isMadeUp: try file.isMadeUp())
+    }
+    last = (area, file)
+    return file
   }
 
   /// Whether the checkpoint has to hold what is mapped. A file in memory that is written through its mapping
   /// is memory of the processes that has a name.
-  private static func isObject(
-    _ area: MemoryArea, _ process: ProcessID
-  ) throws(CheckpointError) -> Bool {
+  private func isObject(_ area: MemoryArea) throws(CheckpointError) -> Bool {
     if area.deletedPath != nil || !area.name.hasPrefix("/") { return true }
     guard area.isShared && area.flags.contains("mw") else { return false }
     do throws(SystemCallError) {
@@ -78,9 +100,7 @@ enum AreaCapture {
 
   private static let pathOnly: UInt32 = 0o10000000
 
-  private static func obstacle(
-    _ process: ProcessID, _ area: MemoryArea, _ reason: String
-  ) -> CheckpointError {
+  private func obstacle(_ area: MemoryArea, _ reason: String) -> CheckpointError {
     let place =
       "memory at \(String(area.addresses.lowerBound, radix: 16))"
       + (area.name.isEmpty ? "" : " (\(area.name))")

@@ -23,7 +23,7 @@ final class FrozenCopy {
   init(of capture: ProcessCapture) throws(CheckpointError) {
     let id = capture.process.id
     let leader = capture.threads[0]
-    let pin = ProcessorPin(like: id)
+    let pin = ProcessorPin(processor: capture.process.status.processor)
     defer { pin.release() }
     let injector = try capture.makeInjector()
     var made: TracedThread?

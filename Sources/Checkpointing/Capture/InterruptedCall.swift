@@ -40,8 +40,8 @@ struct InterruptedCall {
     var hasDueSignal: Bool
     /// How it slept before.
     var note: SleepNote?
-    /// For how long.
-    var slept: UInt64?
+    /// For how many nanoseconds; to find out takes a while.
+    var slept: () -> UInt64?
     /// Its filters let it go on with restart_syscall(2).
     var mayRestart: Bool
   }
@@ -83,7 +83,7 @@ struct InterruptedCall {
     var resumed = again
     if let timed = TimedCall(call, arguments),
       let remaining = timed.remainingNanoseconds(
-        arguments, slept: circumstances.slept, isCutOff: isKept, memory)
+        arguments, slept: circumstances.slept(), isCutOff: isKept, memory)
     {
       if isKept && circumstances.mayRestart {
         remainingNanoseconds = remaining

@@ -125,7 +125,7 @@ struct ProcessCapture {
   // MARK: From inside
 
   private mutating func askInside() throws(CheckpointError) {
-    let pin = ProcessorPin(like: id)
+    let pin = ProcessorPin(processor: process.status.processor)
     defer { pin.release() }
     let leader = threads[0]
     let injector = try makeInjector()

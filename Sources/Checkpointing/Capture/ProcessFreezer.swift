@@ -13,6 +13,7 @@ final class ProcessFreezer {
   private var deadline = ContinuousClock.now
   private var stopped: Set<ProcessID> = []
   private var isReleasing = false
+  private var pin: ProcessorPin?
   /// Threads that could not be let go of, since they never stood still: only then can they be.
   private var lingering: [ProcessID: TracedThread] = [:]
 
@@ -33,6 +34,8 @@ final class ProcessFreezer {
         let id = process.id
         process.status = try about(id) { () throws(SystemCallError) in try ProcessStatus(of: id) }
       }
+      // Where the first of them is asked; others may be elsewhere.
+      pin = ProcessorPin(processor: processes.first?.status.processor)
       for process in processes {
         process.stoppedChildren = processes.filter {
           $0.stopSignal != nil && $0.status.parent == process.id
@@ -44,8 +47,15 @@ final class ProcessFreezer {
     }
   }
 
+  /// This thread, which has taken the tree down, runs on any processor again.
+  func unpin() {
+    pin?.release()
+    pin = nil
+  }
+
   /// Lets all of them run on as they are now; those that had been stopped stay so.
   func release() {
+    unpin()
     isReleasing = true
     defer { isReleasing = false }
     deadline = .now + Self.releasePatience

@@ -127,9 +127,11 @@ struct ThreadCapture {
     }
     let circumstances = InterruptedCall.Circumstances(
       hasDueSignal: waiting.contains { Self.isDue($0, mask: mask) }, note: note,
-      slept: note.flatMap { note in
-        clocks.now(onProcessor: note.processor).flatMap {
-          note.nanoseconds(until: $0, sleepCount: sleepCount)
+      slept: {
+        note.flatMap { note in
+          clocks.now(onProcessor: note.processor).flatMap {
+            note.nanoseconds(until: $0, sleepCount: sleepCount)
+          }
         }
       },
       mayRestart: SeccompCapture.mayRestart(state, registers))

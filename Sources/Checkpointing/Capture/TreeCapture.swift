@@ -223,11 +223,10 @@ final class TreeCapture {
     // Those of the process with which it shares its memory.
     if capture.result.sharing.memory != 0 { return [] }
     var states: [AreaState] = []
+    var areaCapture = AreaCapture(of: capture.process.id, objects)
     for area in capture.areas {
       try noting { () throws(CheckpointError) in
-        if let state = try AreaCapture.state(of: area, in: capture.process.id, objects) {
-          states.append(state)
-        }
+        if let state = try areaCapture.state(of: area) { states.append(state) }
       }
     }
     let id = capture.process.id

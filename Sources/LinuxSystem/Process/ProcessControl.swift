@@ -196,6 +196,15 @@ package enum StubProcess {
     try make(flags: 0, numbers: id.map { [$0.number] } ?? [])
   }
 
+  /// The same for one that is killed when this thread ends, should it be there still.
+  package static func makeCompanion() throws(SystemCallError) -> ProcessID {
+    let made = clinux_spawn_companion()
+    if made < 0 {
+      throw SystemCallError(call: "clone3", subject: "a process", errno: Errno(rawValue: -made))
+    }
+    return ProcessID(made)
+  }
+
   /// `flags`: of clone(2), such as namespaces. `numbers`: that it shall have, the innermost namespace first.
   static func make(
     flags: UInt64, numbers: [Int32] = []

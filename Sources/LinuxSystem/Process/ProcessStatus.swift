@@ -79,6 +79,9 @@ package struct ProcessStatus: Sendable {
     return ""
   }
 
+  /// The processor that it ran on last.
+  package var processor: Int { Int(clamping: number(39)) }
+
   /// The numbers of such a line.
   package func numbers(_ key: String, radix: Int = 10) -> [UInt64] {
     line(key).split { $0 == " " || $0 == "\t" }.compactMap { UInt64($0, radix: radix) }

@@ -1,23 +1,23 @@
-/// Keeps this thread on the processor that another one ran on last, until `release`: what two threads do in
-/// turn takes a fifth of the time there.
+/// Keeps this thread on one processor, until `release`: what two threads do in turn takes a fifth of the time on the
+/// same one.
 package struct ProcessorPin {
   private let before: [UInt8]?
 
-  /// Where that cannot be had, nothing happens.
+  /// On the processor that another thread ran on last. Where that cannot be had, nothing happens.
   package init(like thread: ProcessID) {
+    self.init(processor: (try? ProcessStatus(of: thread))?.processor)
+  }
+
+  /// On this processor, if it is known. Where that cannot be had, or is so already, nothing happens.
+  package init(processor: Int?) {
     let myself = ProcessID(0)
-    guard let status = try? ProcessStatus(of: thread), let before = try? myself.affinity() else {
+    guard let processor, let before = try? myself.affinity(), processor / 8 < before.count else {
       self.before = nil
       return
     }
-    let processor = Int(clamping: status.number(39))
     var mask = [UInt8](repeating: 0, count: before.count)
-    guard processor / 8 < mask.count else {
-      self.before = nil
-      return
-    }
     mask[processor / 8] = 1 << UInt8(processor % 8)
-    let isPinned = (try? myself.set(affinity: mask)) != nil
+    let isPinned = mask != before && (try? myself.set(affinity: mask)) != nil
     self.before = isPinned ? before : nil
   }
 

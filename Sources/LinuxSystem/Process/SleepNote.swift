@@ -25,7 +25,7 @@ package struct SleepNote: Sendable {
     place = thread.text(of: "wchan") ?? ""
     beganNanoseconds = moment.nanoseconds
     sleepCount = moment.sleepCount
-    processor = Int(clamping: status.number(39))
+    processor = status.processor
   }
 
   /// How long it had slept when it was woken, if it was woken only once since.

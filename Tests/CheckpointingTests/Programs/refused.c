@@ -52,7 +52,7 @@ static void queue(void) {
 }
 static void namespace(void) { need(open("/proc/self/ns/net", O_RDONLY) >= 0); }
 static void device(void) { skip_unless(open("/dev/kmsg", O_RDONLY) >= 0); }
-static void dnotify(void) { need(!fcntl(open("/tmp", O_RDONLY), F_NOTIFY, DN_CREATE)); }
+static void dnotify(void) { need(!fcntl(open(folder, O_RDONLY), F_NOTIFY, DN_CREATE)); }
 static void lease(void) { need(!fcntl(open(in_folder("leased"), O_CREAT | O_RDONLY, 0600), F_SETLEASE, F_RDLCK)); }
 static void outofband(void) {
   need(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
