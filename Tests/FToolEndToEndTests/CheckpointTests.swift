@@ -223,9 +223,9 @@ import Testing
     try bench.ftool("checkpoint save \(program.id) -o a.ftc")
     try program.kill()
     for (signal, status) in [(SIGTERM, 7), (SIGHUP, 128 + SIGHUP)] {
+      let before = try log(bench)
       var restore = try bench.start("checkpoint restore a.ftc --json")
-      for _ in 0..<500 where !program.id.exists { Machine.sleep(seconds: 0.01) }
-      Machine.sleep(seconds: 0.3)
+      for _ in 0..<3000 where try log(bench) == before { Machine.sleep(seconds: 0.01) }
       restore.signal(signal)
       let outcome = try restore.finish()
       #expect(outcome.status == status, "\(outcome.errorText)")
@@ -278,9 +278,10 @@ import Testing
     _ = try program.wait()
     let run = try bench.shell(
       """
-      (head -c 9000000 a.ftc; sleep 2) |
+      (head -c 9000000 a.ftc; sleep 10) |
         (echo $BASHPID > number; exec "\(try BuiltTool.path)" checkpoint restore --detach -) & job=$!
-      sleep 1; kill -0 \(program.id) && kill -TERM $(cat number); wait $job; echo "ended with $?"
+      for ((i = 0; i < 900; i++)); do kill -0 \(program.id) 2> /dev/null && break; sleep 0.01; done
+      kill -TERM $(cat number); wait $job; echo "ended with $?"
       """)
     #expect(
       run.output == "ended with 143\n" && run.error.contains("nothing of the program is left"),
@@ -316,7 +317,7 @@ import Testing
       "bash",
       [
         "-c",
-        "(for i in {1..60}; do echo $i; sleep 0.02; done) | (s=0; while read n; do s=$((s+n)); done; [ $s = 1830 ]) || exit 3; exit 9",
+        "(for i in {1..120}; do echo $i; sleep 0.02; done) | (s=0; while read n; do s=$((s+n)); done; [ $s = 7260 ]) || exit 3; exit 9",
       ], output: bench.folder.path("output"))
     Machine.sleep(seconds: 0.4)
     let save = try bench.ftool("checkpoint save \(program.id) -o a.ftc --json").json
@@ -331,6 +332,7 @@ import Testing
     let run = try bench.shell(
       """
       for n in $(ls /proc/self/fd); do [ $n -lt 3 ] || eval "exec $n>&-"; done
+      await() { for ((i = 0; i < 3000; i++)); do grep -qs "$2" $1 && break; sleep 0.01; done; }
       cat > asks.pl << 'END'
       $| = 1; $SIG{INT} = sub { print "asked to end\\n"; exit 11 };
       print "ready\\n"; while (my $line = <STDIN>) { print "got $line" }
@@ -338,13 +340,14 @@ import Testing
       cat > save.sh << END
       set -m
       perl asks.pl & pid=\\$!
-      sleep 0.7
+      $(declare -f await)
+      await first ready
       "\(try BuiltTool.path)" checkpoint save --leave dead -o a.ftc \\$pid
       END
-      sleep 3 | script -qec "bash save.sh" /dev/null
-      (sleep 1; echo hello; sleep 0.5; printf '\\003'; sleep 0.5) |
-        script -qec "\(try BuiltTool.path) checkpoint restore a.ftc" /dev/null
-      echo "ended with $?"
+      await saved yes | script -qec "bash save.sh; echo yes > saved" /dev/null > first
+      (echo hello; await second 'got hello'; printf '\\003'; await second 'asked to end') |
+        script -qec "\(try BuiltTool.path) checkpoint restore a.ftc" /dev/null > second
+      ended=$?; cat first second; echo "ended with $ended"
       """)
     #expect(run.output.contains("got hello"), run.remark)
     #expect(run.output.contains("asked to end"), run.remark)
