@@ -177,11 +177,31 @@ extension ProcessBuilder {
     try call(.prctl, "prctl(PR_SET_MM_MAP)", 35, 14, map, 104)
   }
 
+  /// Anonymous memory that is protected before anything was ever written to it no longer counts as memory of its own
+  /// (mprotect_fixup in mm/mprotect.c): so where all that was written has been given back, that happens once more.
+  private func noteUse(of area: AreaState) throws(CheckpointError) {
+    guard area.content == .anonymous else { return }
+    let id = id
+    let isUsed = try about(id) { () throws(SystemCallError) in
+      try !PageScan(of: id).firstRuns(
+        in: area.addresses, wanted: [.present, .swapped], excluded: .zero
+      ).runs.isEmpty
+    }
+    if isUsed { return }
+    // MADV_POPULATE_WRITE, MADV_DONTNEED
+    for advice: UInt64 in [23, 4] {
+      try want(
+        .madvise, [area.address, 4096, advice],
+        "memory at \(String(area.address, radix: 16))", "it does not count as used")
+    }
+  }
+
   func setMemoryOptions() throws(CheckpointError) {
     for area in state.neighboursApart {
       try call(.madvise, "madvise", area.address, area.byteCount, area.dumpAdvice)
     }
     for area in state.areas where area.wasWritable && area.protection & 2 == 0 {
+      try noteUse(of: area)
       try call(.mprotect, "mprotect", area.address, area.byteCount, UInt64(area.protection))
     }
     for area in state.areas where area.flags.contains("lo") {

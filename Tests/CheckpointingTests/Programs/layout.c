@@ -61,6 +61,8 @@ int main(void) {
   char *huge = area(0), *small = area(0), *named = area(0), *unforked = area(0), *wiped = area(0);
   char *undumped = area(0), *reserved = area(MAP_NORESERVE), *split = area(0), *random = area(0);
   mprotect(none, size, PROT_NONE);
+  char *emptied = area(0);
+  madvise(emptied, size, MADV_DONTNEED), mprotect(emptied, size, PROT_NONE);
   int hasGuards = madvise(guarded + 3 * page, 2 * page, 102) == 0;
   if (mlock(locked, 4 * page)) return 1;
   madvise(onfault, size, MADV_DONTNEED);

@@ -1,5 +1,5 @@
 # tmux: a shell and an editor in its terminals, which go on as if nobody had been away.
-export TERM=xterm
+export TERM=xterm SHELL=/bin/sh  # whose user may have none
 mux() { tmux -S "$PWD/socket" "$@"; }
 printf 'first line\nsecond line\n' > text
 chmod 666 text
