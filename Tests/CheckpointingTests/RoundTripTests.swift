@@ -74,6 +74,23 @@ import Testing
     #expect(!child.id.exists)
   }
 
+  @Test func `a processor that can do less is refused, but with force`() throws {
+    let program = try CompiledProgram("waits", in: scratch)
+    let child = try program.start(["pause"], output: scratch.path("std"))
+    while try ProcessStatus(of: child.id).state != "S" { Machine.sleep(seconds: 0.01) }
+    var trip = try RoundTrip(saving: child.id)
+    try child.kill()
+    #expect(trip.state.processorFeatures.split(separator: " ").contains("sse2"))
+    trip.state.processorFeatures += " avx9000"
+    let error = #expect(throws: CheckpointError.self) {
+      _ = try TreeRestorer(trip.state, RestoreOptions())
+    }
+    #expect("\(String(describing: error))".contains("does not have avx9000,"))
+    #expect(!child.id.exists)
+    try trip.restore()
+    try child.kill()
+  }
+
   @Test(arguments: ["pause", "sleep", "poll"])
   func `a signal that comes while it stands still ends its wait`(way: String) throws {
     let program = try CompiledProgram("waits", in: scratch)

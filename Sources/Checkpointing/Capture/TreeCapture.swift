@@ -77,6 +77,7 @@ final class TreeCapture {
     let now = Machine.now()
     state.savedAt = now.seconds
     state.savedAtNanoseconds = now.microseconds * 1000
+    state.processorFeatures = ProcessorFeatures.here.sorted().joined(separator: " ")
     state.processes = captures.map(\.result)
     let inside = Set(state.processes.map(\.id))
     for index in state.processes.indices where !inside.contains(state.processes[index].parent) {

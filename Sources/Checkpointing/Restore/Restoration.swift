@@ -37,7 +37,7 @@ package struct RestoreOptions: Sendable {
   package var isDetached = false
   /// It stays stopped, as by SIGSTOP.
   package var staysStopped = false
-  /// Files may have changed.
+  /// Files may have changed, and the processor may do less than the one where the tree was saved.
   package var acceptsChangedFiles = false
   /// Told of the progress, and asked whether to go on.
   package var watch = JobWatch()
@@ -99,6 +99,10 @@ final class Restoration {
     guard lowestNumber < Self.numberLimit else { throw .malformed(.outOfRange(3)) }
     lowestNumber += 64
     try Self.requireRoom(Int(lowestNumber) + state.descriptions.count + state.objects.count + 64)
+    if let obstacle = ProcessorCheck.obstacle(state) {
+      guard options.acceptsChangedFiles else { throw .obstacles([obstacle]) }
+      warnings.append(obstacle)
+    }
     let files = try FileCheck(self)
     self.files = files
     warnings += files.warnings

@@ -17,6 +17,8 @@ package struct CheckpointState: FieldCoded, Equatable, Sendable {
   package var descriptions: [DescriptionState] = []
   /// Memory that several mappings share, by number.
   package var objects: [ObjectState] = []
+  /// What the processor could do, with spaces between; see `ProcessorFeatures`.
+  package var processorFeatures = ""
 
   package init() {}
 
@@ -30,6 +32,7 @@ package struct CheckpointState: FieldCoded, Equatable, Sendable {
     try coder.field(7, &processes)
     try coder.field(8, &descriptions)
     try coder.field(9, &objects)
+    try coder.field(10, &processorFeatures, isOptional: true)
   }
 
   /// Which memory a block of pages belongs to: process n has space n, object n the one behind all processes.
