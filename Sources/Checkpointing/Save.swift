@@ -89,7 +89,7 @@ package enum Checkpoint {
     if moment.copy == nil { frozen = moment.standstill.duration }
     switch options.afterwards {
     case .running: break
-    case .stopped: for process in freezer.processes { try? process.id.send(signal: 19) }
+    case .stopped: freezer.releaseStopped()
     case .dead: end(freezer)
     }
     return SaveReport(state: moment.state, image: summary, frozen: frozen)

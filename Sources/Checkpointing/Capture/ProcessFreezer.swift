@@ -24,6 +24,8 @@ final class ProcessFreezer {
   }
 
   private static let releasePatience = Duration.milliseconds(200)
+  /// In seconds: a stop takes until its process is next on a processor.
+  private static let stopPatience = 1.0
 
   /// Stops them all. When it throws, all run on.
   func freeze() throws(CheckpointError) {
@@ -75,11 +77,23 @@ final class ProcessFreezer {
         }
         try? thread.detach()
       }
-      if process.stopSignal != nil { process.id.awaitStop(seconds: 0.05) }
+      if process.stopSignal != nil { process.id.awaitStop(seconds: Self.stopPatience) }
     }
     processes = []
     stopped = []
   }
+
+  /// Lets go of all of them as stopped processes.
+  func releaseStopped() {
+    for process in processes where process.stopSignal == nil && !process.isZombie {
+      try? process.id.send(signal: Self.stop)
+      process.stopSignal = Self.stop
+    }
+    release()
+  }
+
+  /// SIGSTOP
+  private static let stop: Int32 = 19
 
   /// One round. Returns whether somebody new was found.
   private func stopNewcomers() throws(CheckpointError) -> Bool {
