@@ -24,22 +24,39 @@ struct clone_arguments {
 
 // What the child runs before it is seized must not touch the C library: another thread of the parent may
 // have held any of its locks. So it makes raw calls only, and waits.
-int clinux_spawn_stub(uint64_t flags, const int32_t *pids, uint64_t pid_count) {
+int clinux_spawn_stub(
+  uint64_t flags, const int32_t *pids, uint64_t pid_count, int death_signal) {
   struct clone_arguments arguments = {
     .flags = flags, .exit_signal = SIGCHLD, .set_tid = (uint64_t)pids, .set_tid_size = pid_count};
   long child;
 #if defined(__x86_64__)
+  register int parent __asm__("r12") = (int)syscall(SYS_getpid);
   __asm__ volatile(
     "syscall\n\t"
     "test %%rax, %%rax\n\t"
-    "jnz 2f\n"
+    "jnz 2f\n\t"
+    "test %[death], %[death]\n\t"
+    "jz 1f\n\t"
+    "mov %[prctl], %%eax\n\t"
+    "mov %[set_death], %%edi\n\t"
+    "mov %[death], %%esi\n\t"
+    "syscall\n\t"
+    // Has it ended before it could be told?
+    "mov %[getppid], %%eax\n\t"
+    "syscall\n\t"
+    "cmp %[parent], %%eax\n\t"
+    "je 1f\n\t"
+    "mov %[end], %%eax\n\t"
+    "syscall\n"
     "1:\n\t"
     "mov %[pause], %%eax\n\t"
     "syscall\n\t"
     "jmp 1b\n"
     "2:"
     : "=a"(child)
-    : "a"(SYS_clone3), "D"(&arguments), "S"(sizeof arguments), [pause] "i"(SYS_pause)
+    : "a"(SYS_clone3), "D"(&arguments), "S"(sizeof arguments), [death] "b"(death_signal),
+      [parent] "r"(parent), [prctl] "i"(SYS_prctl), [set_death] "i"(PR_SET_PDEATHSIG),
+      [getppid] "i"(SYS_getppid), [end] "i"(SYS_exit_group), [pause] "i"(SYS_pause)
     : "rcx", "r11", "memory");
 #else
   child = -ENOSYS;

@@ -67,7 +67,8 @@ package enum Checkpoint {
     let known =
       options.afterwards == .running
       ? Foreknowledge(of: root, withDescendants: options.withDescendants) : nil
-    _ = ProcessorFeatures.here  // looked up before it counts
+    // Looked up before it counts.
+    _ = (ProcessorFeatures.here, Machine.kernelRelease)
     if let known, !known.isEmpty { Rehearsal.play(options) }
     let file = OwnedDescriptor?.some(descriptor)
     var moment = try Moment(freezer, options, known)

@@ -29,6 +29,22 @@ package enum Machine {
     return String(name.prefix { $0 != "." })
   }
 
+  /// The kernel's release, as uname(2) tells it; empty where /proc does not.
+  package static let kernelRelease: String = {
+    let bytes = (try? Files.contents(of: "/proc/sys/kernel/osrelease")) ?? []
+    return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+  }()
+
+  /// The clocks that began at the start of the machine, without and with the time that it slept: nanoseconds.
+  package static func clocks() -> (monotonic: UInt64, boottime: UInt64) {
+    func read(_ clock: clockid_t) -> UInt64 {
+      var time = timespec()
+      unsafe clock_gettime(clock, &time)  // these clocks always exist
+      return UInt64(clamping: time.tv_sec) * 1_000_000_000 + UInt64(clamping: time.tv_nsec)
+    }
+    return (read(CLOCK_MONOTONIC), read(CLOCK_BOOTTIME))
+  }
+
   /// Who runs the program; 0 is root.
   package static var userID: UInt32 { geteuid() }
 

@@ -270,6 +270,26 @@ import Testing
     #expect(run.status == 0 && run.output.hasSuffix("\n100\n100\n"), run.remark)
   }
 
+  @Test(.choosesNumbers) func `a job of a shell comes back detached, with a session of its own`()
+    throws
+  {
+    let bench = try Workbench()
+    let run = try bench.shell(
+      """
+      set -e
+      for n in $(ls /proc/self/fd); do [ $n -lt 3 ] || eval "exec $n>&-"; done
+      set -m
+      perl -e 'select undef, undef, undef, 0.05 for 1..1000' < /dev/null > /dev/null 2>&1 & pid=$!
+      set +m
+      ftool checkpoint save --leave dead -o a.ftc $pid
+      wait $pid || [ $? = 137 ]
+      ftool checkpoint restore --detach a.ftc
+      [ "$(sed 's/.*) //' /proc/$pid/stat | cut -d ' ' -f 3,4)" = "$pid $pid" ]
+      kill $pid
+      """)
+    #expect(run.status == 0, run.remark)
+  }
+
   @Test(.choosesNumbers)
   func `a restore that is interrupted leaves nothing`() throws {
     let bench = try Workbench()

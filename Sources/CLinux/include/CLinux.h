@@ -86,8 +86,10 @@ long clinux_call(long number, long a, long b, long c, long d, long e, long f);
 /// The same where the third argument is an address that the kernel reads or writes.
 long clinux_call_pointer(long number, long a, long b, const void *c, long d);
 /// clone3 of a process that does nothing but wait, with these pids in its nested namespaces (innermost
-/// first; none: any). Returns its pid, or -errno. On x86-64 only; elsewhere -ENOSYS.
-int clinux_spawn_stub(uint64_t flags, const int32_t *pids, uint64_t pid_count);
+/// first; none: any). It gets `death_signal` when this thread ends; 0 for none. Returns its pid, or -errno. On
+/// x86-64 only; elsewhere -ENOSYS.
+int clinux_spawn_stub(
+  uint64_t flags, const int32_t *pids, uint64_t pid_count, int death_signal);
 /// Clones a process that reads one byte from `reading`, the end of a pipe, and ends; where it finds the end of
 /// the input instead, since all holders of `writing` have ended, it kills these processes first. It sends no
 /// signal when it ends. Returns its pid, or -errno.

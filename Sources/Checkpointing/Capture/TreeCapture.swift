@@ -77,6 +77,8 @@ final class TreeCapture {
     let now = Machine.now()
     state.savedAt = now.seconds
     state.savedAtNanoseconds = now.microseconds * 1000
+    (state.kernel, state.host) = (Machine.kernelRelease, Machine.hostName)
+    (state.monotonicNanoseconds, state.boottimeNanoseconds) = Machine.clocks()
     state.processorFeatures = ProcessorFeatures.here.sorted().joined(separator: " ")
     state.processes = captures.map(\.result)
     let inside = Set(state.processes.map(\.id))

@@ -89,7 +89,9 @@ enum PipeEnd: DescriptorKind {
         guard mayBeExternal else {
           throw end.seen.obstacle(
             "its other end is held by a process outside of the tree",
-            remedy: "save the process that holds both ends, which is an ancestor of this one")
+            remedy:
+              "save the process that holds both ends, which is an ancestor of this one, or start it without this descriptor (in a shell: \(end.seen.info.number)>&-)"
+          )
         }
         tree.replace(end.index, kind: ExternalFile.self, detail: ExternalFile.detail(of: end.seen))
       }

@@ -20,7 +20,9 @@ extension ProcessBuilder {
       try call(.prctl, "prctl(PR_SET_NO_NEW_PRIVS)", 38, 1, 0, 0, 0)
     }
     // A change of users clears these two.
-    if let signal = thread?.parentDeathSignal, signal != 0 {
+    let signal = thread?.parentDeathSignal ?? 0
+    // The first thread of the root has that of its stub.
+    if signal != 0 || state.id == restoration.state.processes[0].id {
       try call(.prctl, "prctl(PR_SET_PDEATHSIG)", 1, UInt64(UInt32(bitPattern: signal)))
     }
     if state.isDumpable <= 1 {

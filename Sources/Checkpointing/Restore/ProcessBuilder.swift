@@ -12,6 +12,8 @@ final class ProcessBuilder {
   var injector: CallInjector!
   /// What the stub goes on with whenever it makes no calls.
   private(set) var stubRegisters: Registers?
+  /// Since it was made.
+  private(set) var leadsSession = false
   /// The calls that threads have begun with the time that was left, and what came of them.
   var begun: [Int: Int] = [:]
   /// With what each thread goes on.
@@ -192,10 +194,11 @@ final class ProcessBuilder {
 
   static let sharedMemory: UInt64 = 0x100
 
-  /// setsid(2), for a process that led its session.
+  /// setsid(2), for a process that led its session, or that is to have one of its own.
   func startSession() throws(CheckpointError) {
     try take()
     try call(.setsid, "setsid")
+    leadsSession = true
   }
 
   func joinGroup() throws(CheckpointError) {

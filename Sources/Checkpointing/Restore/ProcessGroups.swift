@@ -6,7 +6,8 @@ enum ProcessGroups {
   static func restore(
     _ builders: [ProcessBuilder], _ state: CheckpointState
   ) throws(CheckpointError) {
-    let movable = builders.filter { $0.state.session != $0.state.id }
+    // Who leads a session leads a group of its own, and stays there.
+    let movable = builders.filter { !$0.leadsSession && $0.state.session != $0.state.id }
     for builder in movable where builder.state.processGroup == builder.state.id {
       try builder.joinGroup()
     }

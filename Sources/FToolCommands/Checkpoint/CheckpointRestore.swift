@@ -188,7 +188,8 @@ package struct CheckpointRestore: Verb {
         "restored process \(tree.state.processes[0].id)"
           + (count > 1 ? " and \(count - 1) of its descendants" : "")
           + (tree.isInNamespace
-            ? " in a pid namespace of their own: from outside it is process \(tree.root)" : ""),
+            ? " in a pid namespace of \(count > 1 ? "their" : "its") own: from outside it is process \(tree.root)"
+            : ""),
         json: [
           "pid": .number(tree.root.number), "pid_inside": tree.insideNumber,
           "file": .string(file), "processes": .number(count), "stopped": .bool(stopped),

@@ -99,6 +99,12 @@ package struct CheckpointSave: Verb {
       }
       return
     }
+    let folder = Files.directory(of: path)
+    guard Files.exists(folder) else {
+      throw Failure(
+        .notFound, "there is no folder \(folder) to write \(path) into",
+        hint: "make it, or choose another with -o")
+    }
     guard Files.exists(path) else { return }
     guard (try? Files.kind(of: path)) == .regular else {
       throw Failure(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CheckpointFormat
 import Checkpointing
+import LinuxSystem
 
 /// `ftool checkpoint show`: what is inside a file.
 package struct CheckpointShow: Verb {
@@ -23,12 +24,18 @@ package struct CheckpointShow: Verb {
     let reader = try CheckpointFile.open(file)
     do throws(CheckpointError) {
       let state = try Checkpoint.state(of: reader)
-      // A pipe tells its sizes only at its end, and a file that was cut short does not.
-      context.output.show(CheckpointReport(file: file, state: state, index: try? reader.index()))
+      context.output.show(
+        CheckpointReport(file: file, state: state, index: try index(of: reader)))
     } catch {
       throw Failure(error, file)
     }
     return .done
+  }
+
+  /// nil for a pipe, which tells its sizes only at its end.
+  private func index(of reader: ImageReader) throws(CheckpointError) -> ImageIndex? {
+    guard file != "-", (try? Files.kind(of: file)) == .regular else { return nil }
+    do throws(ImageError) { return try reader.index() } catch { throw .image(error) }
   }
 }
 

@@ -191,9 +191,10 @@ extension ProcessID {
 
 /// A process that only waits, to be made into another one.
 package enum StubProcess {
-  /// Clones this process into one that waits for ever. `id`: the number that it shall have.
+  /// Clones this process into one that waits, and is killed when this thread ends (PR_SET_PDEATHSIG, which whatever
+  /// it becomes has until it sets something else). `id`: the number that it shall have.
   package static func make(id: ProcessID?) throws(SystemCallError) -> ProcessID {
-    try make(flags: 0, numbers: id.map { [$0.number] } ?? [])
+    try make(flags: 0, numbers: id.map { [$0.number] } ?? [], deathSignal: 9)
   }
 
   /// The same for one that is killed when this thread ends, should it be there still.
@@ -207,7 +208,7 @@ package enum StubProcess {
 
   /// `flags`: of clone(2), such as namespaces. `numbers`: that it shall have, the innermost namespace first.
   static func make(
-    flags: UInt64, numbers: [Int32] = []
+    flags: UInt64, numbers: [Int32] = [], deathSignal: Int32 = 0
   ) throws(SystemCallError) -> ProcessID {
     // CLONE_CLEAR_SIGHAND: none of our handlers, whose code it will not have.
     let flags: UInt64 = flags | 0x1_0000_0000
@@ -216,7 +217,7 @@ package enum StubProcess {
       // Safe: the kernel reads as many numbers there, and the array outlives the call.
       let pointer = unsafe UnsafePointer<Int32>(bitPattern: address)
       let value = unsafe clinux_spawn_stub(
-        flags, numbers.isEmpty ? nil : pointer, UInt64(numbers.count))
+        flags, numbers.isEmpty ? nil : pointer, UInt64(numbers.count), deathSignal)
       if value < 0 {
         throw SystemCallError(
           call: "clone3",

@@ -23,7 +23,7 @@ for which in all ptrace; do
   kill -KILL $tree
   until_true none
   if [ "$ROUNDS" = all ]; then numbers=$(seq 1 "$calls"); else
-    numbers=$(for ((n = 0; n < ROUNDS; n++)); do echo $((1 + (RANDOM << 15 | RANDOM) % calls)); done)
+    numbers=$(echo 1 2; for ((n = 0; n < ROUNDS; n++)); do echo $((1 + (RANDOM << 15 | RANDOM) % calls)); done)
   fi
   for n in $numbers; do
     status=0
