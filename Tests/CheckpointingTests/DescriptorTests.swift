@@ -46,14 +46,10 @@ import Testing
     let program = try CompiledProgram("removed", in: scratch)
     let child = try program.start([scratch.path("work")], output: scratch.path("std"))
     Machine.sleep(seconds: 0.3)
-    let image = scratch.path("image")
-    let file = try OwnedDescriptor.open(image, access: .readWrite, options: [.create])
-    var options = SaveOptions()
-    options.afterwards = .dead
-    _ = try Checkpoint.save(child.id, to: file, options, isDurable: false) {}
+    let image = ImageFile(at: scratch.path("image"))
+    _ = try image.save(child.id, .dead)
     _ = try child.wait()
-    let reader = try ImageReader(try OwnedDescriptor.open(image, access: .readOnly))
-    _ = try Checkpoint.restore(reader, RestoreOptions())
+    try image.restore()
     let status = try child.wait()
     #expect(status == 0)
   }
