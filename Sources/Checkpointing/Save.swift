@@ -28,10 +28,15 @@ package struct SaveOptions: Sendable {
 
   /// What becomes of the tree when it is saved.
   package var afterwards = Afterwards.running
+  /// Whether all processes that it made are saved with it.
   package var withDescendants = true
+  /// What is kept of open files.
   package var files = OpenFiles.reference
+  /// What becomes of established connections.
   package var connections = TCPConnections.refuse
+  /// How memory is compressed.
   package var codec = CodecSetting.standard
+  /// How many threads compress.
   package var workers = Machine.cores
   /// How long it may take until all of the tree stands still; then it runs on, unsaved.
   package var freezeLimit = Duration.seconds(10)
@@ -39,14 +44,18 @@ package struct SaveOptions: Sendable {
   package var standstillLimit: Duration?
   /// Where a file may be made for memory that can't be read while the tree runs on.
   package var folder = Machine.environment("TMPDIR") ?? "/var/tmp"
+  /// Told of the progress, and asked whether to go on.
   package var watch = JobWatch()
 
+  /// The tree runs on, and all of it is saved with the standard codec on all cores.
   package init() {}
 }
 
 /// What a save did.
 package struct SaveReport: Sendable {
+  /// As it is in the image.
   package var state: CheckpointState
+  /// How much is in it.
   package var image: ImageSummary
   /// How long the tree stood still.
   package var frozen: Duration
