@@ -2,14 +2,17 @@ import BinaryCodec
 
 /// Everything that a checkpoint knows but for the pages of memory and the contents of files.
 package struct CheckpointState: FieldCoded, Equatable, Sendable {
-  /// When the processes were stopped: seconds since 1970, and nanoseconds.
+  /// When the processes were stopped: seconds since 1970.
   package var savedAt: UInt64 = 0
+  /// And nanoseconds.
   package var savedAtNanoseconds: UInt32 = 0
-  /// Where: kernel release, host name.
+  /// Where: the kernel's release.
   package var kernel = ""
+  /// And the host's name.
   package var host = ""
-  /// CLOCK_MONOTONIC and CLOCK_BOOTTIME at that moment, in nanoseconds.
+  /// CLOCK_MONOTONIC at that moment, in nanoseconds.
   package var monotonicNanoseconds: UInt64 = 0
+  /// And CLOCK_BOOTTIME.
   package var boottimeNanoseconds: UInt64 = 0
   /// Parents before their children; the first is the root.
   package var processes: [ProcessState] = []
@@ -20,8 +23,10 @@ package struct CheckpointState: FieldCoded, Equatable, Sendable {
   /// What the processor could do, with spaces between; see `ProcessorFeatures`.
   package var processorFeatures = ""
 
+  /// Of no processes.
   package init() {}
 
+  /// Fields as man/ftool-checkpoint-format.5 has them.
   package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
     try coder.field(1, &savedAt)
     try coder.field(2, &savedAtNanoseconds)
@@ -37,6 +42,7 @@ package struct CheckpointState: FieldCoded, Equatable, Sendable {
 
   /// Which memory a block of pages belongs to: process n has space n, object n the one behind all processes.
   package func space(ofProcess index: Int) -> UInt32 { UInt32(index) }
+  /// See `space(ofProcess:)`.
   package func space(ofObject index: Int) -> UInt32 { UInt32(processes.count + index) }
 }
 
