@@ -28,7 +28,7 @@ struct FrameInput: ~Copyable, Sendable {
     } catch { throw .system(error) }
     if count < ImageHeader.byteCount {
       // What is too short to be one may still begin as one.
-      let begins = count >= 8 && bytes.bytes.integer(at: 0) == ImageHeader.magic
+      let begins = count == 0 || count >= 8 && bytes.bytes.integer(at: 0) == ImageHeader.magic
       throw begins ? .cutShort(offset: count) : .notAnImage
     }
     header = try ImageHeader(decoding: bytes.bytes)

@@ -30,6 +30,20 @@ package final class ImageReader: Sendable {
     return state
   }
 
+  /// Reads what is left and forgets it unverified, so that who writes into a pipe comes to an end.
+  package func skipRest() throws(ImageError) {
+    var buffer = AlignedBuffer(byteCount: 1 << 20)
+    let room = buffer.byteCount
+    do throws(SystemCallError) {
+      try input.withLock { input throws(SystemCallError) in
+        try input.withDescriptor { descriptor throws(SystemCallError) in
+          var bytes = buffer.mutableBytes
+          while try descriptor.readStream(into: &bytes, range: 0..<room) == room {}
+        }
+      }
+    } catch { throw .system(error) }
+  }
+
   /// Calls the body with each piece of the state.
   func readState(_ body: (RawSpan) -> Void) throws(ImageError) {
     var memory = FrameMemory()

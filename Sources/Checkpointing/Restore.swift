@@ -11,6 +11,14 @@ package struct CheckpointContents: Sendable {
   package let memoryByteCount: Int
 }
 
+/// A tree that could be brought back, as far as can be seen.
+package struct RestoreForecast: Sendable {
+  /// As it was read from the image.
+  package let state: CheckpointState
+  /// What would not be quite as it was.
+  package let warnings: [Obstacle]
+}
+
 /// A tree that runs again.
 package struct RestoredTree {
   /// The process at the root, by the number that it has for us: a child of this process or, in a namespace
@@ -75,6 +83,15 @@ extension Checkpoint {
     return RestoredTree(
       root: restorer.root, state: state, warnings: restorer.warnings,
       isInNamespace: restorer.isInNamespace, reports: restorer.reports)
+  }
+
+  /// Throws what `restore` would refuse before it makes anything. Nothing is made, and of the image nothing but
+  /// the state is read.
+  package static func examine(
+    _ reader: ImageReader, _ options: RestoreOptions
+  ) throws(CheckpointError) -> RestoreForecast {
+    let state = try state(of: reader)
+    return RestoreForecast(state: state, warnings: try TreeRestorer.examine(state, options))
   }
 
   private static func fill(

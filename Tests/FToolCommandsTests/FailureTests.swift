@@ -22,6 +22,23 @@ import Testing
     #expect(Failure(.busy, "held").json.text.hasSuffix(#""hint":null}"#))
   }
 
+  @Test func `of several things lists each, with what to do about it`() {
+    var failure = Failure(.failed, "2 obstacles")
+    failure.particulars = [.init("a: held", hint: "wait"), .init("b: gone")]
+    #expect(
+      failure.text(.plain) == """
+        ftool: error: 2 obstacles
+          a: held
+            to do: wait
+          b: gone
+
+        """)
+    #expect(
+      failure.json.text.hasSuffix(
+        #""message":"2 obstacles","hint":null,"particulars":[{"message":"a: held","hint":"wait"},{"message":"b: gone","hint":null}]}"#
+      ))
+  }
+
   @Test func `passes through the catch-all unchanged, and all else is a bug`() {
     let failure = Failure(.damaged, "lost")
     #expect(Failure(unexpected: failure) == failure)

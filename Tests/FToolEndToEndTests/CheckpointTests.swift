@@ -420,7 +420,40 @@ import Testing
     #expect(try log(bench) == Self.numbers)
   }
 
+  @Test(.choosesNumbers)
+  func `a restore that is only rehearsed says what stands in the way`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    try bench.ftool("checkpoint save \(program.id) -o a.ftc")
+    let taken = try bench.ftool("checkpoint restore -n a.ftc", ends: 75)
+    #expect(taken.error.contains("the number \(program.id) belongs to another"), taken.remark)
+    try bench.ftool("checkpoint restore -n --pid any a.ftc")
+    try program.kill()
+    #expect(waitForEnd(of: program.id))
+    try bench.folder.file("log", [7])
+    let text = try bench.ftool("checkpoint restore -n --stdio file:made a.ftc", ends: 65)
+    #expect(text.error.contains("\(bench.folder.path("log"))"), text.remark)
+    let could = try bench.ftool("checkpoint restore --dry-run -fy a.ftc")
+    #expect(could.output == "process \(program.id) would be restored\n", could.remark)
+    let json = try bench.ftool("checkpoint restore -nf --stdio file:made --json a.ftc").json
+    #expect(json["dry_run"] == .bool(true) && json["processes"] == .number(1))
+    #expect(!program.id.exists && !Files.exists(bench.folder.path("made")))
+    try Files.unlink(bench.folder.path("log"))
+    let gone = try bench.ftool("checkpoint restore -n a.ftc", ends: 66)
+    #expect(gone.error.contains(bench.folder.path("log")), gone.remark)
+  }
+
   // MARK: show, verify
+
+  @Test func `show does not break the pipe that it reads from`() throws {
+    let bench = try Workbench()
+    let program = try start(bench, Self.holder(8))
+    let tool = try BuiltTool.path
+    let run = try bench.shell(
+      "set -o pipefail; '\(tool)' checkpoint save -o - \(program.id) | '\(tool)' checkpoint show -")
+    #expect(run.status == 0 && run.output.contains("\(program.id)"), run.remark)
+    #expect(try program.wait() == 5)
+  }
 
   @Test func `show and verify tell what is in a file`() throws {
     let bench = try Workbench()
@@ -473,18 +506,18 @@ import Testing
     let line = "checkpoint \(verb)"
     for (operand, status, words) in [
       ("999999999", 66, "there is no process 999999999"), ("0", 64, "a number from 1 on"),
-      ("-- -5", 64, "a number from 1 on"), ("many", 64, "many"), ("1", 64, "process 1 "),
-      ("\(getpid())", 64, "ftool itself runs below process \(getpid())"),
+      ("-- -5", 64, "a number from 1 on"), ("many", 64, "many"), ("1", 1, "process 1 "),
+      ("\(getpid())", 1, "ftool itself runs below process \(getpid())"),
       ("--tree --only 77", 64, "exclude each other"), ("--max-freeze 5 77", 64, "--max-freeze"),
     ] as [(String, Int32, String)] {
       let run = try bench.ftool("\(line) \(operand)", ends: status)
       #expect(run.error.contains(words), run.remark)
     }
     let own = try bench.shell("exec \"\(try BuiltTool.path)\" \(line) $$")
-    #expect(own.status == 64 && own.error.contains("ftool cannot save itself"), own.remark)
+    #expect(own.status == 1 && own.error.contains("ftool cannot save itself"), own.remark)
     let kernel = ProcessID(2)
     if let status = try? ProcessStatus(of: kernel), status.isKernelThread {
-      let run = try bench.ftool("\(line) 2", ends: 64)
+      let run = try bench.ftool("\(line) 2", ends: 1)
       #expect(run.error.contains("process 2 is a thread of the kernel"), run.remark)
     }
     #expect(try Files.list(bench.folder.path) == [])
@@ -505,7 +538,8 @@ import Testing
     }
     try bench.ftool("\(save) -o no/where", ends: 66)
     try bench.ftool("\(save) -o a.ftc --compress gzip", ends: 64)
-    try bench.ftool("\(save) -o a.ftc --compress zlib:10", ends: 64)
+    let level = try bench.ftool("\(save) -o a.ftc --compress zlib:10", ends: 64)
+    #expect(level.error.contains("zlib has the levels 1 to 9, and none is '10'"), level.remark)
     try bench.ftool("\(save) -o a.ftc --threads 0", ends: 64)
     try bench.ftool("\(save) -o a.ftc --leave alone", ends: 64)
     for verb in ["restore", "show", "verify"] {
@@ -516,6 +550,12 @@ import Testing
         let run = try bench.ftool("checkpoint \(verb) \(name)", ends: status)
         #expect(run.error.contains(words), run.remark)
       }
+    }
+    for verb in ["restore", "show", "verify"] {
+      let empty = try bench.ftool("checkpoint \(verb) -", ends: 65)
+      #expect(empty.error == "ftool: error: standard input is empty\n", empty.remark)
+      let short = try bench.ftool("checkpoint \(verb) -", ends: 65, input: [1, 2, 3])
+      #expect(short.error.contains(" standard input was not written by "), short.remark)
     }
     try bench.ftool("checkpoint restore there --stdio nowhere", ends: 64)
     try bench.ftool("checkpoint restore there --map a=b", ends: 64)

@@ -238,7 +238,10 @@ enum InternetSocket: DescriptorKind {
             ? "it is in use by another process"
             : error.errno == .addressNotAvailable
               ? "it is no address of this machine"
-              : "the network interface \(error.subject) that it uses is not there")
+              : "the network interface \(error.subject) that it uses is not there",
+          remedy: error.errno == .addressInUse
+            ? "end that process ('ss -tulnp' shows it), or restore in a network namespace of its own ('ip netns exec')"
+            : "add it (see ip(8)), or restore where it is")
       ])
     }
   }

@@ -52,6 +52,12 @@ enum CredentialCheck {
     }
   }
 
+  /// Whether this process may choose the numbers of processes (CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE).
+  static func mayChooseNumbers() throws(CheckpointError) -> Bool {
+    let (_, effective) = try ourCredentials()
+    return effective >> 21 & 1 == 1 || effective >> 40 & 1 == 1
+  }
+
   private static func ourCredentials() throws(CheckpointError) -> (Credentials, UInt64) {
     let status = try about(nil) { () throws(SystemCallError) in try ProcessStatus(of: .current) }
     let own = Credentials(of: status)

@@ -46,6 +46,13 @@ package struct RestoreOptions: Sendable {
   package init() {}
 }
 
+extension CheckpointState {
+  /// The numbers of all processes and threads, the root's first; 0 where a thread's is not known.
+  var numbers: [Int32] {
+    processes.flatMap { process in [process.id] + process.threads.dropFirst().map(\.id) }
+  }
+}
+
 /// What is open while a tree is brought back, for all of its processes to inherit.
 final class Restoration {
   let state: CheckpointState
@@ -87,6 +94,7 @@ final class Restoration {
     var number: UInt64 { UInt64(UInt32(bitPattern: descriptor.numberForChildren())) }
   }
 
+  /// Throws what stands in the way, as far as it can be seen before anything is made or opened.
   init(_ state: CheckpointState, _ options: RestoreOptions) throws(CheckpointError) {
     self.state = state
     self.options = options
@@ -106,15 +114,10 @@ final class Restoration {
     let files = try FileCheck(self)
     self.files = files
     warnings += files.warnings
-    do throws(CheckpointError) {
-      try openAll()
-    } catch {
-      abandon()
-      throw error
-    }
   }
 
-  private func openAll() throws(CheckpointError) {
+  /// Opens all that needs no process. When this or anything later throws, call `abandon`.
+  func openAll() throws(CheckpointError) {
     let leadsOutside = state.descriptions.contains {
       $0.kind == ExternalFile.name || $0.kind == ControllingTerminal.name
     }

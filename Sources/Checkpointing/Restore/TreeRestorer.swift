@@ -31,12 +31,35 @@ package final class TreeRestorer {
       // What the tool and a process do in turn is quick on one processor.
       let pin = ProcessorPin(like: .current)
       defer { pin.release() }
+      try restoration.openAll()
       try makeProcesses()
       for builder in builders where builder.state.ownsMemory { try builder.layOutMemory() }
     } catch {
       abandon()
       throw error
     }
+  }
+
+  /// Throws what `init` would refuse before it makes anything, and says what would not be quite as it was.
+  static func examine(
+    _ state: CheckpointState, _ options: RestoreOptions
+  ) throws(CheckpointError) -> [Obstacle] {
+    try check(state)
+    let restoration = try Restoration(state, options)
+    guard try CredentialCheck.mayChooseNumbers() else {
+      try NamespaceFitness.require(restoration)
+      try CredentialCheck.requireInUserNamespace(state)
+      return restoration.warnings
+    }
+    try CredentialCheck.require(state)
+    let taken = state.numbers.first {
+      $0 > 0 && (ProcessID($0).exists || ProcessID(-$0).exists)
+    }
+    if let taken {
+      guard options.numbers == .any else { throw .numberTaken(ProcessID(taken)) }
+      try NamespaceFitness.require(restoration)
+    }
+    return restoration.warnings
   }
 
   private static func check(_ state: CheckpointState) throws(CheckpointError) {
@@ -107,10 +130,7 @@ package final class TreeRestorer {
   /// Numbers that are somebody else's are found before much is read, and while it is time to go elsewhere. The
   /// root has its own.
   private func requireFreeNumbers() throws(CheckpointError) {
-    let all = restoration.state.processes.flatMap { process in
-      [process.id] + process.threads.dropFirst().map(\.id)
-    }
-    for number in all.dropFirst() where number > 0 {
+    for number in restoration.state.numbers.dropFirst() where number > 0 {
       var patience = NumberPatience(ProcessID(number))
       while ProcessID(number).exists || ProcessID(-number).exists { try patience.pause() }
     }

@@ -4,13 +4,16 @@ import LinuxSystem
 
 /// An image as a user names it.
 enum CheckpointFile {
+  /// What it is called in a sentence.
+  static func name(_ path: String) -> String { path == "-" ? "standard input" : path }
+
   /// Opens it, or standard input.
   static func open(_ path: String) throws(Failure) -> ImageReader {
     let descriptor = try descriptor(path)
     do throws(ImageError) {
       return try ImageReader(descriptor)
     } catch {
-      throw Failure(error, path)
+      throw Failure(error, name(path))
     }
   }
 
@@ -36,16 +39,16 @@ enum CheckpointFile {
     } catch  where progress.isInterrupted {
       throw progress.interruption("run the same command again: it begins at the start")
     } catch let error as CheckpointError {
-      throw Failure(error, path)
+      throw Failure(error, name(path))
     } catch let error as ImageError {
-      throw Failure(error, path)
+      throw Failure(error, name(path))
     }
   }
 
   private static func report(_ path: String, _ checked: CheckpointContents) -> SimpleReport {
     SimpleReport(
       type: "checkpoint-verify",
-      "\(path == "-" ? "standard input" : path) is whole: \(ByteSize(checked.memoryByteCount)) of memory of "
+      "\(name(path)) is whole: \(ByteSize(checked.memoryByteCount)) of memory of "
         + "\(checked.processCount) process\(checked.processCount == 1 ? "" : "es")",
       json: [
         "file": .string(path), "whole": .bool(true), "processes": .number(checked.processCount),

@@ -56,9 +56,7 @@ package struct CheckpointRestore: Verb {
       valueName: "when"))
   package var verify = VerifyChoice.no
 
-  @Flag(name: .shortAndLong, help: "Restore although files have changed since.")
-  package var force = false
-
+  @OptionGroup package var write: WriteOptions
   @OptionGroup package var global: GlobalOptions
 
   package init() {}
@@ -74,7 +72,7 @@ package struct CheckpointRestore: Verb {
   }
 
   /// In front, standard output is the program's.
-  package var writesDataToStandardOutput: Bool { !detach && verify != .only }
+  package var writesDataToStandardOutput: Bool { !detach && !write.dryRun && verify != .only }
 
   package func validate() throws {
     if file == "-" && verify == .yes {
@@ -92,6 +90,7 @@ package struct CheckpointRestore: Verb {
         return .done
       }
     }
+    if write.dryRun { return try rehearse(options, context) }
     let progress = CheckpointProgress("restore", context, global)
     options.watch = progress.watch
     var lease: TerminalLease?
@@ -106,6 +105,31 @@ package struct CheckpointRestore: Verb {
       return .done
     }
     return try stay(with: tree, lease!, context)
+  }
+
+  /// Says what stands in the way, and makes nothing.
+  private func rehearse(
+    _ options: RestoreOptions, _ context: CommandContext
+  ) throws -> ExitStatus {
+    let forecast: RestoreForecast
+    do throws(CheckpointError) {
+      forecast = try Checkpoint.examine(try CheckpointFile.open(file), options)
+    } catch {
+      throw Failure(error, CheckpointFile.name(file))
+    }
+    for warning in forecast.warnings { context.output.warn(warning.sentence) }
+    let processes = forecast.state.processes
+    context.output.show(
+      SimpleReport(
+        type: "checkpoint-restore",
+        "process \(processes[0].id)"
+          + (processes.count > 1 ? " and \(processes.count - 1) of its descendants" : "")
+          + " would be restored",
+        json: [
+          "pid": .number(processes[0].id), "file": .string(file),
+          "processes": .number(processes.count), "dry_run": .bool(true),
+        ]))
+    return .done
   }
 
   private func writeNumber(of root: ProcessID) throws(SystemCallError) {
@@ -145,7 +169,7 @@ package struct CheckpointRestore: Verb {
     options.numbers = pid == .any ? .any : .same
     options.isDetached = detach
     options.staysStopped = stopped
-    options.acceptsChangedFiles = force
+    options.acceptsChangedFiles = write.force
     options.standardInputIsImage = file == "-"
     for text in stdio {
       for (number, place) in try StandardFileOption(text).files {
@@ -174,9 +198,9 @@ package struct CheckpointRestore: Verb {
     } catch  where progress.isInterrupted {
       throw progress.interruption("nothing of the program is left; run the same command again")
     } catch let error as CheckpointError {
-      throw Failure(error, file)
+      throw Failure(error, CheckpointFile.name(file))
     } catch let error as ImageError {
-      throw Failure(error, file)
+      throw Failure(error, CheckpointFile.name(file))
     }
   }
 

@@ -119,6 +119,13 @@ package struct CheckpointSave: Verb {
 
   private func codec(_ text: String) throws(Failure) -> CodecSetting {
     guard let setting = CodecSetting(text) else {
+      let name = text.prefix { $0 != ":" }
+      if let levels = Codec.allCases.first(where: { $0.name == name })?.levels {
+        throw Failure(
+          .usage,
+          "--compress: \(name) has the levels \(levels.lowerBound) to \(levels.upperBound), and none is '\(text.dropFirst(name.count + 1))'"
+        )
+      }
       throw Failure(
         .usage, "--compress: '\(text)' is none of zstd[:N], lz4, zlib[:N] and none")
     }

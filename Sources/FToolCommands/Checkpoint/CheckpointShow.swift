@@ -27,7 +27,15 @@ package struct CheckpointShow: Verb {
       context.output.show(
         CheckpointReport(file: file, state: state, index: try index(of: reader)))
     } catch {
-      throw Failure(error, file)
+      throw Failure(error, CheckpointFile.name(file))
+    }
+    // Who writes into the pipe shall not find it closed.
+    if file == "-" {
+      do throws(ImageError) {
+        try reader.skipRest()
+      } catch {
+        throw Failure(error, CheckpointFile.name(file))
+      }
     }
     return .done
   }

@@ -15,9 +15,9 @@ extension Failure {
     case .frozenTooLong(let process, let limit):
       self.init(
         .busy,
-        "process \(process) would have stood still for more than \(durationText(limit)); it runs on, and was not saved",
+        "process \(process) would have stood still for more than \(durationText(limit)); it runs on",
         hint:
-          "allow more with --max-freeze; 'ftool checkpoint check' says what has to be read while it stands still"
+          "allow more with --max-freeze; without it, 'ftool checkpoint check' says what has to be read while it stands still"
       )
     case .stopped: self.init(.failed, "it was stopped")
     case .vanished(let process):
@@ -144,22 +144,24 @@ extension Failure {
   }
 
   private init(_ obstacles: [Obstacle], _ status: ExitStatus = .failed) {
-    let all = obstacles.map(\.sentence)
-    var remedies: [String] = []
-    for remedy in obstacles.map(\.remedy) where !remedy.isEmpty && !remedies.contains(remedy) {
-      remedies.append(remedy)
+    func remedy(_ obstacle: Obstacle) -> String? {
+      obstacle.remedy.isEmpty ? nil : obstacle.remedy
     }
-    self.init(
-      status, all.count == 1 ? all[0] : "\(all.count) obstacles: " + all.joined(separator: "; "),
-      hint: remedies.isEmpty ? nil : remedies.joined(separator: "; "))
+    if obstacles.count == 1 {
+      self.init(status, obstacles[0].sentence, hint: remedy(obstacles[0]))
+    } else {
+      self.init(status, "\(obstacles.count) obstacles")
+      particulars = obstacles.map { Particular($0.sentence, hint: remedy($0)) }
+    }
   }
 
   /// Why an image cannot be written or read.
   package init(_ error: ImageError, _ file: String) {
     switch error {
     case .notAnImage: self.init(.damaged, "\(file) was not written by 'ftool checkpoint save'")
+    case .cutShort(offset: 0): self.init(.damaged, "\(file) is empty")
     case .cutShort(let offset):
-      self.init(.damaged, "\(file) ends at byte \(offset), before its end")
+      self.init(.damaged, "\(file) is cut short: it ends at byte \(offset)")
     case .checksum(_, let offset):
       self.init(.damaged, "\(file) is damaged at byte \(offset): a checksum does not agree")
     case .malformed(let field, let offset):

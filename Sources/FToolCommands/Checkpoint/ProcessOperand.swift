@@ -57,12 +57,12 @@ package struct ProcessOperand: ParsableArguments {
     guard root.exists, let status = try? ProcessStatus(of: root) else {
       throw Failure(.notFound, "there is no process \(process)")
     }
-    if root == .current { throw Failure(.usage, "ftool cannot save itself") }
+    if root == .current { throw Failure(.failed, "ftool cannot save itself") }
     if process == 1 {
-      throw Failure(.usage, "process 1 can't be saved: without it there is no other process")
+      throw Failure(.failed, "process 1 can't be saved: without it there is no other process")
     }
     if status.isKernelThread {
-      throw Failure(.usage, "process \(process) is a thread of the kernel, and no program")
+      throw Failure(.failed, "process \(process) is a thread of the kernel, and no program")
     }
     if status.state == "Z" {
       throw Failure(.notFound, "process \(process) has ended; its parent has not asked for it yet")
@@ -74,7 +74,7 @@ package struct ProcessOperand: ParsableArguments {
     }
     if !only && isAncestorOfThisProcess(root) {
       throw Failure(
-        .usage, "ftool itself runs below process \(process), and can't save what it is part of",
+        .failed, "ftool itself runs below process \(process), and can't save what it is part of",
         hint: "start ftool from elsewhere, or pass --only to leave the descendants out")
     }
     return root

@@ -11,6 +11,21 @@ package struct Failure: Error, Equatable, Sendable {
   package var message: String
   /// What to do about it, where that is known.
   package var hint: String?
+  /// What there is several of, each with its reason and the way out; the message says how many.
+  package var particulars: [Particular] = []
+
+  /// One of several things that are wrong.
+  package struct Particular: Equatable, Sendable {
+    /// The thing and the reason: lower case, no full stop.
+    package var message: String
+    /// What to do about it, where that is known.
+    package var hint: String?
+
+    /// One thing, its reason and the way out.
+    package init(_ message: String, hint: String? = nil) {
+      (self.message, self.hint) = (message, hint)
+    }
+  }
 
   /// A failure with its status, its sentence and, where there is one, the way out.
   package init(_ status: ExitStatus, _ message: String, hint: String? = nil) {
@@ -46,15 +61,24 @@ extension Failure {
   /// The lines for standard error.
   package func text(_ style: TextStyle) -> String {
     var lines = style.bad("ftool: error:") + " \(message)\n"
+    for particular in particulars {
+      lines += "  \(particular.message)\n"
+      if let hint = particular.hint { lines += "    to do: \(hint)\n" }
+    }
     if let hint { lines += "ftool: hint: \(hint)\n" }
     return lines
   }
 
   /// The object that stands for this failure under `--json`.
   package var json: JSONValue {
-    [
+    let object: JSONValue = [
       "type": "error", "schema": .number(JSONValue.schema), "code": .number(status.code),
-      "message": .string(message), "hint": hint.map(JSONValue.string) ?? .null,
+      "message": .string(message), "hint": .string(hint),
     ]
+    if particulars.isEmpty { return object }
+    return object.appending([
+      "particulars": .array(
+        particulars.map { ["message": .string($0.message), "hint": .string($0.hint)] })
+    ])
   }
 }
