@@ -111,9 +111,10 @@ package struct CheckpointRestore: Verb {
   private func rehearse(
     _ options: RestoreOptions, _ context: CommandContext
   ) throws -> ExitStatus {
+    let reader = try CheckpointFile.open(file)
     let forecast: RestoreForecast
     do throws(CheckpointError) {
-      forecast = try Checkpoint.examine(try CheckpointFile.open(file), options)
+      forecast = try Checkpoint.examine(reader, options)
     } catch {
       throw Failure(error, CheckpointFile.name(file))
     }

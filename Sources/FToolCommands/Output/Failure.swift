@@ -25,6 +25,10 @@ package struct Failure: Error, Equatable, Sendable {
     package init(_ message: String, hint: String? = nil) {
       (self.message, self.hint) = (message, hint)
     }
+
+    fileprivate var json: JSONValue {
+      ["message": .string(message), "hint": .string(hint)]
+    }
   }
 
   /// A failure with its status, its sentence and, where there is one, the way out.
@@ -76,9 +80,6 @@ extension Failure {
       "message": .string(message), "hint": .string(hint),
     ]
     if particulars.isEmpty { return object }
-    return object.appending([
-      "particulars": .array(
-        particulars.map { ["message": .string($0.message), "hint": .string($0.hint)] })
-    ])
+    return object.appending([JSONValue.Field("particulars", .array(particulars.map(\.json)))])
   }
 }
