@@ -38,8 +38,13 @@ package struct MDFeatures: OptionSet, Hashable, Sendable {
   /// members alone.
   package static let erasureCoded = MDFeatures(rawValue: 0x4000_0000)
 
+  /// What was written last is in `ftool`'s own journal, and not all of it in its place: a kernel, which does
+  /// not know the bit, must not use the members before that has been mended. Set while the array is written,
+  /// and cleared at a clean close.
+  package static let writeJournal = MDFeatures(rawValue: 0x2000_0000)
+
   /// All bits of Linux's, and ours.
-  package static let known = MDFeatures(rawValue: 0x1fff).union(erasureCoded)
+  package static let known = MDFeatures(rawValue: 0x1fff).union([erasureCoded, writeJournal])
 
   /// Either kind of partial parity log.
   package static let anyPartialParityLog: MDFeatures = [

@@ -19,11 +19,14 @@ struct ArrayRecipe: Sendable, CustomTestStringConvertible {
   var version = MDMetadataVersion.v1_2
   var hasSums = true
   var hasBitmap = false
+  /// Only where there are sums.
+  var hasJournal = true
   var spareCount = 0
 
   var testDescription: String {
     "\(level.name(slotCount: slotCount)) \(layout) of \(slotCount), chunk \(chunk), \(dataByteCount) each, \(version.rawValue)"
       + (hasSums ? ", sums" : "") + (hasBitmap ? ", bitmap" : "")
+      + (hasSums && hasJournal ? ", journal" : "")
   }
 
   static let raid0 = ArrayRecipe(level: .striped, layout: 1)
@@ -45,6 +48,9 @@ struct ArrayRecipe: Sendable, CustomTestStringConvertible {
   ]
   static let all = redundant + [raid0, linear]
 
+  /// The same, where only the bitmap says what was being written.
+  var withoutJournal: ArrayRecipe { with { $0.hasJournal = false } }
+
   func with(_ change: (inout ArrayRecipe) -> Void) -> ArrayRecipe {
     var copy = self
     change(&copy)
@@ -53,7 +59,8 @@ struct ArrayRecipe: Sendable, CustomTestStringConvertible {
 
   /// What a member file has to have.
   var memberByteCount: Int {
-    (hasSums ? 256 << 10 : 32 << 10) + dataByteCount * 5 / 4
+    (hasSums ? (128 << 10) + max(128 << 10, (24 << 10) * slotCount) : 32 << 10) + dataByteCount * 5
+      / 4
       + (dataByteCount > 4 << 20 ? 4 << 20 : 0) + (dataByteCount / 1016 / 4096 + 1) * 4096
   }
 
@@ -107,6 +114,7 @@ struct ArrayRecipe: Sendable, CustomTestStringConvertible {
     recipe.version = [.v1_0, .v1_1, .v1_2].randomElement(using: &random)!
     recipe.hasSums = Int.random(in: 0..<4, using: &random) > 0
     recipe.hasBitmap = !recipe.level.usesWholeMembers && Bool.random(using: &random)
+    recipe.hasJournal = Bool.random(using: &random)
     return recipe
   }
 }
@@ -169,6 +177,7 @@ final class ArrayBench {
     request.version = recipe.version
     request.hasSums = recipe.hasSums
     request.hasBitmap = recipe.hasBitmap
+    request.hasJournal = recipe.hasJournal
     request.memberByteCount = recipe.dataByteCount
     return request
   }

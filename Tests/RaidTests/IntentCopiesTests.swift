@@ -12,17 +12,15 @@ import Testing
 /// What the members' copies of the bitmap say together.
 @Suite struct IntentCopiesTests {
   /// md's bitmap, or ours.
-  static let recipes: [ArrayRecipe] = [
-    .raid5.with {
-      $0.hasBitmap = true
-      $0.dataByteCount = 1 << 20
-    },
-    .raid5.with { $0.dataByteCount = 1 << 20 },
-    .mirror.with { $0.dataByteCount = 1 << 20 },
-    .far2.with { $0.dataByteCount = 1 << 20 },
-    .raid0.with { $0.dataByteCount = 1 << 20 },
-    .linear.with { $0.dataByteCount = 1 << 20 },
-  ]
+  static let recipes: [ArrayRecipe] = {
+    var recipes: [ArrayRecipe] = [.raid5, .raid5, .mirror, .far2, .raid0, .linear]
+    for index in recipes.indices {
+      recipes[index].hasBitmap = index == 0
+      recipes[index].hasJournal = false
+      recipes[index].dataByteCount = 1 << 20
+    }
+    return recipes
+  }()
 
   /// An array that was left while it was written to, in its middle.
   private func crashed(_ recipe: ArrayRecipe) throws -> ArrayBench {

@@ -122,6 +122,12 @@ extension Failure {
         hint:
           "give the journal that was used last, or read what the members have with --force: some "
           + "of it may be old or torn")
+    case .damagedWriteJournal:
+      self.init(
+        .damaged,
+        "the array was being written when it was cut off, and the journals of its members, which have what was written last, cannot be read",
+        hint:
+          "give all members; with --force what was being written is in doubt, as without a journal")
     case .damagedJournal(let member):
       self.init(
         .damaged, "the log on the journal \(member) has no beginning",

@@ -64,6 +64,7 @@ extension MemberSet {
     let events = (keepers.map { $0.superblock.events }.max() ?? 0) &+ 1
     let roles = self.roles(change)
     let seconds = Machine.now().seconds
+    let keepsKernelsAway = self.keepsKernelsAway.load(ordering: .acquiring)
     for member in keepers {
       member.state.withLock { state in
         state.header?.lastMarker = state.superblock.marker
@@ -78,6 +79,11 @@ extension MemberSet {
         if change.sumsAreStale == true { state.header?.flags.insert(.sumsStale) }
         if change.sumsAreStale == false { state.header?.flags.remove(.sumsStale) }
         state.superblock.roles = roles
+        if keepsKernelsAway {
+          state.superblock.features.insert(.writeJournal)
+        } else {
+          state.superblock.features.remove(.writeJournal)
+        }
         if member.badBlocks.isLogUsed {
           state.superblock.features.insert(.badBlocks)
         } else {

@@ -65,6 +65,8 @@ package final class MemberSet: Sendable {
   /// How many members the array has when it is whole.
   package let slotCount: Int
   let state: Mutex<State>
+  /// Superblocks say that a kernel must keep away: the journal has what may not be in its place yet.
+  let keepsKernelsAway = Atomic<Bool>(false)
   /// Held while superblocks are written: two updates at once would mix their markers and events.
   let updating = Mutex(())
   /// How many slots may be empty.
@@ -90,6 +92,9 @@ package final class MemberSet: Sendable {
 
   /// Everyone in a slot who has not failed.
   package var active: [Member] { slots.flatMap(\.writable) }
+
+  /// Whether every slot has someone who has all of its data.
+  var isComplete: Bool { slots.allSatisfy { $0.writable.contains(where: \.isInSync) } }
 
   /// Takes a member out of use after an error that makes it unfit.
   ///

@@ -108,7 +108,7 @@ extension RaidArray {
       try recordFailures()
     } catch {
       // Some members may have the bytes and others not: the array stays marked as dirty.
-      isTorn.store(true, ordering: .releasing)
+      if journal?.isLive != true { isTorn.store(true, ordering: .releasing) }
       throw error
     }
   }
@@ -170,7 +170,7 @@ extension RaidArray {
 
   package func flush() throws(DeviceError) {
     do throws(RaidError) {
-      try flushAll()
+      try makeDurable()
     } catch {
       throw .flushFailed(.ioError)
     }

@@ -20,12 +20,14 @@ extension RaidArray {
     _ given: Assembly, options: Options = Options(), name: String? = nil,
     sumsFile: SumsFile? = nil
   ) throws(RaidError) -> RaidArray {
-    let assembly =
+    var assembly =
       options.isWritable ? given : try given.replayed(allowsDoubt: options.allowsDoubt)
     let reference = assembly.reference
     let shapes = try ArrayShapes(assembly)
-    let obstacle = Self.obstacle(assembly, options)
+    let scan = try Self.scan(assembly, shapes.old, options)
+    let obstacle = Self.obstacle(assembly, options, isMended: scan != nil)
     if options.isWritable, let obstacle { throw .readOnly(obstacle) }
+    if scan != nil, !options.isWritable { assembly = assembly.onScratch() }
 
     let hasForeignWrite = Self.hasForeignWrite(assembly, countsKnown: true)
     let slotsFor = { (usesNewOffset: Bool) throws(RaidError) -> ([MemberSet.Slot], [Member]) in
@@ -34,14 +36,25 @@ extension RaidArray {
         shapes.new == nil ? shapes.old : nil)
     }
     let (slots, spares) = try slotsFor(false)
-    let members = Self.memberSet(slots, spares, shapes.old, options)
+    let members = Self.memberSet(
+      slots, spares, shapes.old, isWritable: options.isWritable || scan != nil)
     try Self.requireEnough(members, shapes.old, reference)
     let memory = WorkingMemoryPool(slotCount: members.slotCount)
     let intent = assembly.writeIntent(
       shapes.old, hasForeignWrite: Self.hasForeignWrite(assembly, countsKnown: false))
     // Levels without copies carry no dirty mark; there only the bits speak.
     let isUnclean =
-      shapes.old.redundancy > 0 ? !reference.isClean : intent?.hasDoubt ?? false
+      scan == nil
+      && (shapes.old.redundancy > 0 ? !reference.isClean : intent?.hasDoubt ?? false)
+    if scan == nil, reference.features.contains(.writeJournal) {
+      // The bits of what was written by way of the journal are in the journal.
+      intent?.doubtEverything()
+    }
+    let journal =
+      options.isWritable && assembly.isJournaled && sumsFile == nil
+      ? WriteJournal(
+        members: members, intent: intent, arrayID: reference.arrayID,
+        redundancy: shapes.old.redundancy) : nil
     let doubtStart =
       !isUnclean
       ? Int.max
@@ -52,12 +65,14 @@ extension RaidArray {
       case .parity(let placement):
         return .parity(
           ParityStripes(
-            placement: placement, members: members, intent: intent, doubtStart: start,
+            placement: placement, members: members, intent: intent, journal: journal,
+            doubtStart: start,
             allowsDoubt: options.allowsDoubt || assembly.isMendedByLogs, memory: memory))
       case .copies(let placement):
         return .copies(
           CopiedData(
-            placement: placement, members: members, intent: intent, doubtStart: start,
+            placement: placement, members: members, intent: intent, journal: journal,
+            doubtStart: start,
             readPolicy: options.readPolicy, hidesForeignWrites: shape.level.usesWholeMembers,
             memory: memory))
       }
@@ -65,7 +80,7 @@ extension RaidArray {
     var segments: [Segment] = []
     if let new = shapes.new {
       let (newSlots, _) = try slotsFor(true)
-      let newMembers = Self.memberSet(newSlots, [], new, options)
+      let newMembers = Self.memberSet(newSlots, [], new, isWritable: options.isWritable)
       try Self.requireEnough(newMembers, new, reference)
       let (oldRange, newRange) = shapes.ranges
       segments = [
@@ -75,17 +90,44 @@ extension RaidArray {
     } else {
       segments = [Segment(range: 0..<shapes.byteCount, data: placed(shapes.old, members))]
     }
-    return RaidArray(
+    let array = RaidArray(
       name: name ?? reference.name, shape: shapes.old, byteCount: shapes.byteCount,
-      assembly: assembly, members: members, segments: segments, intent: intent, options: options,
-      obstacle: obstacle ?? (options.isWritable ? nil : .openedForReading),
+      assembly: assembly, members: members, segments: segments, intent: intent, journal: journal,
+      options: options, obstacle: obstacle ?? (options.isWritable ? nil : .openedForReading),
       foundForeignWrite: hasForeignWrite,
       isForeignWriteFresh: Self.hasForeignWrite(assembly, countsKnown: false),
       wasUnclean: isUnclean, memory: memory, sumsFile: sumsFile)
+    if let scan {
+      try array.replay(scan)
+      if options.isWritable { try array.finishReplay(scan) }
+    }
+    return array
+  }
+
+  /// What is to be put in its place before anything is read; nil when nothing is.
+  private static func scan(
+    _ assembly: Assembly, _ shape: ArrayShape, _ options: Options
+  ) throws(RaidError) -> JournalScan? {
+    guard !assembly.reference.isReshaping, assembly.needsReplay(redundancy: shape.redundancy)
+    else { return nil }
+    let places = assembly.journalPlaces
+    let scan: JournalScan?
+    do throws(DeviceError) {
+      scan = try JournalScan(places, shape: shape)
+    } catch {
+      throw .notStartable(.device(member: places.first?.device.name ?? "", error))
+    }
+    let isNeeded = assembly.reference.features.contains(.writeJournal)
+    if isNeeded && scan == nil || scan?.isIncomplete == true {
+      guard options.allowsDoubt else { throw .notStartable(.damagedWriteJournal) }
+    }
+    return scan
   }
 
   /// Why the array may only be read, if so.
-  private static func obstacle(_ assembly: Assembly, _ options: Options) -> WriteObstacle? {
+  private static func obstacle(
+    _ assembly: Assembly, _ options: Options, isMended: Bool
+  ) -> WriteObstacle? {
     let reference = assembly.reference
     if reference.version == .v0_90 { return .metadata090 }
     if reference.isReshaping { return .reshaping }
@@ -95,7 +137,7 @@ extension RaidArray {
     if !options.allowsDegraded, !assembly.slotsNotGiven.isEmpty {
       return .membersNotGiven(assembly.slotsNotGiven)
     }
-    if !options.allowsDoubt, !reference.isClean, !assembly.slotsNotInSync.isEmpty,
+    if !options.allowsDoubt, !isMended, !reference.isClean, !assembly.slotsNotInSync.isEmpty,
       MDLevel.withParity.contains(reference.level)
     {
       return .uncleanAndDegraded
@@ -177,11 +219,11 @@ extension RaidArray {
   }
 
   private static func memberSet(
-    _ slots: [MemberSet.Slot], _ spares: [Member], _ shape: ArrayShape, _ options: Options
+    _ slots: [MemberSet.Slot], _ spares: [Member], _ shape: ArrayShape, isWritable: Bool
   ) -> MemberSet {
     MemberSet(
       slots: Array(slots.prefix(shape.slotCount)), spares: spares,
-      isWritable: options.isWritable, survives: { shape.survives(present: $0) })
+      isWritable: isWritable, survives: { shape.survives(present: $0) })
   }
 
   /// Refuses an array some of whose data nobody has.

@@ -64,6 +64,8 @@ package final class RaidArray: BlockDevice {
   package let obstacle: WriteObstacle?
   let segments: [Segment]
   let intent: WriteIntent?
+  /// Where what is written is told first; nil where the array has none, or is only read.
+  let journal: WriteJournal?
   /// Somebody else wrote to the array since ftool did: its sums prove nothing until a scrub has renewed them.
   package let foundForeignWrite: Bool
   /// It happened since ftool last looked, so that what an interrupted scrub had done is done no more.
@@ -79,8 +81,8 @@ package final class RaidArray: BlockDevice {
 
   init(
     name: String, shape: ArrayShape, byteCount: Int, assembly: Assembly, members: MemberSet,
-    segments: [Segment], intent: WriteIntent?, options: Options, obstacle: WriteObstacle?,
-    foundForeignWrite: Bool, isForeignWriteFresh: Bool, wasUnclean: Bool,
+    segments: [Segment], intent: WriteIntent?, journal: WriteJournal?, options: Options,
+    obstacle: WriteObstacle?, foundForeignWrite: Bool, isForeignWriteFresh: Bool, wasUnclean: Bool,
     memory: WorkingMemoryPool, sumsFile: SumsFile? = nil
   ) {
     self.name = name
@@ -90,6 +92,7 @@ package final class RaidArray: BlockDevice {
     self.members = members
     self.segments = segments
     self.intent = intent
+    self.journal = journal
     self.options = options
     self.obstacle = obstacle
     self.foundForeignWrite = foundForeignWrite
@@ -144,6 +147,7 @@ extension RaidArray {
   /// members come, go and are filled, what is wrong is put right. As with md, that marks nothing dirty.
   func beginChanging() throws(RaidError) {
     if let obstacle { throw .readOnly(obstacle) }
+    try mendJournal()
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       precondition(lifecycle != .closed, "a closed array is not changed")
       guard lifecycle == .idle else { return }
@@ -160,6 +164,7 @@ extension RaidArray {
   /// Marks the array dirty, once: before the first write of new content.
   func beginWriting() throws(RaidError) {
     if let obstacle { throw .readOnly(obstacle) }
+    try mendJournal()
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       precondition(lifecycle != .closed, "a closed array is not written to")
       guard lifecycle != .writing else { return }
@@ -167,9 +172,36 @@ extension RaidArray {
       // Wherever a resync stands: what is written from now on may be anywhere.
       if shape.redundancy > 0 { change.resyncOffsetSectors = 0 }
       if lifecycle == .idle, foundForeignWrite { change.sumsAreStale = true }
+      try startJournal()
       try members.commit(change, intent: intent)
       lifecycle = .writing
     }
+  }
+
+  /// Begins a run of the journal, before the superblocks say that there is one.
+  private func startJournal() throws(RaidError) {
+    guard let journal, journal.isPossible else { return }
+    let events = members.active.map { $0.superblock.events }.max() ?? 0
+    try journal.start(events: events &+ 1)
+    if case .parity = segments[0].data {
+      members.keepsKernelsAway.store(true, ordering: .releasing)
+    }
+  }
+
+  /// Puts in place what could not be written before, for want of room for instance.
+  private func mendJournal() throws(RaidError) {
+    guard let journal, journal.hasFailed else { return }
+    try journal.mend { () throws(RaidError) in
+      let places = members.active.filter(\.isInSync).compactMap { JournalPlace($0) }
+      let scan: JournalScan?
+      do throws(DeviceError) {
+        scan = try JournalScan(places, shape: shape)
+      } catch {
+        throw .member(name: places.first?.device.name ?? "", error)
+      }
+      if let scan { try replay(scan) }
+    }
+    isTorn.store(false, ordering: .releasing)
   }
 
   /// Writes that members failed to the others' superblocks; to be called before anything is
@@ -178,6 +210,12 @@ extension RaidArray {
     guard members.isWritable, obstacle == nil else { return }
     let isNeeded = members.state.withLock { $0.hasUnrecordedFailure }
     guard isNeeded else { return }
+    if let journal, journal.isLive, let intent {
+      // Who is lost now must be told what it missed, and the journal will not know for ever.
+      try intent.storeDeferredMarks { (page, range) throws(RaidError) in
+        try members.storeIntent(page, range, isOurs: intent.isOurs)
+      }
+    }
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       var change = MemberSet.Change()
       // With our marker the superblocks would otherwise vouch for sums that somebody else made stale.
@@ -194,9 +232,19 @@ extension RaidArray {
     }
   }
 
-  /// Puts everything that was written on stable storage.
+  /// Makes everything that was written durable: where the journal has all of it, it is.
+  package func makeDurable() throws(RaidError) {
+    guard let journal, journal.isLive, !journal.hasLooseBytes else { return try flushAll() }
+    try recordFailures()
+  }
+
+  /// Puts everything that was written on stable storage, in its place.
   package func flushAll() throws(RaidError) {
     guard hasChanged else { return }
+    if let journal, journal.isLive {
+      try journal.checkpoint()
+      return try recordFailures()
+    }
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
     try recordFailures()
   }
@@ -204,7 +252,16 @@ extension RaidArray {
   /// Makes everything durable, and marks the array clean if nothing is in doubt. Without a change it
   /// writes nothing.
   package func close() throws(RaidError) {
+    if let journal, journal.isLive {
+      do throws(RaidError) {
+        try mendJournal()
+      } catch {
+        // What could not be written is in the journal, for who opens the array next.
+        return lifecycle.withLock { $0 = .closed }
+      }
+    }
     try flushAll()
+    if let journal, journal.isLive { try journal.end() }
     try recordFailures()
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       guard lifecycle == .changing || lifecycle == .writing else {
@@ -233,6 +290,7 @@ extension RaidArray {
         let start = doubtStart
         change.resyncOffsetSectors = start == Int.max ? MDSuperblock.allOnes : UInt64(start / 512)
       }
+      members.keepsKernelsAway.store(false, ordering: .releasing)
       try members.commit(change, intent: intent)
       lifecycle = .closed
     }

@@ -12,18 +12,53 @@ extension CopiedData {
     // Blocks at the edges are read and written whole.
     let held = max(0, range.lowerBound - 4096)..<min(placement.byteCount, range.upperBound + 4096)
     try locks.withLock(held, exclusive: true) { () throws(RaidError) in
-      try intent?.begin(range) { (page, pages) throws(RaidError) in
-        try members.storeIntent(page, pages, isOurs: intent?.isOurs ?? false)
-      }
-      defer { intent?.end(range) }
+      let isMarked = try mark(range)
+      defer { if isMarked { intent?.end(range) } }
+      let ticket = try announce(range)
       do throws(RaidError) {
         try write(range, from: source, at: place, memory: &memory)
+        if let ticket { journal?.end(ticket) }
       } catch {
         // Some members may have the bytes and others not.
-        doubt(range)
+        if let journal, let ticket {
+          addReplayed(range)
+          journal.fail(ticket, error)
+        } else {
+          doubt(range)
+        }
         throw error
       }
     }
+  }
+
+  /// Marks what is about to be written in the bitmap: at once, unless a journal makes up for it. A member that
+  /// is not there needs the bits, and so does a kernel that comes after a crash. Returns whether it did.
+  private func mark(_ range: Range<Int>) throws(RaidError) -> Bool {
+    guard let intent else { return false }
+    if let journal, journal.isLive, members.isComplete, intent.isOurs {
+      intent.deferMarks(range)
+      return false
+    }
+    do throws(RaidError) {
+      try intent.begin(range) { (page, pages) throws(RaidError) in
+        try members.storeIntent(page, pages, isOurs: intent.isOurs)
+      }
+    } catch {
+      // Nothing was written, and a journal knows that.
+      if journal?.isLive == true { intent.end(range) }
+      throw error
+    }
+    return true
+  }
+
+  /// Says in the journal what is about to be written.
+  private func announce(_ range: Range<Int>) throws(RaidError) -> WriteJournal.Ticket? {
+    guard let journal, journal.isLive else { return nil }
+    let blocks = range.lowerBound / 4096..<(range.upperBound + 4095) / 4096
+    return try journal.begin(
+      .touch, blocks.lowerBound * 4096..<blocks.upperBound * 4096,
+      [.init(slot: JournalRecord.Extent.wholeArray, blocks: blocks)], sums: [],
+      from: RawSpan(), [])
   }
 
   /// Writes array bytes to all their copies.

@@ -12,6 +12,7 @@ final class CopiedData: Sendable {
   let placement: CopyPlacement
   let members: MemberSet
   let intent: WriteIntent?
+  let journal: WriteJournal?
   let memory: WorkingMemoryPool
   let readPolicy: ReadPolicy
   /// Holds on array bytes.
@@ -20,15 +21,19 @@ final class CopiedData: Sendable {
   let hidesForeignWrites: Bool
   private let turn = Atomic<Int>(0)
   private let doubtStart: Atomic<Int>
+  /// Array bytes of which a journal says that they may be in doubt; nothing else is then.
+  private let replayed = Mutex(RangeSet<Int>())
 
   /// - Parameter doubtStart: from this array byte on, copies may differ after a crash; `Int.max` for none.
   init(
-    placement: CopyPlacement, members: MemberSet, intent: WriteIntent?, doubtStart: Int,
+    placement: CopyPlacement, members: MemberSet, intent: WriteIntent?, journal: WriteJournal?,
+    doubtStart: Int,
     readPolicy: ReadPolicy, hidesForeignWrites: Bool, memory: WorkingMemoryPool
   ) {
     self.placement = placement
     self.members = members
     self.intent = intent
+    self.journal = journal
     self.doubtStart = Atomic(doubtStart)
     self.readPolicy = readPolicy
     self.hidesForeignWrites = hidesForeignWrites
@@ -40,8 +45,13 @@ final class CopiedData: Sendable {
     if range.upperBound > doubtStart.load(ordering: .acquiring) {
       return intent?.isDoubtful(range) ?? true
     }
-    return false
+    return replayed.withLock { !$0.isEmpty && !$0.isDisjoint(RangeSet(range)) }
   }
+
+  /// Just these array bytes are in doubt, as the journal says.
+  func setReplayed(_ ranges: RangeSet<Int>) { replayed.withLock { $0 = ranges } }
+  /// These are, too.
+  func addReplayed(_ range: Range<Int>) { replayed.withLock { $0.insert(contentsOf: range) } }
 
   /// A write to this array range was cut off.
   func doubt(_ range: Range<Int>) {

@@ -22,6 +22,8 @@ package enum StartObstacle: Error, Equatable, Sendable {
   case staleJournal(member: String, events: UInt64, newest: UInt64)
   /// The log on the journal has no beginning where its superblock says.
   case damagedJournal(member: String)
+  /// What was written last is in the members' own journals, and not all of it can be read there.
+  case damagedWriteJournal
   /// The live part of the log on the journal is larger than what is kept track of.
   case journalTooLarge(member: String)
   /// What a member's list of bad blocks would say is not known.

@@ -25,6 +25,8 @@ package struct ArrayCreation: Sendable {
     package var arrayID: Identifier?
     /// Whether regions of ours, with checksums of the data, lie behind it.
     package var hasSums = true
+    /// Whether writes go by way of a journal in our regions; only where there are sums.
+    package var hasJournal = true
     /// Whether md's write-intent bitmap is kept.
     package var hasBitmap = false
     /// Bytes to use of each member; nil for as much as the smallest has.
@@ -67,10 +69,12 @@ package struct ArrayCreation: Sendable {
     var layouts: [MemberLayout?] = []
     for device in devices {
       layouts.append(
-        try device.map { (device) throws(RaidError) in try Self.layout(device, request) })
+        try device.map { (device) throws(RaidError) in
+          try Self.layout(device, request, slotCount: devices.count)
+        })
     }
     let spareLayouts = try spares.map { (device) throws(RaidError) in
-      try Self.layout(device, request)
+      try Self.layout(device, request, slotCount: devices.count)
     }
     let size = try Self.memberByteCount(
       request, layouts.compactMap { $0 } + spareLayouts, devices.compactMap { $0 } + spares)
@@ -104,19 +108,21 @@ package struct ArrayCreation: Sendable {
           device, layout: layout, template: template, deviceNumber: number,
           deviceID: request.arrayID == nil
             ? .randomVersion4() : .derived(from: arrayID, number: number),
-          slot: isSpare ? nil : number, hasBadBlockLog: !request.level.usesWholeMembers))
+          slot: isSpare ? nil : number, hasBadBlockLog: !request.level.usesWholeMembers,
+          isJournaled: request.hasJournal))
     }
     self.members = members
   }
 
   private static func layout(
-    _ device: any BlockDevice, _ request: Request
+    _ device: any BlockDevice, _ request: Request, slotCount: Int
   ) throws(RaidError) -> MemberLayout {
     var wanted = MemberLayout.Request()
     wanted.version = request.version
     wanted.chunkByteCount = request.chunkByteCount
     wanted.hasSums = request.hasSums
     wanted.hasBitmap = request.hasBitmap
+    wanted.slotCount = slotCount
     let least = MemberLayout.leastDataOffset(wanted, memberByteCount: device.byteCount)
     if let offset = request.dataOffset, offset < least {
       throw .unsuitable(.dataOffsetTooSmall(member: device.name, least: least))

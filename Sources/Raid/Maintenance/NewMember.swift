@@ -15,7 +15,7 @@ struct NewMember {
   ///   - deviceNumber: its index into the role table.
   init(
     _ device: any BlockDevice, layout: MemberLayout, template: MDSuperblock, deviceNumber: Int,
-    deviceID: Identifier, slot: Int?, hasBadBlockLog: Bool
+    deviceID: Identifier, slot: Int?, hasBadBlockLog: Bool, isJournaled: Bool
   ) {
     self.device = device
     self.layout = layout
@@ -43,7 +43,8 @@ struct NewMember {
     }
     header = RegionHeader(
       arrayID: template.arrayID, deviceID: deviceID,
-      slot: slot.map { UInt32($0) } ?? RegionHeader.noSlot, flags: [], generation: 0,
+      slot: slot.map { UInt32($0) } ?? RegionHeader.noSlot,
+      flags: isJournaled ? .journaled : [], generation: 0,
       lastMarker: 0, nextMarker: 0, memberByteCount: device.byteCount,
       progress: MaintenanceProgress(), counters: IntegrityCounters(), regions: layout.regions)
   }

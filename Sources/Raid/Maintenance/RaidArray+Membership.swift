@@ -305,6 +305,7 @@ extension RaidArray {
     var wanted = MemberLayout.Request()
     wanted.version = template.version
     wanted.chunkByteCount = shape.chunkByteCount
+    wanted.slotCount = members.slotCount
     wanted.hasSums = members.active.contains { $0.header != nil }
     wanted.hasBitmap = template.features.contains(.bitmap)
     wanted.bitmapByteCount = bitmapByteCount
@@ -332,7 +333,8 @@ extension RaidArray {
     return NewMember(
       device, layout: layout, template: template, deviceNumber: number,
       deviceID: probe.map(\.superblock.deviceID).flatMap { knownID($0) } ?? .randomVersion4(),
-      slot: slot, hasBadBlockLog: template.badBlockLog.sizeSectors > 0)
+      slot: slot, hasBadBlockLog: template.badBlockLog.sizeSectors > 0,
+      isJournaled: journal != nil)
   }
 
   /// What md's bitmap takes on each member; 0 where there is none.

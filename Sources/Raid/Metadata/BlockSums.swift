@@ -47,6 +47,8 @@ final class BlockSums: Sendable {
     var isDirty = false
     /// Nothing of it is believed until every one of its sums has been given anew.
     var isDamaged: Bool
+    /// It could be read: if it is damaged, its sums are what is there all the same.
+    var isLegible = true
     var renewed: Set<Int> = []
     var lastUse: UInt64 = 0
 
@@ -143,6 +145,19 @@ final class BlockSums: Sendable {
     }
   }
 
+  /// Believes what can be read of damaged blocks of sums for these blocks: they were torn, and each of their
+  /// sums is an old or a new one.
+  func acceptTorn(_ blocks: Range<Int>) throws(DeviceError) {
+    let within = blocks.clamped(to: 0..<blockCount)
+    _ = try eachPage(from: within.lowerBound, count: within.count) { page, _, _, _ in
+      if page.isDamaged, page.isLegible {
+        page.isDamaged = false
+        page.isDirty = true
+      }
+      return nil
+    }
+  }
+
   /// Gives a block a sum that its content does not have: it is lost, and must not be taken for good.
   ///
   /// - Returns: false where the block of sums is damaged, and says nothing of the block.
@@ -160,6 +175,19 @@ final class BlockSums: Sendable {
       return nil
     }
     return sum
+  }
+
+  /// The stored sums of these blocks; nil when a block of sums is damaged.
+  func stored(_ blocks: Range<Int>) throws(DeviceError) -> [UInt32]? {
+    var found: [UInt32] = []
+    found.reserveCapacity(blocks.count)
+    let verdict = try eachPage(from: blocks.lowerBound, count: blocks.count) {
+      page, inPage, offset, run in
+      if page.isDamaged { return .unknown(block: offset) }
+      found += page.sums[inPage..<inPage + run]
+      return nil
+    }
+    return verdict == nil ? found : nil
   }
 
   /// Whether all stored sums of these blocks say "all zeros".
@@ -274,7 +302,9 @@ final class BlockSums: Sendable {
       try device.read(into: &bytes, range: 0..<Self.blockByteCount, at: at)
     } catch .unreadable {
       // A block of sums that can't be read proves nothing, and is written anew by a scrub.
-      return Page(sums: [UInt32](repeating: 0, count: Self.sumsPerBlock), isDamaged: true)
+      let page = Page(sums: [UInt32](repeating: 0, count: Self.sumsPerBlock), isDamaged: true)
+      page.isLegible = false
+      return page
     }
     if isZero(bytes.bytes, range: 0..<Self.blockByteCount) {
       return Page(sums: [UInt32](repeating: 0, count: Self.sumsPerBlock), isDamaged: false)

@@ -31,6 +31,8 @@ package struct MemberLayout: Sendable, Equatable {
     package var version: MDMetadataVersion = .v1_2
     /// The data offset that mdadm chooses depends on it; 0 for levels without.
     package var chunkByteCount = 0
+    /// How many slots the array has: its journal has to have room for a row.
+    package var slotCount = 0
     /// Keep room for regions of ours.
     package var hasSums = true
     /// Whether md's bitmap is kept; its room is there in any case.
@@ -45,10 +47,11 @@ package struct MemberLayout: Sendable, Equatable {
     package init() {}
   }
 
-  /// Room for the ring of events and, on members that are large enough, for the journal.
+  /// Room for the ring of events.
   static let eventsByteCount = 64 << 10
-  static func journalByteCount(memberByteCount: Int) -> Int {
-    min(64 << 20, max(128 << 10, memberByteCount / 64 / 4096 * 4096))
+  /// Room for the journal. The least holds a few times the new blocks of a row of one block of each slot.
+  static func journalByteCount(memberByteCount: Int, slotCount: Int) -> Int {
+    min(64 << 20, max(128 << 10, (24 << 10) * slotCount, memberByteCount / 64 / 4096 * 4096))
   }
 
   /// The first byte at which data may begin: behind the superblock, and room for a bitmap and a bad-block log.
@@ -92,7 +95,9 @@ package struct MemberLayout: Sendable, Equatable {
         request.hasSums ? RegionHeader.farOffset(memberByteCount: memberByteCount) : memberByteCount
     }
     var room = end - dataOffset
-    if request.hasSums { room = Self.dataRoom(behind: dataOffset, end: end) }
+    let journal = Self.journalByteCount(
+      memberByteCount: memberByteCount, slotCount: request.slotCount)
+    if request.hasSums { room = Self.dataRoom(behind: dataOffset, end: end, journal: journal) }
     if let limit = request.dataByteLimit { room = min(room, limit) }
     room -= room % 512
     guard room >= 8192 else { return nil }
@@ -101,7 +106,7 @@ package struct MemberLayout: Sendable, Equatable {
       request.hasSums
       ? Self.regions(
         from: (dataOffset + room + 4095) / 4096 * 4096, dataByteCount: room,
-        journal: Self.journalByteCount(memberByteCount: memberByteCount))
+        journal: journal)
       : []
   }
 
@@ -146,8 +151,7 @@ package struct MemberLayout: Sendable, Equatable {
   /// One page of header and bits: 30,720 parts of the array.
   static let intentByteCount = 4096
 
-  private static func dataRoom(behind start: Int, end: Int) -> Int {
-    let journal = journalByteCount(memberByteCount: end)
+  private static func dataRoom(behind start: Int, end: Int, journal: Int) -> Int {
     // Sums take 4096 bytes of each 1016 * 4096 of data, so this is at most one block too small.
     let space = end - start - regionsByteCount(dataByteCount: 0, journal: journal) - 2 * 4096
     guard space > 0 else { return 0 }

@@ -10,7 +10,7 @@ import BinaryCodec
 ///     16   16 array's UUID
 ///     32   16 member's UUID
 ///     48    4 slot, all ones for a spare
-///     52    4 flags: 1 = sums are stale
+///     52    4 flags: 1 = sums are stale, 2 = writes go by way of the journal
 ///     56    8 generation
 ///     64    4 last marker
 ///     68    4 next marker

@@ -46,6 +46,8 @@ package struct RegionHeader: Sendable, Equatable {
     package init(rawValue: UInt32) { self.rawValue = rawValue }
     /// Somebody else wrote to the array and the sums have not been renewed since.
     package static let sumsStale = Flags(rawValue: 1)
+    /// What is written goes by way of the journal in the member's region.
+    package static let journaled = Flags(rawValue: 2)
   }
 
   /// The array's, as in the superblock: a header of another array is left from earlier.

@@ -26,6 +26,9 @@ final class WriteIntent: Sendable {
     var doubtful: BitSet
     /// Writes under way, by bit.
     var active: [Int: Int] = [:]
+    /// Written since the journal was last empty, which makes up for the bits: to be stored when a member is
+    /// lost, which must be told what it missed.
+    var deferred = Set<Int>()
   }
 
   private let state: Mutex<State>
@@ -119,8 +122,37 @@ final class WriteIntent: Sendable {
       } catch {
         // The next write has to try again. The count stays, so that nothing is cleared.
         state.stored = before
+        state.isBehind = true
         throw error
       }
+    }
+  }
+
+  /// Notes a range that is written by way of a journal: its bits are stored only if `storeDeferredMarks` is
+  /// called before the journal is empty.
+  func deferMarks(_ range: Range<Int>) {
+    let bits = bits(of: range)
+    state.withLock { state in
+      for bit in bits where !state.stored.contains(bit) { state.deferred.insert(bit) }
+    }
+  }
+
+  /// The journal is empty: everything is on all members.
+  func dropDeferredMarks() { state.withLock { $0.deferred.removeAll() } }
+
+  /// A member is lost: what it may have missed is marked from now on.
+  func storeDeferredMarks(store: Store) throws(RaidError) {
+    try state.withLock { (state) throws(RaidError) in
+      guard !state.deferred.isEmpty else { return }
+      let before = state.stored
+      for bit in state.deferred { state.stored.insert(bit) }
+      do throws(RaidError) {
+        try Self.write(state, bits: 0..<bitCount, store)
+      } catch {
+        state.stored = before
+        throw error
+      }
+      state.deferred.removeAll()
     }
   }
 

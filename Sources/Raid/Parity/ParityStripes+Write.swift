@@ -41,18 +41,36 @@ extension ParityStripes {
     _ rows: Range<Int>, _ memberRange: Range<Int>, _ body: () throws(RaidError) -> Void
   ) throws(RaidError) {
     try locks.withLock(rows, exclusive: true) { () throws(RaidError) in
-      try intent?.begin(memberRange) { (page, range) throws(RaidError) in
-        try members.storeIntent(page, range, isOurs: intent?.isOurs ?? false)
-      }
-      defer { intent?.end(memberRange) }
+      let isMarked = try mark(memberRange)
+      defer { if isMarked { intent?.end(memberRange) } }
       do throws(RaidError) {
         try body()
       } catch {
-        // Some members may have the bytes and others not.
-        doubt(memberRange)
+        // Some members may have the bytes and others not. Where there is a journal, it knows better.
+        if journal?.isLive != true { doubt(memberRange) }
         throw error
       }
     }
+  }
+
+  /// Marks what is about to be written in the bitmap: at once, unless a journal makes up for it. A member that
+  /// is not there needs the bits. Returns whether it did.
+  private func mark(_ memberRange: Range<Int>) throws(RaidError) -> Bool {
+    guard let intent else { return false }
+    if let journal, journal.isLive, members.isComplete {
+      intent.deferMarks(memberRange)
+      return false
+    }
+    do throws(RaidError) {
+      try intent.begin(memberRange) { (page, range) throws(RaidError) in
+        try members.storeIntent(page, range, isOurs: intent.isOurs)
+      }
+    } catch {
+      // Nothing was written, and the journal knows that.
+      if journal?.isLive == true { intent.end(memberRange) }
+      throw error
+    }
+    return true
   }
 
   /// Copies array bytes to where a band has them.
@@ -143,24 +161,11 @@ extension ParityStripes {
     try scratch.with(count: blocksPerColumn * placement.slotCount) {
       (sums) throws(RaidError) in
       encode(band, slots, sums: &sums, blocksPerColumn, &memory)
-      for slot in 0..<placement.slotCount {
-        for member in slots[slot].writable {
-          try store(
-            member, memory.buffer.bytes, at: band.column(slot), band.memberRange,
-            sums: sums, from: slot * blocksPerColumn)
-        }
-      }
-    }
-  }
-
-  private func store(
-    _ member: Member, _ bytes: RawSpan, at place: Int, _ memberRange: Range<Int>,
-    sums: [UInt32], from start: Int
-  ) throws(RaidError) {
-    do {
-      try member.writeSummed(bytes, at: place, memberRange, sums: sums, from: start)
-    } catch {
-      try members.fail(member, error)
+      let update = StripeUpdate(
+        memberRange: band.memberRange,
+        columns: slots.indices.map { .init(slot: $0, place: band.column($0)) },
+        blocksPerColumn: blocksPerColumn)
+      try put(update, sums: sums, memory: memory)
     }
   }
 

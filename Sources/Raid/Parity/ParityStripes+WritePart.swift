@@ -171,28 +171,27 @@ extension ParityStripes {
   private func store(
     _ window: Band, _ plan: RowPlan, _ touched: [Int], memory: inout WorkingMemory
   ) throws(RaidError) {
+    var columns = touched.map { column in
+      StripeUpdate.Column(slot: plan.pattern.dataSlots[column], place: incoming(column, window))
+    }
+    columns += plan.pattern.paritySlots.map { .init(slot: $0, place: window.column($0)) }
+    let blocks = (window.byteCount + 4095) / 4096
+    let scratch = memory.sums
     let slots = members.slots
-    for column in touched {
-      try store(
-        slots[plan.pattern.dataSlots[column]], from: incoming(column, window), window, &memory)
-    }
-    for slot in plan.pattern.paritySlots {
-      try store(slots[slot], from: window.column(slot), window, &memory)
-    }
-  }
-
-  private func store(
-    _ slot: MemberSet.Slot, from place: Int, _ window: Band, _ memory: inout WorkingMemory
-  ) throws(RaidError) {
-    let sums = memory.sums
-    for member in slot.writable {
-      do {
-        try member.write(
-          memory.buffer.bytes, range: place..<place + window.byteCount,
-          at: window.memberRange.lowerBound, sums: sums)
-      } catch {
-        try members.fail(member, error)
+    try scratch.with(count: blocks * columns.count) { (sums) throws(RaidError) in
+      for (index, column) in columns.enumerated() {
+        guard let kept = (slots[column.slot].writable.first { $0.sums != nil })?.sums else {
+          continue
+        }
+        var span = sums.mutableSpan
+        blockSums(
+          of: memory.buffer.bytes, range: column.place..<column.place + window.byteCount,
+          firstBlock: UInt64(window.memberRange.lowerBound / 4096),
+          prefixRegister: kept.prefixRegister, into: &span, at: index * blocks)
       }
+      let update = StripeUpdate(
+        memberRange: window.memberRange, columns: columns, blocksPerColumn: blocks)
+      try put(update, sums: sums, memory: memory)
     }
   }
 }

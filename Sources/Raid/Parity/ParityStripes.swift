@@ -30,6 +30,7 @@ final class ParityStripes: Sendable {
   let code: ErasureCode
   let rowPlans: [RowPlan]
   let intent: WriteIntent?
+  let journal: WriteJournal?
   let memory: WorkingMemoryPool
   /// Whether reads give what was computed from rows that may not agree with their parity.
   let allowsDoubt: Bool
@@ -37,6 +38,8 @@ final class ParityStripes: Sendable {
   let locks = RangeLock()
   /// Rows below this member offset, or all, may not agree with their parity.
   private let doubtStart: Atomic<Int>
+  /// Member bytes of which a journal says that they may not agree with their parity; nothing else does then.
+  private let replayed = Mutex(RangeSet<Int>())
   /// By code position: how all parities follow one column.
   let updates = Mutex<[Int: CodingPlan]>([:])
   private let recoveries = Mutex<[RecoveryKey: CodingPlan]>([:])
@@ -44,12 +47,13 @@ final class ParityStripes: Sendable {
   /// - Parameter doubtStart: from this member offset on, rows may not agree with their parity after a
   ///   crash; `Int.max` for none.
   init(
-    placement: ParityPlacement, members: MemberSet, intent: WriteIntent?, doubtStart: Int,
-    allowsDoubt: Bool, memory: WorkingMemoryPool
+    placement: ParityPlacement, members: MemberSet, intent: WriteIntent?, journal: WriteJournal?,
+    doubtStart: Int, allowsDoubt: Bool, memory: WorkingMemoryPool
   ) {
     self.placement = placement
     self.members = members
     self.intent = intent
+    self.journal = journal
     self.memory = memory
     self.allowsDoubt = allowsDoubt
     self.doubtStart = Atomic(doubtStart)
@@ -75,8 +79,13 @@ final class ParityStripes: Sendable {
     if memberRange.upperBound > doubtStart.load(ordering: .acquiring) {
       return intent?.isDoubtful(memberRange) ?? true
     }
-    return false
+    return replayed.withLock { !$0.isEmpty && !$0.isDisjoint(RangeSet(memberRange)) }
   }
+
+  /// Just these member bytes may not agree with their parity, as the journal says.
+  func setReplayed(_ ranges: RangeSet<Int>) { replayed.withLock { $0 = ranges } }
+  /// These are, too.
+  func addReplayed(_ range: Range<Int>) { replayed.withLock { $0.insert(contentsOf: range) } }
 
   /// A write to this range of member data was cut off.
   func doubt(_ memberRange: Range<Int>) {

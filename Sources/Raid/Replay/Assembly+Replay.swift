@@ -85,7 +85,7 @@ extension Assembly {
   }
 
   /// The same members, some of them behind other devices; known to be in sync, if so.
-  private init(
+  init(
     _ assembly: Assembly, devices: [Int: any BlockDevice], isClean: Bool = false,
     disregardedJournal: StartObstacle? = nil, isMendedByLogs: Bool = false
   ) {

@@ -43,7 +43,7 @@ extension RaidArray {
             let count = try copyPart(from: source, intake, &memory, &staging)
             guard count > 0 else { return }
             if options.flushesAlways {
-              do throws(RaidError) { try flushAll() } catch { throw .array(error) }
+              do throws(RaidError) { try makeDurable() } catch { throw .array(error) }
             }
             options.sweep.rate?.pass(count)
             let total = written.withLock { written in
@@ -85,7 +85,7 @@ extension RaidArray {
           try recordFailures()
         } catch {
           // Only a write tears: a source that ends badly, or is too long, leaves whole what was written.
-          isTorn.store(true, ordering: .releasing)
+          if journal?.isLive != true { isTorn.store(true, ordering: .releasing) }
           throw .array(error)
         }
         return band.rows.count * stripes.placement.rowByteCount

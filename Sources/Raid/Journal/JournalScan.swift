@@ -1,0 +1,166 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import RaidGeometry
+
+/// What the members' journals say together, after whoever wrote the array did not come to its end.
+struct JournalScan {
+  /// A record, and where its blocks lie.
+  struct Entry {
+    var record: JournalRecord
+    /// By block: which of `places` has it right, and where; empty for records without blocks.
+    var sources: [Source] = []
+  }
+
+  /// A block in a journal.
+  struct Source {
+    var place: Int
+    /// Device bytes.
+    var offset: Int
+  }
+
+  private struct Copy {
+    var place: Int
+    var contentOffset: Int
+  }
+
+  /// The journals that were read.
+  let places: [JournalPlace]
+  let epoch: UInt64
+  /// All that counts, in the order in which it was written.
+  private(set) var entries: [Entry] = []
+  /// Records that were on stable storage once and can't be had any more.
+  private(set) var isIncomplete = false
+
+  /// Reads the journals of these members.
+  ///
+  /// - Returns: nil when nothing was under way, as far as the journals know.
+  init?(_ places: [JournalPlace], shape: ArrayShape) throws(DeviceError) {
+    self.places = places
+    var headers: [JournalHeader?] = []
+    for place in places { headers.append(try place.header()) }
+    guard let epoch = headers.compactMap({ $0?.epoch }).max() else { return nil }
+    self.epoch = epoch
+    let current = headers.compactMap { $0?.epoch == epoch ? $0 : nil }
+    guard current.allSatisfy(\.isLive) else { return nil }
+    let tail = current.reduce(0) { max($0, $1.tail) }
+    var found: [UInt64: (record: JournalRecord, copies: [Copy])] = [:]
+    for (index, place) in places.enumerated() where headers[index]?.epoch == epoch {
+      try Self.eachRecord(of: place, epoch, shape) { record, contentOffset in
+        guard record.sequence >= tail else { return }
+        let copy = Copy(place: index, contentOffset: contentOffset)
+        if found[record.sequence]?.record == record {
+          found[record.sequence]?.copies.append(copy)
+        } else if found[record.sequence] == nil {
+          found[record.sequence] = (record, [copy])
+        }
+      }
+    }
+    var sequence = tail
+    while let (record, copies) = found[sequence] {
+      guard let sources = try Self.sources(of: record, copies, places) else { break }
+      entries.append(Entry(record: record, sources: sources))
+      sequence += 1
+    }
+    isIncomplete = found.values.contains { $0.record.committed >= sequence }
+  }
+
+  /// Calls the body with each record from the start of a journal on, and where its blocks begin, until what
+  /// follows is none of this run.
+  private static func eachRecord(
+    of place: JournalPlace, _ epoch: UInt64, _ shape: ArrayShape,
+    _ body: (JournalRecord, Int) -> Void
+  ) throws(DeviceError) {
+    var at = place.records.lowerBound
+    var last: UInt64 = 0
+    var first = AlignedBuffer(byteCount: 4096)
+    while at + 4096 <= place.records.upperBound {
+      do throws(DeviceError) {
+        var bytes = first.mutableBytes
+        try place.device.read(into: &bytes, range: 0..<4096, at: at)
+        guard let length = JournalRecord.headByteCount(beginning: bytes.bytes),
+          length <= place.records.upperBound - at
+        else { return }
+        var head = AlignedBuffer(byteCount: length)
+        var all = head.mutableBytes
+        try place.device.read(into: &all, range: 0..<length, at: at)
+        guard let record = JournalRecord(decoding: all.bytes, arrayID: place.arrayID),
+          record.epoch == epoch, record.sequence > last, record.fits(shape)
+        else { return }
+        let end = at + length + record.contentByteCount
+        guard end <= place.records.upperBound else { return }
+        last = record.sequence
+        body(record, at + length)
+        at = end
+      } catch {
+        guard case .unreadable = error else { throw error }
+        return
+      }
+    }
+  }
+
+  /// For each block of a record a copy that agrees with its sum; nil when one has none: the record was cut
+  /// off.
+  private static func sources(
+    of record: JournalRecord, _ copies: [Copy], _ places: [JournalPlace]
+  ) throws(DeviceError) -> [Source]? {
+    guard record.kind == .content, let arrayID = places.first?.arrayID else { return [] }
+    var sources: [Source] = []
+    sources.reserveCapacity(record.blockCount)
+    var buffer = AlignedBuffer(byteCount: 4096)
+    for extent in record.extents {
+      let prefix = BlockSums.prefixRegister(arrayID: arrayID, slot: UInt32(extent.slot))
+      for block in extent.blocks {
+        let index = sources.count
+        let source = try firstGood(
+          copies, index, block, record.sums[index], prefix, places, &buffer)
+        guard let source else { return nil }
+        sources.append(source)
+      }
+    }
+    return sources
+  }
+
+  private static func firstGood(
+    _ copies: [Copy], _ index: Int, _ block: Int, _ sum: UInt32, _ prefix: UInt32,
+    _ places: [JournalPlace], _ buffer: inout AlignedBuffer
+  ) throws(DeviceError) -> Source? {
+    for copy in copies {
+      let offset = copy.contentOffset + index * 4096
+      do throws(DeviceError) {
+        var bytes = buffer.mutableBytes
+        try places[copy.place].device.read(into: &bytes, range: 0..<4096, at: offset)
+        if blockSum(of: bytes.bytes, at: 0, block: block, prefixRegister: prefix) == sum {
+          return Source(place: copy.place, offset: offset)
+        }
+      } catch {
+        guard case .unreadable = error else { throw error }
+      }
+    }
+    return nil
+  }
+}
+
+/// The sum of one whole block.
+func blockSum(of bytes: RawSpan, at start: Int, block: Int, prefixRegister: UInt32) -> UInt32 {
+  var sum = [1 of UInt32](repeating: 0)
+  var span = sum.mutableSpan
+  blockSums(
+    of: bytes, range: start..<start + 4096, firstBlock: UInt64(block),
+    prefixRegister: prefixRegister, into: &span, at: 0)
+  return sum[0]
+}
+
+extension JournalRecord {
+  /// Whether all that it speaks of is the array's. What comes from a disk may say anything.
+  fileprivate func fits(_ shape: ArrayShape) -> Bool {
+    extents.allSatisfy { extent in
+      if kind == .touch {
+        return extent.slot == Extent.wholeArray
+          && extent.blocks.upperBound <= (shape.byteCount + 4095) / 4096
+      }
+      return extent.slot < shape.slotCount
+        && extent.blocks.upperBound <= (shape.memberByteCounts[extent.slot] + 4095) / 4096
+    }
+  }
+}
