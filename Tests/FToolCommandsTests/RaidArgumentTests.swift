@@ -21,7 +21,7 @@ import Testing
     #expect(verb.name == "photos" && verb.members == ["a", "b", "c"])
     #expect(verb.level == nil && verb.effectiveLevel == .raid5)
     #expect(verb.metadata == .version1_2 && verb.sums == .crc32c)
-    #expect(verb.bitmap == .none && verb.journal == .none && verb.spares == 0)
+    #expect(verb.bitmap == .none && verb.journal == nil && verb.spares == 0)
     #expect(try create("p", "a", "b").effectiveLevel == .mirror)
     #expect(try create("p", "a", "b", "c", "d").effectiveLevel == .raid6)
     #expect(try create("p", "a", "b", "c", "d", "--spares", "1").effectiveLevel == .raid5)
@@ -49,7 +49,7 @@ import Testing
     Wrong("x a b c --spares=-1", "cannot be spares"),
     Wrong("x a b c --level 0 --spares 1", "no redundancy"),
     Wrong("x a b missing --spares 1", "a spare cannot be missing"),
-    Wrong("x a b c --journal internal", "not there yet"),
+    Wrong("x a b c --journal internal --sums none", "needs the checksums"),
     Wrong("x a b c --uuid 12", "32 hexadecimal"), Wrong("x a b c --homehost a:b", "homehost"),
     Wrong("x a b c --metadata 0.90", "'1.0', '1.1' or '1.2'"),
     Wrong("x a b c --size 0", "0 is not a size"),

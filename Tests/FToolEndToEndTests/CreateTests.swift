@@ -112,7 +112,7 @@ import Testing
       "raid create photos a.img b.img c.img --make 6M --level 5 --layout sideways",
       "raid create photos a.img b.img c.img --make 6M --chunk 3K",
       "raid create photos a.img b.img c.img --make 6M --chunk 32M",
-      "raid create photos a.img b.img c.img --make 6M --journal internal",
+      "raid create photos a.img b.img c.img --make 6M --sums none --journal internal",
       "raid create photos a.img b.img c.img --make 6M --spares 4",
       "raid create photos a.img a.img --make 6M", "raid create pho/tos a.img b.img --make 6M",
       "raid create photos a.img b.img --make 6Q", "raid create photos a.img b.img --make 0",

@@ -82,8 +82,11 @@ package struct RaidCreate: Verb {
   package var bitmap = InternalChoice.none
 
   @Option(
-    name: .long, help: "Whether a journal is kept on the members; there is none yet.")
-  package var journal = InternalChoice.none
+    name: .long,
+    help:
+      "Whether what is written goes through a journal on the members, so that a crash tears nothing. (default: internal, with sums)"
+  )
+  package var journal: InternalChoice?
 
   @Option(
     name: .long,
@@ -123,8 +126,8 @@ package struct RaidCreate: Verb {
     try checkName()
     try checkMembers()
     try checkLevel()
-    if journal == .internal {
-      throw ValidationError("a journal inside the array is not there yet: use --journal none")
+    if journal == .internal, sums == .none {
+      throw ValidationError("a journal needs the checksums: leave out --sums none")
     }
   }
 
@@ -219,6 +222,7 @@ package struct RaidCreate: Verb {
     request.arrayID = uuid.flatMap { Identifier($0.hex) }
     request.hasSums = sums == .crc32c
     request.hasBitmap = bitmap == .internal
+    request.hasJournal = request.hasSums && journal != InternalChoice.none
     request.memberByteCount = size
     request.dataOffset = dataOffset
     return request

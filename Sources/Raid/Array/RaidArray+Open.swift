@@ -96,7 +96,8 @@ extension RaidArray {
       options: options, obstacle: obstacle ?? (options.isWritable ? nil : .openedForReading),
       foundForeignWrite: hasForeignWrite,
       isForeignWriteFresh: Self.hasForeignWrite(assembly, countsKnown: false),
-      wasUnclean: isUnclean, memory: memory, sumsFile: sumsFile)
+      wasUnclean: isUnclean, replayedRecordCount: scan?.entries.count, memory: memory,
+      sumsFile: sumsFile)
     if let scan {
       try array.replay(scan)
       if options.isWritable { try array.finishReplay(scan) }
@@ -108,7 +109,8 @@ extension RaidArray {
   private static func scan(
     _ assembly: Assembly, _ shape: ArrayShape, _ options: Options
   ) throws(RaidError) -> JournalScan? {
-    guard !assembly.reference.isReshaping, assembly.needsReplay(redundancy: shape.redundancy)
+    guard !options.isWrittenElsewhere, !assembly.reference.isReshaping,
+      assembly.needsReplay(redundancy: shape.redundancy)
     else { return nil }
     let places = assembly.journalPlaces
     let scan: JournalScan?

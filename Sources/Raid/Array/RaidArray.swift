@@ -32,6 +32,8 @@ package final class RaidArray: BlockDevice {
     package var allowsDoubt = false
     /// Whether reads rewrite blocks that a member could not give. Needs `isWritable`.
     package var repairsOnRead = true
+    /// Somebody else is writing to it: what their journal has is theirs to put in place.
+    package var isWrittenElsewhere = false
     /// Which copy of a mirror is read.
     package var readPolicy = ReadPolicy.roundRobin
 
@@ -72,6 +74,9 @@ package final class RaidArray: BlockDevice {
   let isForeignWriteFresh: Bool
   /// The superblocks said "dirty" when the array was opened: somebody was interrupted.
   package let wasUnclean: Bool
+  /// How many records of the journal had to be put in their place when it was opened (for a reader, as if), since
+  /// somebody was interrupted; nil if none had.
+  package let replayedRecordCount: Int?
   /// A write failed half-way.
   let isTorn = Atomic<Bool>(false)
   private let lifecycle = Mutex<Lifecycle>(.idle)
@@ -83,7 +88,7 @@ package final class RaidArray: BlockDevice {
     name: String, shape: ArrayShape, byteCount: Int, assembly: Assembly, members: MemberSet,
     segments: [Segment], intent: WriteIntent?, journal: WriteJournal?, options: Options,
     obstacle: WriteObstacle?, foundForeignWrite: Bool, isForeignWriteFresh: Bool, wasUnclean: Bool,
-    memory: WorkingMemoryPool, sumsFile: SumsFile? = nil
+    replayedRecordCount: Int?, memory: WorkingMemoryPool, sumsFile: SumsFile? = nil
   ) {
     self.name = name
     self.shape = shape
@@ -98,6 +103,7 @@ package final class RaidArray: BlockDevice {
     self.foundForeignWrite = foundForeignWrite
     self.isForeignWriteFresh = isForeignWriteFresh
     self.wasUnclean = wasUnclean
+    self.replayedRecordCount = replayedRecordCount
     self.memory = memory
     self.sumsFile = sumsFile
   }

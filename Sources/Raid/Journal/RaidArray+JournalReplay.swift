@@ -22,7 +22,9 @@ extension Assembly {
   }
 
   /// Whether writes go by way of the journal.
-  var isJournaled: Bool { inSync.contains { $0.header?.flags.contains(.journaled) == true } }
+  package var isJournaled: Bool {
+    inSync.contains { $0.header?.flags.contains(.journaled) == true }
+  }
 
   private var inSync: [MemberProbe] {
     members.indices.compactMap { index in

@@ -164,6 +164,10 @@ struct ArraySession {
         "another system wrote to the array: its sums are stale until 'ftool raid scrub' renews them"
       )
     }
+    if array.replayedRecordCount != nil, array.options.isWritable {
+      output.warn(
+        "the array was cut off while it was written: what its journal has is in its place now")
+    }
     if array.hasDoubt {
       output.warn(
         "the array was not closed properly: what was being written is in doubt until "

@@ -50,6 +50,10 @@ struct ArrayStatus: Sendable {
   /// Why it may only be read, whoever asks.
   let readOnlyReason: String?
   let isUnclean: Bool
+  /// What is written goes through a journal.
+  let isJournaled: Bool
+  /// The journal has what was being written when somebody was interrupted.
+  let hasJournalToReplay: Bool
   /// How many more members may be lost, whichever they are; nil where it can't be started.
   let lossesLeft: Int?
   let sums: Sums
@@ -186,7 +190,9 @@ extension ArrayStatus {
     var array: RaidArray?
     var obstacle: Failure?
     do throws(RaidError) {
-      array = try RaidArray.open(assembly, sumsFile: try? file?.get())
+      var options = RaidArray.Options()
+      options.isWrittenElsewhere = found.use.isWritten
+      array = try RaidArray.open(assembly, options: options, sumsFile: try? file?.get())
     } catch {
       obstacle = Failure(error)
     }
@@ -204,6 +210,8 @@ extension ArrayStatus {
     marks = array?.marks
     lossesLeft = array == nil ? nil : shape.map { $0.lossesLeft(present: present) }
     isUnclean = (array?.wasUnclean ?? !reference.isClean) && !found.use.isWritten
+    isJournaled = assembly.isJournaled
+    hasJournalToReplay = array?.replayedRecordCount != nil
     operation = Operation(
       rows, assembly: assembly, isWritten: found.use.isWritten, total: array?.memberByteCountInUse)
     condition =

@@ -28,7 +28,7 @@ struct StatusReport: Report {
       ("Level", level),
       ("Size", status.byteCount.map { "\(ByteSize($0).exactDescription)" } ?? "unknown"),
       ("State", state(style)), ("Redundancy", redundancy(style)), ("Sums", sums(style)),
-      ("Bitmap", bitmap),
+      ("Bitmap", bitmap), ("Journal", journal),
     ]
     if let counters = status.counters {
       lines.append(
@@ -139,6 +139,13 @@ struct StatusReport: Report {
       + "of \(ByteSize(marks.byteCount)) in parts of \(ByteSize(marks.granularity))"
   }
 
+  private var journal: String {
+    guard status.isJournaled else { return "none" }
+    return status.hasJournalToReplay
+      ? "internal; it was cut off while it was written, and the next command that writes puts all in its place"
+      : "internal"
+  }
+
   private func errors(_ counters: IntegrityCounters, _ style: TextStyle) -> String {
     let found = counters.damagedBlocks &+ counters.unreadableBlocks
     guard found > 0 || counters.unrepairedBlocks > 0 else { return "none" }
@@ -213,6 +220,8 @@ struct StatusReport: Report {
       .init("updated", time(reference.updateSeconds)),
       .init("sums", .string(status.sums.rawValue)),
       .init("bitmap", .string(reference.features.contains(.bitmap) ? "internal" : "none")),
+      .init("journal", .string(status.isJournaled ? "internal" : "none")),
+      .init("journal_to_replay", .bool(status.hasJournalToReplay)),
       .init("marked_bytes", .number(status.marks?.markedByteCount)),
       .init("markable_bytes", .number(status.marks?.byteCount)),
       .init("last_scrub", status.counters.map { time($0.lastScrubAt) } ?? .null),
