@@ -34,7 +34,7 @@ struct JournalScan {
 
   /// Reads the journals of these members.
   ///
-  /// - Returns: nil when nothing was under way, as far as the journals know.
+  /// - Returns: nil when none of them has a header that can be read.
   init?(_ places: [JournalPlace], shape: ArrayShape) throws(DeviceError) {
     self.places = places
     var headers: [JournalHeader?] = []
@@ -42,7 +42,8 @@ struct JournalScan {
     guard let epoch = headers.compactMap({ $0?.epoch }).max() else { return nil }
     self.epoch = epoch
     let current = headers.compactMap { $0?.epoch == epoch ? $0 : nil }
-    guard current.allSatisfy(\.isLive) else { return nil }
+    // Whoever ends a run says so when all is in its place.
+    guard current.allSatisfy(\.isLive) else { return }
     let tail = current.reduce(0) { max($0, $1.tail) }
     var found: [UInt64: (record: JournalRecord, copies: [Copy])] = [:]
     for (index, place) in places.enumerated() where headers[index]?.epoch == epoch {
