@@ -123,7 +123,8 @@ extension RaidArray {
     if isNeeded && scan == nil || scan?.isIncomplete == true {
       guard options.allowsDoubt else { throw .notStartable(.damagedWriteJournal) }
     }
-    return scan
+    // Levels without a dirty mark have nothing but the journal to say that there is nothing left to do.
+    return scan?.isOver == true && shape.redundancy == 0 ? nil : scan
   }
 
   /// Why the array may only be read, if so.

@@ -29,6 +29,8 @@ struct JournalScan {
   let epoch: UInt64
   /// All that counts, in the order in which it was written.
   private(set) var entries: [Entry] = []
+  /// The run came to its end: all is in its place.
+  private(set) var isOver = false
   /// Records that were on stable storage once and can't be had any more.
   private(set) var isIncomplete = false
 
@@ -43,7 +45,8 @@ struct JournalScan {
     self.epoch = epoch
     let current = headers.compactMap { $0?.epoch == epoch ? $0 : nil }
     // Whoever ends a run says so when all is in its place.
-    guard current.allSatisfy(\.isLive) else { return }
+    isOver = !current.allSatisfy(\.isLive)
+    if isOver { return }
     let tail = current.reduce(0) { max($0, $1.tail) }
     var found: [UInt64: (record: JournalRecord, copies: [Copy])] = [:]
     for (index, place) in places.enumerated() where headers[index]?.epoch == epoch {
