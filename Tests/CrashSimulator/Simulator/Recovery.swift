@@ -136,11 +136,13 @@ struct Recovery {
     }
   }
 
-  /// Those of the given that bear a mark of a member.
+  /// Those of the given that bear a mark of a member: a device that is prepared to become one has none for a while.
   private func members() -> [TracedMember] {
     given.filter { member in
-      // The others were members before the operation began.
-      if member.index < scenario.newcomer { return true }
+      // The others were members before the operation began, and remain it.
+      if member.index != scenario.newcomer, !scenario.hasJoined.contains(member.index) {
+        return true
+      }
       do throws(RaidError) {
         _ = try MemberProbe(member)
         return true

@@ -60,9 +60,9 @@ extension Scenario {
   /// - Returns: false where the array is too small for that.
   private func writeTogether(_ array: RecordedArray) throws -> Bool {
     let row = geometry.rowByteCount
-    // What holds the bytes of copies holds a block more on both sides.
-    let distance = geometry.parityCount > 0 ? row : max(row, 3 * 4096)
-    let places = geometry.byteCount / distance
+    // Who writes copies holds a block more on both sides.
+    let distance = geometry.parityCount > 0 ? row : row + 2 * 4096
+    let places = (geometry.byteCount - row) / distance + 1
     guard places >= 2 else { return false }
     let chosen = (0..<places).shuffled(using: &random).prefix(3)
     var bodies: [@Sendable () -> Void] = []
