@@ -25,7 +25,7 @@ extension Scenario {
       var random = SeededGenerator(seed: seed)
       tape.start()
       let result = Result {
-        try recovery(expectation, state).settle()
+        try recovery(expectation, state, wasForced: false).settle()
       }
       let second = tape.stop()
       try result.get()
@@ -33,7 +33,7 @@ extension Scenario {
       materialise(state.cut)
       cut.apply(second, to: members)
     }
-    try recovery(expectation, state).judge(using: &random)
+    try recovery(expectation, state, wasForced: state.secondSeed != nil).judge(using: &random)
   }
 
   private func materialise(_ cut: PowerCut) {
@@ -41,13 +41,15 @@ extension Scenario {
     cut.apply(trace, to: members)
   }
 
-  private func recovery(_ expectation: Expectation, _ state: CrashState) -> Recovery {
+  private func recovery(
+    _ expectation: Expectation, _ state: CrashState, wasForced: Bool
+  ) -> Recovery {
     let mayLack = mayLack.union(state.lost.map { slots[$0] })
     let given = members.indices.filter {
       !state.lost.contains($0) && (!absent.contains($0) || state.returning.contains($0))
     }
     return Recovery(
       scenario: self, given: given.map { members[$0] },
-      oracle: Oracle(self, expectation, isDegraded: !mayLack.isEmpty), mayLack: mayLack)
+      oracle: Oracle(self, expectation, mayLack: mayLack, wasForced: wasForced))
   }
 }

@@ -4,15 +4,20 @@ import FToolTestSupport
 struct Oracle {
   let scenario: Scenario
   let expectation: Expectation
-  /// Members are missing, whether before or since the cut.
-  let isDegraded: Bool
+  /// Slots that may be empty, whether since before the cut or by it.
+  let mayLack: Set<Int>
+  /// A recovery that was cut off may have taken what is in doubt as it was.
+  let wasForced: Bool
   private let marks: Marks
   private let rowsInFlight: Set<Int>
 
-  init(_ scenario: Scenario, _ expectation: Expectation, isDegraded: Bool) {
+  init(
+    _ scenario: Scenario, _ expectation: Expectation, mayLack: Set<Int>, wasForced: Bool
+  ) {
     self.scenario = scenario
     self.expectation = expectation
-    self.isDegraded = isDegraded
+    self.mayLack = mayLack
+    self.wasForced = wasForced
     let geometry = scenario.geometry
     guard geometry.parityCount > 0 else {
       marks = Marks(geometry, writes: [], hasMarks: true)
@@ -27,6 +32,9 @@ struct Oracle {
       expectation.pending.flatMap { $0.range.lowerBound / row...($0.range.upperBound - 1) / row })
   }
 
+  /// Members are missing.
+  var isDegraded: Bool { !mayLack.isEmpty }
+
   private var unitByteCount: Int { scenario.cell.journal.unitByteCount }
 
   /// Judges what was read before anything was settled.
@@ -37,7 +45,7 @@ struct Oracle {
         throw Violation(.losesNothing, "array byte \(unit) is lost")
       }
     }
-    try judge(look, isFree: { _ in scenario.hidesDamage })
+    try judge(look, isFree: { scenario.hidesDamage || wasForced && hasWriteHole($0, mayLack) })
   }
 
   /// Judges what was read after recovery.

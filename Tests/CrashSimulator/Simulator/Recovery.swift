@@ -9,8 +9,6 @@ struct Recovery {
   /// Who is given when the array is opened.
   let given: [TracedMember]
   let oracle: Oracle
-  /// Slots that may be found empty.
-  let mayLack: Set<Int>
 
   /// Looks before anything is settled, settles it, and looks again in every way.
   func judge(using random: inout SeededGenerator) throws {
@@ -24,8 +22,8 @@ struct Recovery {
   func settle() throws {
     let array = try openForWriting()
     let lacking = Set(array.degradedSlots)
-    guard lacking.isSubset(of: mayLack) else {
-      throw Violation(.opens, "slots \(lacking.subtracting(mayLack)) are not used")
+    guard lacking.isSubset(of: oracle.mayLack) else {
+      throw Violation(.opens, "slots \(lacking.subtracting(oracle.mayLack)) are not used")
     }
     let report = try attempt("the scrub") { () throws(RaidError) in
       try array.scrub(Scenario.scrubbing)
@@ -80,7 +78,7 @@ struct Recovery {
     let settled = try attempt("reading after recovery") { () throws(RaidError) in
       try ArrayLook(array)
     }
-    let holes = empty.union(mayLack)
+    let holes = empty.union(oracle.mayLack)
     try oracle.judgeSettled(settled, emptySlots: holes)
     try oracle.judge(settled, after: first, "after recovery", emptySlots: holes)
     var looking = Scenario.scrubbing
