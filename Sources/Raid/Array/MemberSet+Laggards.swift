@@ -8,9 +8,13 @@ extension MemberSet {
   ///
   /// They are one event behind, and as good as the others. Were these written once more first, and that
   /// update cut off as well, then they would be two behind, and out of date for ever.
-  func bringUp(_ keepers: [Member]) throws(RaidError) {
-    guard let newest = keepers.map(\.superblock).max(by: { $0.events < $1.events }) else { return }
-    let laggards = keepers.filter { member in
+  ///
+  /// Spares have nothing to lose, and may not learn that they have a slot before they are told how much of
+  /// it they hold.
+  func bringUpLaggards() throws(RaidError) {
+    let active = active
+    guard let newest = active.map(\.superblock).max(by: { $0.events < $1.events }) else { return }
+    let laggards = active.filter { member in
       let superblock = member.superblock
       // One that is just coming in does not say of itself yet that it has nothing.
       return superblock.events < newest.events
