@@ -184,6 +184,8 @@ let package = Package(
         "FToolTestSupport",
       ],
       path: "Tests/CrashSimulator/Simulator", swiftSettings: strict),
+    .testTarget(
+      name: "CrashSimulatorTests", dependencies: ["CrashSimulator"], swiftSettings: strict),
     .executableTarget(
       name: "ftool-simulator", dependencies: ["CrashSimulator", "LinuxSystem"],
       path: "Tests/CrashSimulator/Program", swiftSettings: strict),

@@ -26,6 +26,18 @@ package struct CrashState: Sendable {
     seed = random.next()
   }
 
+  /// The same for states that are the same.
+  package var digest: UInt64 {
+    var mixer = Mixer(UInt64(cut.point), UInt64(cut.family.rawValue), secondSeed ?? 0, seed)
+    for index in lost.sorted() + returning.sorted() { mixer.add(UInt64(index)) }
+    for piece in cut.pieces {
+      mixer.add(UInt64(piece.event))
+      mixer.add(UInt64(piece.sectors.lowerBound))
+      mixer.add(UInt64(piece.sectors.upperBound))
+    }
+    return mixer.value
+  }
+
   /// One with a cut that was chosen, and nobody lost.
   init(_ scenario: Scenario, _ cut: PowerCut, number: Int) {
     self.cut = cut

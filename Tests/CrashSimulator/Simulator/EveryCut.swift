@@ -1,6 +1,6 @@
 /// Every way in which the power can go off during a scenario: at every point, with every choice of every
 /// family, but for those that leave the same as one before, with the same promises given.
-struct EveryCut: Sequence, IteratorProtocol {
+package struct EveryCut: Sequence, IteratorProtocol {
   private let trace: Trace
   private let memberCount: Int
   private var caches: WriteCaches
@@ -9,13 +9,13 @@ struct EveryCut: Sequence, IteratorProtocol {
   private var promises: UInt64 = 0
   private var seen: Set<UInt64> = []
 
-  init(_ scenario: Scenario) {
+  package init(_ scenario: Scenario) {
     trace = scenario.trace
     memberCount = scenario.members.count
     caches = WriteCaches(trace, at: 0, memberCount: memberCount)
   }
 
-  mutating func next() -> PowerCut? {
+  package mutating func next() -> PowerCut? {
     while true {
       guard family < CutFamily.allCases.count else {
         guard caches.point < trace.events.count else { return nil }

@@ -82,8 +82,8 @@ package final class Scenario {
     }
   }
 
-  /// One whose trace has been changed, as members do that don't keep to their word.
-  package func sabotage(_ change: (inout Trace) -> Void) { change(&trace) }
+  /// Makes the trace another than it was.
+  func change(_ change: (inout Trace) -> Void) { change(&trace) }
 
   private static func create(
     _ plan: ArrayPlan, _ members: [TracedMember], arrayID: UInt64, content: UInt64
@@ -128,6 +128,14 @@ package final class Scenario {
   /// What may be expected when the power goes off at a point.
   func expectation(at point: Int) -> Expectation {
     history.withLock { $0.expectation(trace, at: point) }
+  }
+
+  /// Where on the members md's bitmap is; empty where they have none.
+  package var bitmapSectors: Range<Int> {
+    guard let superblock = try? MemberProbe(members[present[0]]).superblock,
+      let sector = superblock.bitmapSector
+    else { return 0..<0 }
+    return sector..<sector + 8
   }
 
   /// Where on the members their data is; the same on all of them.

@@ -92,7 +92,9 @@ package final class Simulation: Sendable {
           }
         }
       } catch {
-        note(StateAddress(cell: cell, scenario: seed, number: nil, isTiny: isExhaustive), error, &result)
+        note(
+          StateAddress(cell: cell, scenario: seed, number: nil, isTiny: isExhaustive), error,
+          &result)
       }
       for failure in result.failures { report(failure) }
       add(result, to: index)

@@ -39,7 +39,8 @@ package struct StateAddress: Sendable {
 
   /// See `init(_:_:)`.
   package var text: String {
-    "0x" + String(scenario, radix: 16) + ":" + (isTiny ? "x" : "") + (number.map(String.init) ?? "-")
+    "0x" + String(scenario, radix: 16) + ":" + (isTiny ? "x" : "")
+      + (number.map(String.init) ?? "-")
   }
 
   /// The command that runs this state and no other.
