@@ -11,6 +11,9 @@ SWIFT ?= swift
 bin = $(DESTDIR)$(PREFIX)/bin
 share = $(DESTDIR)$(PREFIX)/share
 release = .build/release/ftool
+# How many power cuts a soak tries, and by which seed.
+N ?= 300000
+SEED ?= $(shell date +%s)
 scripts = .ci/run $(shell find Tests -name '*.sh')
 
 .PHONY: help build demo check check-kernel bench soak install uninstall format lint clean
@@ -30,6 +33,7 @@ demo: build ## break an array and heal it, kill a program and bring it back: wit
 check: ## build and run all tests
 	@Tests/setup.sh build test
 	$(SWIFT) build --build-tests
+	$(SWIFT) build -c release --product ftool-simulator
 	@SWIFT="$(SWIFT)" Tests/check.sh
 
 check-kernel: build ## hand arrays to and fro between ftool and a real Linux md
@@ -44,8 +48,11 @@ bench: build ## measure, beside cp, cat and peers
 	$(SWIFT) build -c release --static-swift-stdlib --product ftool-bench-image
 	FTOOL="$$PWD/$(release)" Tests/Benchmarks/run.sh
 
-soak: ## the long, exhaustive runs: every fault at every operation, and fuzzers (a quarter of an hour)
+soak: ## the long, exhaustive runs: N power cuts, every fault at every operation, and fuzzers (half an hour)
 	@Tests/setup.sh build test
+	$(SWIFT) build -c release --product ftool-simulator
+	.build/release/ftool-simulator --exhaustive
+	.build/release/ftool-simulator --states $(N) --seed $(SEED)
 	FTOOL_SOAK=1 $(SWIFT) test -c release -Xswiftc -enable-testing --scratch-path .build-soak
 	Tests/Fuzz/run.sh
 

@@ -177,6 +177,18 @@ let package = Package(
       exclude: ["Programs", "Scripts"],
       swiftSettings: strict),
     .testTarget(name: "TidyTests", dependencies: ["FToolTestSupport"], swiftSettings: strict),
+    .target(
+      name: "CrashSimulator",
+      dependencies: [
+        "Raid", "BlockStorage", "LinuxSystem", "MDFormat", "RaidGeometry", "BinaryCodec",
+        "FToolTestSupport",
+      ],
+      path: "Tests/CrashSimulator/Simulator", swiftSettings: strict),
+    .testTarget(
+      name: "CrashSimulatorTests", dependencies: ["CrashSimulator"], swiftSettings: strict),
+    .executableTarget(
+      name: "ftool-simulator", dependencies: ["CrashSimulator", "LinuxSystem"],
+      path: "Tests/CrashSimulator/Program", swiftSettings: strict),
     .executableTarget(
       name: "ftool-bench",
       dependencies: ["ErasureCoding", "BinaryCodec", "CKernels", "LinuxSystem"],

@@ -258,11 +258,13 @@ package struct Assembly: Sendable {
     }
   }
 
-  /// Slots without a member that could give all of its data.
+  /// Slots without a member that could give all of its data. A replacement that has all of it may have been
+  /// cut off before it was given the slot.
   package var slotsNotInSync: [Int] {
     holders.indices.filter { slot in
-      guard let index = holders[slot].member, case .active = standings[index] else { return true }
-      return false
+      if let index = holders[slot].member, case .active = standings[index] { return false }
+      guard let index = holders[slot].replacement else { return true }
+      return members[index].superblock.features.contains(.recoveryOffset)
     }
   }
 }

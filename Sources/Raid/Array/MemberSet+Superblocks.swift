@@ -61,6 +61,7 @@ extension MemberSet {
 
   private func commitOnce(_ change: Change, intent: WriteIntent?) throws(RaidError) {
     let keepers = self.keepers
+    try bringUpLaggards()
     let events = (keepers.map { $0.superblock.events }.max() ?? 0) &+ 1
     let roles = self.roles(change)
     let seconds = Machine.now().seconds

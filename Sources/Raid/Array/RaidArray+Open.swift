@@ -3,6 +3,7 @@ import BlockStorage
 import LinuxSystem
 import MDFormat
 import RaidGeometry
+import Synchronization
 
 extension RaidArray {
   /// Opens the array that these devices are members of. Nothing is written until the first write.
@@ -59,6 +60,7 @@ extension RaidArray {
       !isUnclean
       ? Int.max
       : Int(clamping: reference.resyncOffsetSectors).multipliedOrMax(by: 512)
+    if isUnclean { Self.distrustReplacements(slots, shapes.old, intent, from: doubtStart) }
     func placed(_ shape: ArrayShape, _ members: MemberSet) -> Placed {
       let start = shape.redundancy > 0 ? doubtStart : isUnclean ? 0 : Int.max
       switch shape.placement {
@@ -219,6 +221,26 @@ extension RaidArray {
       dataOffset: Int(offsetSectors) * 512,
       badBlocks: try probe.requireBadBlocks(dataOffsetSectors: Int(offsetSectors)), sums: sums,
       sumsAreTrusted: trusts, sharesSums: current?.sharableSums != nil)
+  }
+
+  /// What is in doubt is settled by what the members hold that are in use, and a replacement is none yet: it
+  /// is filled once more from where doubt begins.
+  private static func distrustReplacements(
+    _ slots: [MemberSet.Slot], _ shape: ArrayShape, _ intent: WriteIntent?, from doubtStart: Int
+  ) {
+    var start = max(doubtStart, intent.map { $0.doubtfulRanges.first?.lowerBound ?? .max } ?? 0)
+    // For RAID 10, doubt is counted in bytes of the array.
+    if shape.level == .mirroredStripes, start < shape.byteCount { start = 0 }
+    for slot in slots {
+      guard let replacement = slot.replacement, slot.member?.isInSync == true,
+        replacement.validByteCount > start
+      else { continue }
+      replacement.setValid(upTo: start)
+      replacement.state.withLock { state in
+        state.superblock.features.insert(.recoveryOffset)
+        state.superblock.recoveryOffsetSectors = UInt64(start / 512)
+      }
+    }
   }
 
   private static func memberSet(

@@ -76,8 +76,9 @@ extension CopiedData {
     _ losses: inout [(arrayRange: Range<Int>, reason: LossReason)]
   ) throws(RaidError) -> [Run] {
     var loss: (byteCount: Int, reason: LossReason)?
+    let isDoubtful = isDoubtful(range)
     let runs = try runs(of: range) { (places, count) throws(RaidError) in
-      if let choice = choose(places, &count, slots) { return [choice] }
+      if let choice = choose(places, &count, slots, isDoubtful: isDoubtful) { return [choice] }
       let bad = places.compactMap { slots[$0.slot].writable.first?.name }
       loss = (
         count,

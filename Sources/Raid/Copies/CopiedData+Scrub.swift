@@ -80,7 +80,8 @@ extension CopiedData {
       }
       for block in bad {
         let isSolved = try scrub(
-          block, copy.member, copy.whole, at: index * stride, repairs, log, &memory)
+          block, copy.member, copy.whole, at: index * stride,
+          isInDoubt: doubtful && block.kind == .mismatch, repairs, log, &memory)
         if !isSolved { silent[index].insert(block.offset - copy.place.offset) }
       }
     }
@@ -99,8 +100,8 @@ extension CopiedData {
   }
 
   private func scrub(
-    _ block: BadBlock, _ member: Member, _ whole: Range<Int>, at place: Int, _ repairs: Bool,
-    _ log: ScrubLog, _ memory: inout WorkingMemory
+    _ block: BadBlock, _ member: Member, _ whole: Range<Int>, at place: Int, isInDoubt: Bool,
+    _ repairs: Bool, _ log: ScrubLog, _ memory: inout WorkingMemory
   ) throws(RaidError) -> Bool {
     let problem: ScrubReport.Problem = block.kind == .unreadable ? .unreadable : .damaged
     let end = min(block.offset + 4096, whole.upperBound)
@@ -117,11 +118,16 @@ extension CopiedData {
       log.add(problem, .unrepairable, member, slot: block.slot, at: block.offset)
       return false
     }
+    // What a crash has cut off is no damage.
     guard repairs else {
-      log.add(problem, .left, member, slot: block.slot, at: block.offset)
+      if !isInDoubt { log.add(problem, .left, member, slot: block.slot, at: block.offset) }
       return true
     }
     let isGood = try repairHolding(block, memory: &memory)
+    if isInDoubt, isGood {
+      log.update { $0.resyncedBlockCount += 1 }
+      return true
+    }
     log.add(
       problem, isGood ? .repaired : .unrepairable, member, slot: block.slot, at: block.offset)
     return true

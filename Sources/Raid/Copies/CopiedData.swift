@@ -74,9 +74,13 @@ final class CopiedData: Sendable {
   /// Which of several places to read from, and from whom: by the policy, and those marked write-mostly
   /// last; nil when nobody can give the first block.
   ///
-  /// - Parameter byteCount: for how much; becomes for how much all places stay as they are.
+  /// - Parameters:
+  ///   - byteCount: for how much; becomes for how much all places stay as they are.
+  ///   - isDoubtful: copies may differ: take the first, as a scrub will, so that what has been read once
+  ///     stays. (Linux does not balance reads there either.)
   func choose(
-    _ places: [CopyPlacement.Place], _ byteCount: inout Int, _ slots: [MemberSet.Slot]
+    _ places: [CopyPlacement.Place], _ byteCount: inout Int, _ slots: [MemberSet.Slot],
+    isDoubtful: Bool
   ) -> Selection? {
     var candidates: [Selection] = []
     var mostlyWritten: [Selection] = []
@@ -86,14 +90,14 @@ final class CopiedData: Sendable {
       byteCount = end - place.offset
       guard let reader else { continue }
       let selection = Selection(index: index, reader: reader)
-      if reader.isWriteMostly {
+      if reader.isWriteMostly, !isDoubtful {
         mostlyWritten.append(selection)
       } else {
         candidates.append(selection)
       }
     }
     if candidates.isEmpty { candidates = mostlyWritten }
-    if candidates.count <= 1 { return candidates.first }
+    if candidates.count <= 1 || isDoubtful { return candidates.first }
     switch readPolicy {
     case .roundRobin:
       let (turn, _) = turn.wrappingAdd(1, ordering: .relaxed)

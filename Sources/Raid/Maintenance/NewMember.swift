@@ -60,6 +60,8 @@ struct NewMember {
       let data = layout.dataOffset..<layout.dataOffset + layout.dataByteCount
       if !data.overlaps(range) { try device.zero(range) }
     }
+    // What was a member of this very array must not pass for one without its regions.
+    try device.flush()
     for region in layout.regions { try device.zero(region.range) }
     let log = superblock.badBlockLog
     if log.sizeSectors > 0 {

@@ -37,6 +37,10 @@ extension RaidArray {
     let operation: MaintenanceProgress.Operation = wasUnclean ? .resync : .scrub
     let done = try sweep(range, options, log) { (done) throws(RaidError) in
       guard writes, isWhole, checkpoint.isDue else { return }
+      // What has been repaired must be on the disks before it is called done.
+      try self.members.onEach(self.members.active) { (member) throws(DeviceError) in
+        try member.flush()
+      }
       let found = earlier + log.tally(before: done)
       try self.storeProgress(operation, .running, done, range.upperBound, started, found)
     }

@@ -151,11 +151,18 @@ extension ParityStripes {
     }
     if result == .keptInDoubt { return true }
     let named = result == .sumWasWrong ? .wrongSum : problem
+    // What a crash has cut off is no damage.
+    let isInDoubt =
+      block.kind == .mismatch && isDoubtful(block.offset..<block.offset + 4096)
     guard repairs else {
-      log.add(named, .left, member, slot: block.slot, at: block.offset)
+      if !isInDoubt { log.add(named, .left, member, slot: block.slot, at: block.offset) }
       return true
     }
     let isGood = try repairHoldingRow(block, memory: &memory)
+    if isInDoubt, isGood {
+      log.update { $0.resyncedBlockCount += 1 }
+      return true
+    }
     log.add(
       named, isGood ? .repaired : .unrepairable, member, slot: block.slot, at: block.offset)
     return true

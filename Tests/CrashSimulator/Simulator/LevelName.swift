@@ -1,0 +1,26 @@
+import RaidGeometry
+
+/// The levels of the matrix.
+package enum LevelName: String, CaseIterable, Sendable {
+  case linear
+  case raid0
+  case raid1
+  case raid4
+  case raid5
+  case raid6
+  case near = "raid10-near"
+  case far = "raid10-far"
+  case offset = "raid10-offset"
+  case erasureCoded = "ec"
+
+  /// Whether it can do without a member.
+  var isRedundant: Bool { self != .linear && self != .raid0 }
+
+  /// Whether some member may be missing beside one that is being filled.
+  var canLackTwo: Bool {
+    switch self {
+    case .raid1, .raid6, .near, .offset, .erasureCoded: true
+    case .linear, .raid0, .raid4, .raid5, .far: false
+    }
+  }
+}

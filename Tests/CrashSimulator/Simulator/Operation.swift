@@ -1,0 +1,35 @@
+/// What is done to an array while the power goes off. One that is to come needs a case here, a script of its
+/// own beside the others, and a place in `Cell.all`.
+package enum Operation: String, CaseIterable, Sendable {
+  case write
+  case rebuild
+  case replace
+  case scrub
+  /// Opening and closing; members that fail, are added and are removed.
+  case metadata
+}
+
+/// Whether a journal takes writes before the members do.
+package enum JournalMode: String, CaseIterable, Sendable {
+  case none = "no-journal"
+
+  /// What of a write is there wholly or not at all.
+  var unitByteCount: Int {
+    switch self {
+    case .none: 512
+    }
+  }
+
+  /// Whether an array that lacks members loses nothing when it is cut off.
+  var closesWriteHole: Bool {
+    switch self {
+    case .none: false
+    }
+  }
+}
+
+/// Whether all slots have a member when the operation begins, beside those that it is about.
+package enum ArrayHealth: String, CaseIterable, Sendable {
+  case healthy
+  case degraded
+}

@@ -1,0 +1,78 @@
+import BlockStorage
+import FToolTestSupport
+import LinuxSystem
+
+/// Cuts the power of several devices in memory at one operation of them all: from then on nothing more
+/// arrives, and what was not flushed is gone.
+final class PowerSwitch: Sendable {
+  private struct State {
+    var left: Int
+    var isOff = false
+  }
+
+  /// What is counted.
+  enum Operation {
+    case write
+    case flush
+  }
+
+  private let state: Monitor<State>
+  private let counts: Operation
+
+  /// - Parameter number: so many are made before the power goes off.
+  init(after number: Int, of counts: Operation) {
+    state = Monitor(State(left: number))
+    self.counts = counts
+  }
+
+  /// Whether it has gone off.
+  var isOff: Bool { state.withLock { $0.isOff } }
+
+  /// The device as its user sees it.
+  func wrap(_ device: MemoryDevice) -> any BlockDevice { SwitchedDevice(device, self) }
+
+  fileprivate func pass(_ operation: Operation) throws(DeviceError) {
+    let isOff = state.withLock { state in
+      if operation == counts {
+        if state.left == 0 { state.isOff = true }
+        state.left -= 1
+      }
+      return state.isOff
+    }
+    if isOff { throw .gone(.noSuchAddressOrDevice) }
+  }
+}
+
+private final class SwitchedDevice: BlockDevice {
+  private let device: MemoryDevice
+  private let power: PowerSwitch
+
+  init(_ device: MemoryDevice, _ power: PowerSwitch) {
+    self.device = device
+    self.power = power
+  }
+
+  var name: String { device.name }
+  var byteCount: Int { device.byteCount }
+
+  func read(
+    into buffer: inout MutableRawSpan, range: Range<Int>, at offset: Int
+  ) throws(DeviceError) {
+    try device.read(into: &buffer, range: range, at: offset)
+  }
+
+  func write(_ buffer: RawSpan, range: Range<Int>, at offset: Int) throws(DeviceError) {
+    try power.pass(.write)
+    try device.write(buffer, range: range, at: offset)
+  }
+
+  func zero(_ range: Range<Int>) throws(DeviceError) {
+    try power.pass(.write)
+    try device.zero(range)
+  }
+
+  func flush() throws(DeviceError) {
+    try power.pass(.flush)
+    try device.flush()
+  }
+}
