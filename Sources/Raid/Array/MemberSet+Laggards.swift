@@ -25,6 +25,11 @@ extension MemberSet {
         state.superblock.events = newest.events
         state.superblock.resyncOffsetSectors = newest.resyncOffsetSectors
         state.superblock.roles = newest.roles
+        if newest.features.contains(.writeJournal) {
+          state.superblock.features.insert(.writeJournal)
+        } else {
+          state.superblock.features.remove(.writeJournal)
+        }
       }
     }
     try onEach(laggards) { (member) throws(DeviceError) in

@@ -13,11 +13,13 @@ struct ArrayPlan: Sendable {
   var version = MDMetadataVersion.v1_2
   var hasSums = true
   var hasBitmap = false
+  var hasJournal = false
 
   /// - Parameter isTiny: the least that there is, for going through everything.
   init(_ cell: Cell, isTiny: Bool, using random: inout SeededGenerator) {
     hasBitmap = cell.hasBitmap
-    hasSums = Int.random(in: 0..<4, using: &random) > 0
+    hasSums = Int.random(in: 0..<4, using: &random) > 0 || cell.journal == .internal
+    hasJournal = cell.journal == .internal
     chunkByteCount = isTiny ? 4096 : [4096, 4096, 8192].randomElement(using: &random)!
     setLevel(cell, &random)
     // Parts of 64 KiB are marked as being written: in a wide array there are several.
@@ -79,12 +81,15 @@ struct ArrayPlan: Sendable {
     request.version = version
     request.hasSums = hasSums
     request.hasBitmap = hasBitmap
+    request.hasJournal = hasJournal
     request.memberByteCount = dataByteCount
     return request
   }
 
   /// What a member needs for its data and the regions beside it.
-  var memberByteCount: Int { (hasSums ? 256 << 10 : 32 << 10) + dataByteCount }
+  var memberByteCount: Int {
+    (hasSums ? (128 << 10) + max(128 << 10, (24 << 10) * slotCount) : 32 << 10) + dataByteCount
+  }
 
   var geometry: SlowGeometry {
     SlowGeometry(

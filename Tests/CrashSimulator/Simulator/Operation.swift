@@ -12,18 +12,13 @@ package enum Operation: String, CaseIterable, Sendable {
 /// Whether a journal takes writes before the members do.
 package enum JournalMode: String, CaseIterable, Sendable {
   case none = "no-journal"
-
-  /// What of a write is there wholly or not at all.
-  var unitByteCount: Int {
-    switch self {
-    case .none: 512
-    }
-  }
+  case `internal` = "journal"
 
   /// Whether an array that lacks members loses nothing when it is cut off.
   var closesWriteHole: Bool {
     switch self {
     case .none: false
+    case .internal: true
     }
   }
 }

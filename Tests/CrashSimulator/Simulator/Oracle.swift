@@ -35,7 +35,45 @@ struct Oracle {
   /// Members are missing.
   var isDegraded: Bool { !mayLack.isEmpty }
 
-  private var unitByteCount: Int { scenario.cell.journal.unitByteCount }
+  /// What lies at an array offset is wholly old or wholly new in units of this: 4096 bytes where a journal has
+  /// the content, and a sector where whole rows are written, or copies.
+  private func unitByteCount(at offset: Int) -> Int {
+    guard scenario.plan.hasJournal, scenario.geometry.parityCount > 0 else { return 512 }
+    return isRewritten(offset) && wasComplete ? 512 : 4096
+  }
+
+  /// No slot was empty when the operation began.
+  private var wasComplete: Bool {
+    scenario.cell.health == .healthy && scenario.cell.operation != .rebuild
+  }
+
+  /// One of the writes that were not acknowledged covers the block and what lies beside it in the row.
+  private func isRewritten(_ offset: Int) -> Bool {
+    let geometry = scenario.geometry
+    let row = offset / geometry.rowByteCount * geometry.rowByteCount
+    let block = offset % geometry.chunk / 4096 * 4096
+    return expectation.pending.contains { write in
+      (0..<geometry.dataCount).allSatisfy { column in
+        let start = row + column * geometry.chunk + block
+        return write.range.lowerBound < start + 4096 && write.range.upperBound > start
+      }
+    }
+  }
+
+  /// A member was lost while whole rows were rewritten: its blocks of them may be lost for good.
+  private func mayBeLostForGood(_ offset: Int) -> Bool {
+    let geometry = scenario.geometry
+    return scenario.plan.hasJournal && geometry.parityCount > 0 && wasComplete
+      && mayLack.contains(geometry.places(of: offset)[0].slot) && isRewritten(offset)
+  }
+
+  /// Whether anything may be lost for good.
+  var hasRowsAtRisk: Bool {
+    isDegraded
+      && stride(from: 0, to: scenario.geometry.byteCount, by: 4096).contains {
+        mayBeLostForGood($0)
+      }
+  }
 
   /// Judges what was read before anything was settled.
   func judge(_ look: ArrayLook) throws(Violation) {
@@ -52,8 +90,11 @@ struct Oracle {
   ///
   /// - Parameter emptySlots: those whose content is computed.
   func judgeSettled(_ look: ArrayLook, emptySlots: Set<Int>) throws(Violation) {
-    if let lost = look.lost.first {
-      throw Violation(.losesNothing, "array bytes \(lost) are lost after recovery")
+    for lost in look.lost {
+      for unit in stride(from: lost.lowerBound / 512 * 512, to: lost.upperBound, by: 512)
+      where !mayBeLostForGood(unit) {
+        throw Violation(.losesNothing, "array bytes \(lost) are lost after recovery")
+      }
     }
     try judge(look, isFree: { hasWriteHole($0, emptySlots) })
   }
@@ -63,8 +104,11 @@ struct Oracle {
   ) throws(Violation) {
     let content = look.content
     if look.lost.isEmpty, content.same(as: expectation.acknowledged) { return }
-    for start in stride(from: 0, to: content.count, by: unitByteCount) {
-      let unit = start..<min(start + unitByteCount, content.count)
+    var next = 0
+    while next < content.count {
+      let start = next
+      next = min(start + unitByteCount(at: start), content.count)
+      let unit = start..<next
       if expectation.allows(content, in: unit) || isFree(start) { continue }
       if look.lost.contains(where: { $0.overlaps(unit) }) { continue }
       throw Violation(.holdsWhatWasWritten, "array byte \(start) is neither old nor new")
@@ -73,6 +117,7 @@ struct Oracle {
 
   /// What nobody has is refused in the parts that were being written of an array that lacks members.
   private func mayBeLost(_ offset: Int) -> Bool {
+    if mayBeLostForGood(offset) { return true }
     guard isDegraded, scenario.geometry.parityCount > 0, !scenario.cell.journal.closesWriteHole
     else { return false }
     return marks.contains(memberOffset: memberOffset(offset))

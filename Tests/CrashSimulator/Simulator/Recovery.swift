@@ -28,10 +28,10 @@ struct Recovery {
     let report = try attempt("the scrub") { () throws(RaidError) in
       try array.scrub(Scenario.scrubbing)
     }
-    if report.unrepairedCount > 0 {
+    if report.unrepairedCount > 0, !oracle.hasRowsAtRisk {
       throw Violation(.settles, "not repaired: \(report.findings)")
     }
-    if report.findingCount > 0, !scenario.isDamaged {
+    if report.findingCount > 0, !scenario.isDamaged, !oracle.hasRowsAtRisk {
       throw Violation(.agrees, "wrong outside of what is in doubt: \(report.findings)")
     }
     try attempt("filling members") { () throws(RaidError) in try fill(array) }
@@ -81,6 +81,8 @@ struct Recovery {
     let holes = empty.union(oracle.mayLack)
     try oracle.judgeSettled(settled, emptySlots: holes)
     try oracle.judge(settled, after: first, "after recovery", emptySlots: holes)
+    // Where a member's blocks are lost with it, parity is of nothing.
+    if !settled.lost.isEmpty { return }
     var looking = Scenario.scrubbing
     looking.repairs = false
     looking.startsOver = true

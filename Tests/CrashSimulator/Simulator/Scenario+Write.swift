@@ -82,7 +82,11 @@ extension Scenario {
       }
     }
     let start = try dataOffset
-    turns.run(bodies, dataOffsets: start..<start + plan.dataByteCount, seed: random.next())
+    turns.run(
+      bodies,
+      dataOffsets: plan.hasJournal && geometry.parityCount == 0
+        ? 0..<0 : start..<start + plan.dataByteCount,
+      changesAtWrites: !plan.hasJournal, seed: random.next())
     if let failure = failure.withLock({ $0 }) { throw failure }
     return true
   }

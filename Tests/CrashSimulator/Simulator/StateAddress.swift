@@ -77,6 +77,7 @@ extension Scenario {
       "\(plan.level.name(slotCount: plan.slotCount)) of \(plan.slotCount), layout \(plan.layout), "
         + "chunk \(plan.chunkByteCount), \(plan.dataByteCount) bytes each, metadata \(plan.version.rawValue)"
         + (plan.hasSums ? ", sums" : "") + (plan.hasBitmap ? ", bitmap" : "")
+        + (plan.hasJournal ? ", journal" : "")
     ]
     let expectation = expectation(at: state.cut.point)
     for (index, event) in trace.events.enumerated() {

@@ -41,7 +41,7 @@ package final class TracedMember: BlockDevice {
     into buffer: inout MutableRawSpan, range: Range<Int>, at offset: Int
   ) throws(DeviceError) {
     try requireInside(offset, range.count)
-    turns.pass(offset)
+    turns.pass(offset, writes: false)
     buffer.withUnsafeMutableBytes { memory in
       let target = UnsafeMutableRawBufferPointer(rebasing: memory[range])
       state.withLock { state in
@@ -58,7 +58,7 @@ package final class TracedMember: BlockDevice {
   ) throws(DeviceError) {
     try requireInside(offset, range.count)
     if range.isEmpty { return }
-    turns.pass(offset)
+    turns.pass(offset, writes: true)
     buffer.withUnsafeBytes { memory in
       let content = UnsafeRawBufferPointer(rebasing: memory[range])
       state.withLock { state in

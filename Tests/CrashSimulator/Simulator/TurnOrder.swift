@@ -7,7 +7,8 @@ import LinuxSystem
 ///
 /// The turn may go to another thread where one reads or writes a member's data, and where it ends. Nobody
 /// holds a lock of the engine there but on the rows or the bytes that it changes: so threads that change
-/// others never wait for one that has not got the turn.
+/// others never wait for one that has not got the turn. Where there is a journal, a thread that writes in place
+/// keeps others from making room in it: there the turn changes only before that, where one reads.
 final class TurnOrder: Sendable {
   private struct State {
     /// Nobody is asked to wait.
@@ -17,20 +18,23 @@ final class TurnOrder: Sendable {
     var waiting: Set<Int> = []
     var current = 0
     var dataOffsets = 0..<0
+    var changesAtWrites = true
   }
 
   private let monitor = Monitor(State())
 
   /// Runs the bodies side by side; returns when all have ended.
   ///
-  /// - Parameter dataOffsets: device offsets at which the turn may change.
+  /// - Parameters:
+  ///   - dataOffsets: device offsets at which the turn may change.
+  ///   - changesAtWrites: not only when one reads there.
   func run(
-    _ bodies: [@Sendable () -> Void], dataOffsets: Range<Int>, seed: UInt64
+    _ bodies: [@Sendable () -> Void], dataOffsets: Range<Int>, changesAtWrites: Bool, seed: UInt64
   ) {
     monitor.withLock { state in
       state = State(
         isOn: true, random: SeededGenerator(seed: seed), waiting: Set(bodies.indices),
-        dataOffsets: dataOffsets)
+        dataOffsets: dataOffsets, changesAtWrites: changesAtWrites)
       state.current = Int.random(in: 0..<bodies.count, using: &state.random)
     }
     var threads: [WorkerThread] = []
@@ -52,9 +56,9 @@ final class TurnOrder: Sendable {
   }
 
   /// A thread is about to use a member at this offset.
-  func pass(_ offset: Int) {
+  func pass(_ offset: Int, writes: Bool) {
     let index: Int? = monitor.update { state in
-      guard state.isOn, state.dataOffsets.contains(offset),
+      guard state.isOn, state.changesAtWrites || !writes, state.dataOffsets.contains(offset),
         let index = state.threads[pthread_self()]
       else { return nil }
       Self.choose(&state)
