@@ -60,7 +60,12 @@ extension RaidArray {
       !isUnclean
       ? Int.max
       : Int(clamping: reference.resyncOffsetSectors).multipliedOrMax(by: 512)
-    if isUnclean { Self.distrustReplacements(slots, shapes.old, intent, from: doubtStart) }
+    if isUnclean {
+      let marked = intent.map { $0.doubtfulRanges.first?.lowerBound ?? .max } ?? 0
+      Self.distrustReplacements(slots, shapes.old, from: max(doubtStart, marked))
+    } else if let scan {
+      Self.distrustReplacements(slots, shapes.old, from: scan.firstLooseByte)
+    }
     func placed(_ shape: ArrayShape, _ members: MemberSet) -> Placed {
       let start = shape.redundancy > 0 ? doubtStart : isUnclean ? 0 : Int.max
       switch shape.placement {
@@ -226,9 +231,9 @@ extension RaidArray {
   /// What is in doubt is settled by what the members hold that are in use, and a replacement is none yet: it
   /// is filled once more from where doubt begins.
   private static func distrustReplacements(
-    _ slots: [MemberSet.Slot], _ shape: ArrayShape, _ intent: WriteIntent?, from doubtStart: Int
+    _ slots: [MemberSet.Slot], _ shape: ArrayShape, from doubtStart: Int
   ) {
-    var start = max(doubtStart, intent.map { $0.doubtfulRanges.first?.lowerBound ?? .max } ?? 0)
+    var start = doubtStart
     // For RAID 10, doubt is counted in bytes of the array.
     if shape.level == .mirroredStripes, start < shape.byteCount { start = 0 }
     for slot in slots {

@@ -198,7 +198,7 @@ extension RaidArray {
   private func mendJournal() throws(RaidError) {
     guard let journal, journal.hasFailed else { return }
     try journal.mend { () throws(RaidError) in
-      let places = members.active.filter(\.isInSync).compactMap { JournalPlace($0) }
+      let places = members.active.compactMap { JournalPlace($0) }
       let scan: JournalScan?
       do throws(DeviceError) {
         scan = try JournalScan(places, shape: shape)

@@ -34,6 +34,15 @@ struct JournalScan {
   /// Records that were on stable storage once and can't be had any more.
   private(set) var isIncomplete = false
 
+  /// The first byte of what is to be looked at in place: of the members' data, or of the array where that has
+  /// no parity; `Int.max` for none.
+  var firstLooseByte: Int {
+    entries.reduce(Int.max) { least, entry in
+      if entry.record.kind == .content { return least }
+      return entry.record.extents.reduce(least) { min($0, $1.blocks.lowerBound * 4096) }
+    }
+  }
+
   /// Reads the journals of these members.
   ///
   /// - Returns: nil when none of them has a header that can be read.

@@ -33,7 +33,11 @@ extension Assembly {
   }
 
   /// The journals of the members in use.
-  var journalPlaces: [JournalPlace] { inSync.compactMap { JournalPlace($0) } }
+  var journalPlaces: [JournalPlace] {
+    holders.flatMap { [$0.member, $0.replacement].compactMap(\.self) }.compactMap {
+      JournalPlace(members[$0])
+    }
+  }
 
   /// The same array on devices that only seem to be written to.
   func onScratch() -> Assembly {

@@ -76,9 +76,11 @@ final class WriteJournal: Sendable {
     return max(4096, (least / 2 - 2 * 4096) / 4096 * 4096 - 4096)
   }
 
-  /// Those that can take records, in the order of their slots.
+  /// Those that can take records, in the order of their slots. What replaces another is not counted on yet.
   private var keepers: [Member] {
-    members.active.filter { $0.isInSync && JournalPlace($0) != nil }
+    members.slots.compactMap(\.member).filter {
+      !$0.isFailed && $0.isInSync && JournalPlace($0) != nil
+    }
   }
 
   // MARK: The run

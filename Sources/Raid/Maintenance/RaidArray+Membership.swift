@@ -78,6 +78,11 @@ extension RaidArray {
       return leaving
     }
     let current = members.slots[slot].member
+    if let leaving, let journal, journal.isLive {
+      // What it has of the journal leaves with it; and a crash may bring it back, so that it has to have all else.
+      do throws(DeviceError) { try leaving.flush() } catch { leaving.markFailed() }
+      try journal.checkpoint()
+    }
     var change = MemberSet.Change()
     if let leaving { change.roles[Int(leaving.superblock.deviceNumber)] = .faulty }
     change.each = { member, superblock in
