@@ -78,15 +78,21 @@ extension RaidArray {
 
   /// Says on the members that all is in its place; gives the array back to the kernel.
   func finishReplay(_ scan: JournalScan) throws(RaidError) {
+    // What a replacement is no longer said to have must be known before nothing asks the journal any more.
+    let replacements = members.slots.compactMap(\.replacement).filter { !$0.isInSync }
+    try members.onEach(replacements) { (member) throws(DeviceError) in
+      try member.storeSuperblock()
+      try member.device.flush()
+    }
+    var change = MemberSet.Change()
+    if shape.redundancy > 0 { change.resyncOffsetSectors = MDSuperblock.allOnes }
+    try members.commit(change, intent: intent)
     try members.onEach(members.active) { (member) throws(DeviceError) in
       guard let place = JournalPlace(member), var header = try place.header() else { return }
       header.generation &+= 1
       header.isLive = false
       try place.store(header)
     }
-    var change = MemberSet.Change()
-    if shape.redundancy > 0 { change.resyncOffsetSectors = MDSuperblock.allOnes }
-    try members.commit(change, intent: intent)
   }
 
   /// Blocks of sums that were being written when the power went are of two times, sector by sector; what the
