@@ -89,11 +89,11 @@ echo "ftool bench: $size MiB of data on tmpfs, $rounds rounds, $(nproc) processo
 head -c $bytes /dev/urandom >"$data"
 cp "$data" "$target"
 member=$((size / 4 + 32))
-make_array() {  # NAME MEMBERS LEVEL
+make_array() {  # NAME MEMBERS LEVEL [OPTION...]
   local i
   mkdir "$work/$1"
   for ((i = 0; i < $2; i++)); do head -c ${member}M /dev/zero >"$work/$1/m$i"; done
-  raid create "$1" "$work/$1"/m? --level "$3" --yes >"$work/log" 2>&1 || die "create $1"
+  raid create "$1" "$work/$1"/m? --level "$3" --yes "${@:4}" >"$work/log" 2>&1 || die "create $1"
 }
 make_array five 5 5
 make_array six 6 6
@@ -138,10 +138,25 @@ for ((round = 1; round <= rounds; round++)); do
   note 'scrub with sums, 4+1, of cat of all members' "$(divide "${seconds[cats]}" "${seconds[scrub]}")"
   for what in write5 write6 rebuild scrub degraded5 degraded6; do best[$what]+="${seconds[$what]} "; done
 done
+# With a journal, and without.
+rm -rf "$work/six"
+make_array bare 5 5 --journal none
+bare=("$work"/bare/m?)
+raid write "${bare[@]}" -i "$data" >"$work/log" 2>&1 || die "write bare"
+for ((round = 1; round <= rounds; round++)); do
+  measure without raid write "${bare[@]}" -i "$data"
+  measure with raid write "${five[@]}" -i "$data"
+  note 'write with a journal, 4+1, of without' "$(divide "${seconds[without]}" "${seconds[with]}")"
+done
+rm -rf "$work/bare"
 # A program that does the bare preads and pwrites of a small write, and the same through the engine; it prints the ratio.
 small=${SMALL_WRITES:-$release/ftool-bench-small-writes}
 if [ -x "$small" ]; then
   for ((round = 1; round <= rounds; round++)); do note 'CPU of a 4 KiB write to 4+1, of its bare I/O' "$("$small" "$work")"; done
+  # On a disk, where that is: what is durable costs nothing on tmpfs.
+  disk=$(mktemp -d "${TMPDIR:-/var/tmp}/ftool-bench.XXXXXX")
+  for ((round = 1; round <= rounds; round++)); do note 'durable 4 KiB writes, 4+1, of fdatasync / 2' "$("$small" --durable "$disk")"; done
+  rm -rf "$disk"
 else
   echo "skipped: small writes: no $small" >&2
 fi
@@ -338,6 +353,8 @@ judge 'read, one lost of 4+1, of the healthy read' at-least 0.8
 judge 'read, two lost of 4+2, of the healthy read' at-least 0.6
 judge 'rebuild of one lost of 4+1, of cp' at-least 0.4
 judge 'scrub with sums, 4+1, of cat of all members' at-least 0.7
+judge 'write with a journal, 4+1, of without' at-least 0.8
+judge 'durable 4 KiB writes, 4+1, of fdatasync / 2' at-least 0.5
 judge 'CPU of a 4 KiB write to 4+1, of its bare I/O' at-most 1.15
 judge "writing an image, of its codec's rate" at-least 0.85
 judge "reading an image, of its codec's rate" at-least 0.85
