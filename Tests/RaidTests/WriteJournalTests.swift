@@ -1,0 +1,217 @@
+import BinaryCodec
+import BlockStorage
+import FToolTestSupport
+import LinuxSystem
+import MDFormat
+import RaidGeometry
+import Testing
+
+@testable import Raid
+
+/// The journal of writes: what it says, and what it makes of an array that was cut off.
+@Suite struct WriteJournalTests {
+  private static let record = JournalRecord(
+    epoch: 7 << 24, sequence: 3, committed: 2, kind: .rewrite,
+    extents: [.init(slot: 0, blocks: 5..<8), .init(slot: 2, blocks: 5..<8)],
+    sums: [1, 2, 3, 4, 5, 6], oldSums: [6, 5, 4, 3, 2, 1])
+
+  private static let arrayID = Identifier.derived(from: .zero, number: 1)
+
+  private func encoded(_ record: JournalRecord) -> [UInt8] {
+    var buffer = AlignedBuffer(byteCount: record.headByteCount)
+    var bytes = buffer.mutableBytes
+    record.encodeHead(arrayID: Self.arrayID, into: &bytes)
+    return bytes.bytes.array()
+  }
+
+  private func decoded(_ bytes: [UInt8]) -> JournalRecord? {
+    var buffer = AlignedBuffer(byteCount: bytes.count)
+    var span = buffer.mutableBytes
+    span.copy(bytes, at: 0)
+    guard JournalRecord.headByteCount(beginning: span.bytes) != nil else { return nil }
+    return JournalRecord(decoding: span.bytes, arrayID: Self.arrayID)
+  }
+
+  @Test func `a record comes back as it was, and one that was changed does not`() {
+    let bytes = encoded(Self.record)
+    #expect(decoded(bytes) == Self.record)
+    var random = SeededGenerator(seed: 1)
+    for _ in 0..<500 {
+      var other = bytes
+      let place = Int.random(in: 0..<other.count, using: &random)
+      other[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+      #expect(decoded(other) == nil, "byte \(place)")
+    }
+  }
+
+  /// Whatever the counts say, no byte outside of the head is looked at.
+  @Test func `a record with a right checksum and wild numbers is refused`() {
+    var random = SeededGenerator(seed: 2)
+    for _ in 0..<2000 {
+      var buffer = AlignedBuffer(byteCount: 4096)
+      var bytes = buffer.mutableBytes
+      bytes.copy(encoded(Self.record), at: 0)
+      for _ in 0..<Int.random(in: 1...3, using: &random) {
+        let field = [12, 56, 60, 64, 68, 72, 76, 80].randomElement(using: &random)!
+        let values: [UInt32] = [0, 1, 2, 7, 4096, 8192, 1 << 20, .max, .max - 1]
+        bytes.store(values.randomElement(using: &random)!, at: field)
+      }
+      let length = JournalRecord.headByteCount(beginning: bytes.bytes) ?? 4096
+      if length <= 4096 { bytes.store(crc32c(bytes.bytes.sub(12..<length)), at: 8) }
+      guard let record = JournalRecord(decoding: bytes.bytes, arrayID: Self.arrayID) else {
+        continue
+      }
+      #expect(record.sums.count == (record.kind == .touch ? 0 : record.blockCount))
+    }
+  }
+
+  /// An array that was left while it was written to: three writes, of which none was flushed.
+  private func crashed(_ recipe: ArrayRecipe = .raid5) throws -> (ArrayBench, [UInt8]) {
+    let bench = try ArrayBench(recipe)
+    try bench.fill(seed: 1)
+    let array = try bench.open()
+    var content = bench.model
+    for index in 0..<3 {
+      let bytes = SeededGenerator.bytes(seed: UInt64(index + 2), 4096)
+      try array.write(bytes, at: index * 8192)
+      content.replaceSubrange(index * 8192..<index * 8192 + 4096, with: bytes)
+    }
+    bench.devices = bench.devices.map { $0.copy() }
+    return (bench, content)
+  }
+
+  @Test func `kernels are kept away while there is something in the journal`() throws {
+    for recipe in [ArrayRecipe.raid5, .raid6, .triple, .raid4] {
+      let bench = try ArrayBench(recipe)
+      try bench.fill(seed: 1)
+      #expect(try bench.devices.indices.allSatisfy { try !mark(bench, $0) })
+      let array = try bench.open()
+      #expect(try bench.devices.indices.allSatisfy { try !mark(bench, $0) })
+      try bench.write([1, 2, 3], at: 5, to: array)
+      #expect(try bench.devices.indices.allSatisfy { try mark(bench, $0) })
+      try array.close()
+      #expect(try bench.devices.indices.allSatisfy { try !mark(bench, $0) })
+      #expect(try ArrayAudit.violations(bench) == [])
+    }
+    // Nothing is in the journal only where there is no parity.
+    let bench = try ArrayBench(ArrayRecipe.raid10)
+    try bench.fill(seed: 1)
+    let array = try bench.open()
+    try bench.write([1, 2, 3], at: 5, to: array)
+    #expect(try bench.devices.indices.allSatisfy { try !mark(bench, $0) })
+    try array.close()
+  }
+
+  private func mark(_ bench: ArrayBench, _ slot: Int) throws -> Bool {
+    try bench.superblock(slot).features.contains(.writeJournal)
+  }
+
+  @Test func `who only reads sees what will be, and writes nothing`() throws {
+    let (bench, content) = try crashed()
+    // In place, one of the members has nothing of it.
+    for slot in bench.devices.indices {
+      let trial = bench.copy()
+      let start = try trial.dataOffset(slot)
+      trial.devices[slot].corrupt(start..<start + 32768) { _ in 0x55 }
+      let before = trial.devices.map(\.contents)
+      let array = try trial.open(writable: false)
+      let offset = slot * 0
+      #expect(array.replayedRecordCount == 3 && !array.wasUnclean && !array.hasDoubt)
+      let bytes = try array.bytes(offset..<32768)
+      #expect(bytes == Array(content[offset..<32768]), "slot \(slot)")
+      try array.close()
+      #expect(trial.devices.map(\.contents) == before)
+      // And it is so, once it is open for writing; with any one member less.
+      let written = try trial.open()
+      #expect(written.replayedRecordCount == 3)
+      #expect(try trial.contents(written) == content)
+      try written.close()
+      for missing in trial.devices.indices {
+        let less = try trial.open(without: [missing])
+        #expect(try trial.contents(less) == content, "without \(missing)")
+      }
+    }
+  }
+
+  @Test func `with a member lost in the same moment, nothing else is`() throws {
+    for missing in 0..<4 {
+      let (bench, content) = try crashed()
+      let array = try bench.open(without: [missing])
+      #expect(try bench.contents(array) == content, "without \(missing)")
+      try array.close()
+      #expect(try bench.contents(bench.open(without: [missing])) == content)
+    }
+  }
+
+  @Test func `a full journal is emptied, and goes on`() throws {
+    let bench = try ArrayBench(ArrayRecipe.raid5.with { $0.dataByteCount = 256 << 10 })
+    try bench.fill(seed: 1)
+    let array = try bench.open()
+    var random = SeededGenerator(seed: 3)
+    for _ in 0..<200 {
+      let offset = Int.random(in: 0..<bench.model.count - 9000, using: &random)
+      try bench.write(
+        random.bytes(Int.random(in: 1...9000, using: &random)), at: offset, to: array)
+    }
+    bench.devices = bench.devices.map { $0.copy() }
+    let again = try bench.open()
+    #expect(again.replayedRecordCount ?? 0 > 0)
+    #expect(try bench.contents(again) == bench.model)
+    try again.close()
+    #expect(try ArrayAudit.violations(bench) == [])
+  }
+
+  @Test func `a record that was durable and can't be read is no end, but damage`() throws {
+    let (bench, content) = try crashed()
+    var first: [Int] = []
+    for device in bench.devices {
+      let probe = try MemberProbe(device)
+      let place = try #require(JournalPlace(probe))
+      first.append(place.records.lowerBound)
+    }
+    // The first record of both members that have it; the second says that it was durable.
+    for (device, start) in zip(bench.devices, first) { device.corrupt(start + 100..<start + 104) }
+    #expect(throws: RaidError.notStartable(.damagedWriteJournal)) {
+      _ = try bench.open(doubt: false)
+    }
+    #expect(throws: RaidError.notStartable(.damagedWriteJournal)) {
+      _ = try bench.open(writable: false, doubt: false)
+    }
+    // By force, what is in place counts.
+    let array = try bench.open()
+    #expect(try bench.contents(array) == content)
+    try array.close()
+  }
+
+  @Test func `one good copy of a record is enough`() throws {
+    for slot in 0..<4 {
+      let (bench, content) = try crashed()
+      let place = try #require(JournalPlace(MemberProbe(bench.devices[slot])))
+      bench.devices[slot].corrupt(place.region)
+      let start = try bench.dataOffset((slot + 1) % 4)
+      bench.devices[(slot + 1) % 4].corrupt(start..<start + 4096) { _ in 0 }
+      let array = try bench.open()
+      #expect(try bench.contents(array) == content, "slot \(slot)")
+      try array.close()
+    }
+  }
+
+  @Test(arguments: 0..<UInt64(40)) func `a hostile journal does no harm`(_ seed: UInt64) throws {
+    let (bench, _) = try crashed(seed % 2 == 0 ? .raid5 : .raid10)
+    var random = SeededGenerator(seed: seed)
+    for device in bench.devices {
+      guard let place = JournalPlace(try MemberProbe(device)) else { continue }
+      for _ in 0..<Int.random(in: 1...12, using: &random) {
+        let at = Int.random(
+          in: place.region.lowerBound..<place.region.lowerBound + 60000, using: &random)
+        let mask = UInt8.random(in: 1...255, using: &random)
+        device.corrupt(at..<at + Int.random(in: 1...8, using: &random)) { $0 ^ mask }
+      }
+    }
+    // Whatever comes of it, it is an array or an error.
+    for doubt in [false, true] {
+      guard let array = try? bench.copy().open(doubt: doubt) else { continue }
+      _ = try? array.bytes(0..<array.byteCount)
+    }
+  }
+}
