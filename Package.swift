@@ -13,10 +13,8 @@ let strict: [SwiftSetting] = [
 ]
 
 /// Bytes go through the product fifty times faster when it is optimised, and the tests move many.
-let product =
-  strict + [
-    .strictMemorySafety(), .unsafeFlags(["-O"], .when(configuration: .debug)),
-  ]
+let optimised = strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+let product = optimised + [.strictMemorySafety()]
 
 /// C that Swift cannot say, and vector kernels: optimised in debug builds too, so that tests are quick.
 let fastC: [CSetting] = [.unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror"])]
@@ -121,7 +119,7 @@ let package = Package(
     .target(
       name: "FToolTestSupport",
       dependencies: ["BlockStorage", "LinuxSystem", systemPackage],
-      path: "Tests/FToolTestSupport", swiftSettings: strict),
+      path: "Tests/FToolTestSupport", swiftSettings: optimised),
     .testTarget(
       name: "BinaryCodecTests", dependencies: ["BinaryCodec", "FToolTestSupport"],
       swiftSettings: strict),
@@ -183,7 +181,7 @@ let package = Package(
         "Raid", "BlockStorage", "LinuxSystem", "MDFormat", "RaidGeometry", "BinaryCodec",
         "FToolTestSupport",
       ],
-      path: "Tests/CrashSimulator/Simulator", swiftSettings: strict),
+      path: "Tests/CrashSimulator/Simulator", swiftSettings: optimised),
     .testTarget(
       name: "CrashSimulatorTests", dependencies: ["CrashSimulator"], swiftSettings: strict),
     .executableTarget(

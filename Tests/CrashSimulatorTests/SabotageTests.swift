@@ -55,7 +55,7 @@ import Testing
     for number in 0..<flushCount {
       let scenario = try Scenario(cell, seed: seed)
       scenario.suffer(.dropFlush(number: number))
-      if (0..<200).contains(where: { scenario.judge(CrashState(scenario, number: $0)) != nil }) {
+      if (0..<60).contains(where: { scenario.judge(CrashState(scenario, number: $0)) != nil }) {
         caught += 1
       }
     }

@@ -1,6 +1,7 @@
 import BlockStorage
 import FToolTestSupport
 import LinuxSystem
+import SystemPackage
 
 /// Cuts the power of several devices in memory at one operation of them all: from then on nothing more
 /// arrives, and what was not flushed is gone.

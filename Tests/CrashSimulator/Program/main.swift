@@ -25,15 +25,17 @@ func replay(_ address: StateAddress) -> Never {
 
 func simulate(_ request: Simulation.Request) -> Never {
   let start = Machine.monotonicSeconds()
-  let results = Simulation.run(request) { failure in
-    show("FAILED \(failure.violation)\n  \(failure.address.command)")
+  let results = Simulation.run(request) { news in
+    switch news {
+    case .failure(let failure):
+      show("FAILED \(failure.violation)\n  \(failure.address.command)")
+    case .finished(let result):
+      show(
+        "\(result.cell.name): \(result.stateCount) states of \(result.scenarioCount) scenarios, "
+          + "\(result.failureCount) failures")
+    }
   }
   let seconds = Machine.monotonicSeconds() - start
-  for result in results {
-    show(
-      "\(result.cell.name): \(result.stateCount) states of \(result.scenarioCount) scenarios, "
-        + "\(result.failureCount) failures")
-  }
   let stateCount = results.reduce(0) { $0 + $1.stateCount }
   let failureCount = results.reduce(0) { $0 + $1.failureCount }
   show(

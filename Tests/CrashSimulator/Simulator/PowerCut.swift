@@ -82,6 +82,16 @@ package struct PowerCut: Sendable {
     return pieces
   }
 
+  /// Whether the one write of which a part is kept is cut behind so many of its sectors.
+  func isTorn(behind sectorCount: Int) -> Bool {
+    guard let last = pieces.last else { return false }
+    switch family {
+    case .tornWrite: return last.sectors.upperBound > sectorCount
+    case .tornWriteBackwards: return last.sectors.lowerBound > sectorCount
+    default: return false
+    }
+  }
+
   /// Does to the members what was safe at the point, and then what survives.
   func apply(_ trace: Trace, to members: [TracedMember]) {
     for index in 0..<point {

@@ -39,6 +39,15 @@ package final class Simulation: Sendable {
     var next = 0
     var results: [CellResult]
     var jobs: [(cell: Int, seed: UInt64, stateCount: Int)]
+    /// By cell: how many jobs are to be done.
+    var left: [Int]
+  }
+
+  /// Something to tell at once.
+  package enum News: Sendable {
+    case failure(Failure)
+    /// All of a cell has been run.
+    case finished(CellResult)
   }
 
   /// How many states a trace is used for: to make it takes as long as some of them.
@@ -66,19 +75,22 @@ package final class Simulation: Sendable {
         jobs.append((index, cell.scenarioSeed(request.seed, number), count))
       }
     }
-    state = Monitor(State(results: request.cells.map { CellResult(cell: $0) }, jobs: jobs))
+    var left = [Int](repeating: 0, count: request.cells.count)
+    for job in jobs { left[job.cell] += 1 }
+    state = Monitor(
+      State(results: request.cells.map { CellResult(cell: $0) }, jobs: jobs, left: left))
   }
 
-  /// Runs all, and tells of each failure at once.
+  /// Runs all, and tells of each failure and of each cell.
   package static func run(
-    _ request: Request, report: @escaping @Sendable (Failure) -> Void
+    _ request: Request, report: @escaping @Sendable (News) -> Void
   ) -> [CellResult] {
     let simulation = Simulation(request)
     runInParallel(workers: request.workers) { _ in simulation.work(report) }
     return simulation.state.withLock { $0.results }
   }
 
-  private func work(_ report: (Failure) -> Void) {
+  private func work(_ report: (News) -> Void) {
     while let (index, cell, seed, count) = take() {
       var result = CellResult(cell: cell)
       result.scenarioCount = 1
@@ -96,8 +108,8 @@ package final class Simulation: Sendable {
           StateAddress(cell: cell, scenario: seed, number: nil, isTiny: isExhaustive), error,
           &result)
       }
-      for failure in result.failures { report(failure) }
-      add(result, to: index)
+      for failure in result.failures { report(.failure(failure)) }
+      if let whole = add(result, to: index) { report(.finished(whole)) }
     }
   }
 
@@ -137,7 +149,8 @@ package final class Simulation: Sendable {
     result.failures.append(Failure(address: address, violation: violation))
   }
 
-  private func add(_ part: CellResult, to index: Int) {
+  /// - Returns: what came of the cell, when nothing more is to be done in it.
+  private func add(_ part: CellResult, to index: Int) -> CellResult? {
     state.withLock { state in
       var result = state.results[index]
       result.scenarioCount += part.scenarioCount
@@ -148,6 +161,8 @@ package final class Simulation: Sendable {
       result.secondCutCount += part.secondCutCount
       result.lossCount += part.lossCount
       state.results[index] = result
+      state.left[index] -= 1
+      return state.left[index] == 0 ? result : nil
     }
   }
 }
