@@ -23,7 +23,8 @@ extension RaidArray {
     let assembly =
       options.isWritable ? given : try given.replayed(allowsDoubt: options.allowsDoubt)
     let reference = assembly.reference
-    let shapes = try ArrayShapes(assembly)
+    let shapes = try ArrayShapes(
+      assembly, assumesSizes: options.salvages, memberByteCounts: options.memberByteCounts)
     let obstacle = Self.obstacle(assembly, options)
     if options.isWritable, let obstacle { throw .readOnly(obstacle) }
 
@@ -35,7 +36,7 @@ extension RaidArray {
     }
     let (slots, spares) = try slotsFor(false)
     let members = Self.memberSet(slots, spares, shapes.old, options)
-    try Self.requireEnough(members, shapes.old, reference)
+    if !options.salvages { try Self.requireEnough(members, shapes.old, reference) }
     let memory = WorkingMemoryPool(slotCount: members.slotCount)
     let intent = assembly.writeIntent(
       shapes.old, hasForeignWrite: Self.hasForeignWrite(assembly, countsKnown: false))
@@ -66,7 +67,7 @@ extension RaidArray {
     if let new = shapes.new {
       let (newSlots, _) = try slotsFor(true)
       let newMembers = Self.memberSet(newSlots, [], new, options)
-      try Self.requireEnough(newMembers, new, reference)
+      if !options.salvages { try Self.requireEnough(newMembers, new, reference) }
       let (oldRange, newRange) = shapes.ranges
       segments = [
         Segment(range: oldRange, data: placed(shapes.old, members)),
@@ -181,7 +182,8 @@ extension RaidArray {
   ) -> MemberSet {
     MemberSet(
       slots: Array(slots.prefix(shape.slotCount)), spares: spares,
-      isWritable: options.isWritable, survives: { shape.survives(present: $0) })
+      isWritable: options.isWritable,
+      survives: { options.salvages || shape.survives(present: $0) })
   }
 
   /// Refuses an array some of whose data nobody has.

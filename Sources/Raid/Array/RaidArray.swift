@@ -34,6 +34,10 @@ package final class RaidArray: BlockDevice {
     package var repairsOnRead = true
     /// Which copy of a mirror is read.
     package var readPolicy = ReadPolicy.roundRobin
+    /// Open it although data is lost, to read what there is: see `Salvage`. Not together with `isWritable`.
+    package var salvages = false
+    /// Data bytes by slot, for linear and RAID 0, where a layout was assumed.
+    var memberByteCounts: [Int]?
 
     package init() {}
   }
