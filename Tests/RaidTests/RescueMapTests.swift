@@ -38,7 +38,7 @@ import Testing
         0x00000000  0x00117000  +
         0x00117000  0x00000200  -
         0x00117200  0x00000E00  /
-        0x00118000  0x12233E000  ?
+        0x00118000  0x12333E000  ?
 
         """)
   }
@@ -134,7 +134,7 @@ import Testing
       at = end
       #expect((0..<200).map { pass.map[pass.map.index(of: $0)].status } == model)
     }
-    let found = pass.map.nextUnrescued(from: 0, limit: 200)
+    let found = pass.map.next([.lost, .unscraped, .untried, .untrimmed], from: 0, limit: 200)
     #expect(found?.lowerBound == model.firstIndex { $0 != .rescued })
   }
 }

@@ -101,7 +101,7 @@ extension Failure {
         .notFound,
         "too few members: \(present) are there and in sync, \(needed) are needed; nobody holds slot "
           + slots,
-        hint: "give the missing members, or see what the others say with 'ftool raid examine'")
+        hint: "give the missing members; 'ftool raid read --salvage' gets out what is still whole")
     case .unknownSizes(let missing):
       let slots = missing.map(String.init).joined(separator: ", ")
       self.init(

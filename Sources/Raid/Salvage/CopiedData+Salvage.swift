@@ -107,8 +107,8 @@ extension CopiedData {
     }
   }
 
-  /// Puts a block together sector by sector from all of its copies. Where sums are kept it counts only
-  /// when it is whole and agrees with one.
+  /// Puts a block together sector by sector from all of its copies. Sectors of members that keep sums
+  /// count when the block is whole then and agrees with one.
   private func sectors(
     of block: BadBlock, end: Int, place: Int, _ arrayRange: Range<Int>, _ acceptsUnproven: Bool,
     _ memory: inout WorkingMemory
@@ -119,6 +119,7 @@ extension CopiedData {
     var places: [CopyPlacement.Place] = []
     _ = placement.locate(arrayRange.lowerBound, into: &places)
     var whole = SectorSet()
+    var proven = SectorSet()
     for copy in places {
       let range = copy.offset..<copy.offset + count
       for case let member? in [
@@ -131,21 +132,20 @@ extension CopiedData {
           let part = start..<min(count, start + SectorSet.byteCount)
           memory.copySector(part, to: place + start)
           whole.insert(sector)
+          if !member.trustsSums { proven.insert(sector) }
         }
       }
     }
     if acceptsUnproven { return whole }
-    let isWhole = whole.gaps(byteCount: count).isEmpty
-    let keepers = places.flatMap { copy in
-      slots[copy.slot].writable.filter { $0.sums != nil && $0.trustsSums }.map { ($0, copy.offset) }
+    let isConfirmed = places.contains { copy in
+      slots[copy.slot].writable.contains {
+        $0.confirms(
+          memory.buffer.bytes, range: place..<place + count, at: copy.offset, sums: sums)
+      }
     }
-    if keepers.isEmpty {
-      return places.count > 1 && isDoubtful(arrayRange) ? SectorSet() : whole
-    }
-    let isConfirmed = keepers.contains { member, offset in
-      member.confirms(memory.buffer.bytes, range: place..<place + count, at: offset, sums: sums)
-    }
-    return isWhole && isConfirmed ? whole : SectorSet()
+    if isConfirmed, whole.gaps(byteCount: count).isEmpty { return whole }
+    // In doubt copies may differ, and a mixture of them be neither.
+    return places.count > 1 && isDoubtful(arrayRange) ? SectorSet() : proven
   }
 }
 

@@ -91,8 +91,8 @@ extension ParityStripes {
 
   /// Puts a block together sector by sector in its slot's block of `memory.blocks`.
   ///
-  /// Where sums are kept, a block of which not all sectors come from blocks that agree with theirs counts
-  /// only when it is whole and agrees with its own.
+  /// A sector of a block that could not be read whole agrees with no sum. So where the block's member keeps
+  /// sums, it counts when the block is whole then and agrees with its own; and others count who keep none.
   private func sectors(
     ofSlot slot: Int, at offset: Int, acceptsUnproven: Bool, memory: inout WorkingMemory
   ) throws(RaidError) -> SectorSet {
@@ -101,6 +101,7 @@ extension ParityStripes {
     let slots = members.slots
     var bytes = memory.blocks.mutableBytes
     var known = [SectorSet](repeating: SectorSet(), count: placement.slotCount)
+    var proven = known
     for index in known.indices {
       guard let member = slots[index].reader(of: range) else { continue }
       do {
@@ -109,26 +110,34 @@ extension ParityStripes {
       } catch {
         try members.fail(member, error)
       }
+      if known[index] == .all || !member.trustsSums { proven[index] = known[index] }
     }
-    let own = known[slot]
-    var whole = own
-    for sector in 0..<SectorSet.count where !own.contains(sector) {
+    let row = offset / placement.chunkByteCount
+    let whole = fill(slot, row, known, in: &bytes)
+    let isConfirmed = slots[slot].writable.contains {
+      $0.confirms(bytes.bytes, range: slot * 4096..<(slot + 1) * 4096, at: offset, sums: sums)
+    }
+    if acceptsUnproven || whole == .all && isConfirmed { return whole }
+    // In rows in doubt the parity may be of other data.
+    if isDoubtful(range) && !allowsDoubt { return proven[slot] }
+    // What is there of the member's own stays, and what was computed is computed again.
+    return fill(slot, row, proven, in: &bytes)
+  }
+
+  /// Computes the sectors of a slot's block that are not known from those of others that are.
+  ///
+  /// - Returns: the slot's sectors that are known then.
+  private func fill(
+    _ slot: Int, _ row: Int, _ known: [SectorSet], in bytes: inout MutableRawSpan
+  ) -> SectorSet {
+    var whole = known[slot]
+    for sector in 0..<SectorSet.count where !known[slot].contains(sector) {
       let isRecovered = recover(
-        row: offset / placement.chunkByteCount, wanted: [slot],
-        isKnown: { $0 != slot && known[$0].contains(sector) },
+        row: row, wanted: [slot], isKnown: { $0 != slot && known[$0].contains(sector) },
         column: { $0 * 4096 + sector * SectorSet.byteCount }, byteCount: SectorSet.byteCount,
         in: &bytes)
       if isRecovered { whole.insert(sector) }
     }
-    let isConfirmed = slots[slot].writable.contains {
-      $0.confirms(bytes.bytes, range: slot * 4096..<(slot + 1) * 4096, at: offset, sums: sums)
-    }
-    if whole == .all, isConfirmed || acceptsUnproven { return whole }
-    if acceptsUnproven { return whole }
-    if slots.contains(where: { $0.writable.contains { $0.sums != nil && $0.trustsSums } }) {
-      return SectorSet()
-    }
-    // In rows in doubt the parity may be of other data.
-    return isDoubtful(range) && !allowsDoubt ? own : whole
+    return whole
   }
 }

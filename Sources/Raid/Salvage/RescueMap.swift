@@ -73,17 +73,19 @@ package struct RescueMap: Equatable, Sendable {
     return low
   }
 
-  /// The first bytes at or behind `offset`, up to `limit`, that are not rescued; nil when all are.
-  package func nextUnrescued(from offset: Int, limit: Int) -> Range<Int>? {
+  /// The first bytes at or behind `offset`, up to `limit`, that have one of these statuses; nil when there
+  /// are none.
+  package func next(
+    _ wanted: Set<Status>, from offset: Int, limit: Int
+  ) -> Range<Int>? {
     let limit = min(limit, byteCount)
     guard offset < limit else { return nil }
-    var index = index(of: offset)
-    if self[index].status == .rescued {
-      index += 1
-      guard index < count else { return nil }
+    for index in index(of: offset)..<count {
+      let piece = self[index]
+      if piece.range.lowerBound >= limit { return nil }
+      if wanted.contains(piece.status) { return piece.range.clamped(to: offset..<limit) }
     }
-    let found = self[index].range.clamped(to: offset..<limit)
-    return found.isEmpty ? nil : found
+    return nil
   }
 
   /// How many bytes of a range have a status.

@@ -33,30 +33,45 @@ package struct Salvage: Sendable {
     self.views = views
   }
 
-  /// Hands over what is there of the bytes of a range that are not rescued yet. Parts are read by several
-  /// workers at once, and handed over in order.
+  /// Hands over what is there of the bytes of a range that are not rescued yet: first of those that nobody
+  /// has tried, then of the others. Parts are read by several workers at once, and handed over in order.
   ///
   /// - Parameters:
   ///   - range: array bytes.
   ///   - map: says what is rescued already.
   ///   - options: its `progress` is told how many bytes have been gone over, of those that were to be.
   /// - Throws: `other` for what the sink throws; `array` only where an array ends or breaks a promise.
-  /// - Returns: up to where everything was handed over: the range's end, unless it was stopped.
+  /// - Returns: whether it came to the end, and was not stopped.
   @discardableResult
   package func run(
     over range: Range<Int>, except map: RescueMap, to sink: some SalvageSink,
     _ options: SweepOptions
-  ) throws(TransferError) -> Int {
+  ) throws(TransferError) -> Bool {
     do throws(RaidError) { try views[0].array.requireInside(range) } catch { throw .array(error) }
-    var total = 0
-    map.forEach(in: range) { if $0.status != .rescued { total += $0.range.count } }
-    let order = Monitor(SalvageOrder(next: range.lowerBound, total: total))
+    let total = range.count - map.byteCount(of: .rescued, in: range)
+    var done = 0
+    for wanted: Set<RescueMap.Status> in [[.untried], [.lost, .unscraped, .untrimmed]]
+    where map.next(wanted, from: range.lowerBound, limit: range.upperBound) != nil {
+      sink.beginPass()
+      let order = Monitor(
+        SalvageOrder(next: range.lowerBound, wanted: wanted, done: done, total: total))
+      run(order, map, limit: range.upperBound, to: sink, options)
+      let (failure, isStopped, now) = order.withLock { ($0.failure, $0.isStopped, $0.done) }
+      if let failure { throw failure }
+      if isStopped { return false }
+      done = now
+    }
+    return true
+  }
+
+  private func run(
+    _ order: Monitor<SalvageOrder>, _ map: RescueMap, limit: Int, to sink: some SalvageSink,
+    _ options: SweepOptions
+  ) {
     let first = views[0].array
     runInParallel(workers: max(1, options.workers)) { [self] _ in
       first.memory.with { memory in
-        while let part = order.withLock({
-          $0.take(map, limit: range.upperBound, first.partEnd)
-        }) {
+        while let part = order.withLock({ $0.take(map, limit: limit, first.partEnd) }) {
           do throws(TransferError) {
             try hand(part, to: sink, order, &memory, options)
           } catch {
@@ -66,9 +81,6 @@ package struct Salvage: Sendable {
         }
       }
     }
-    let (failure, isStopped, reached) = order.withLock { ($0.failure, $0.isStopped, $0.reached) }
-    if let failure { throw failure }
-    return isStopped ? reached : range.upperBound
   }
 
   /// Reads a part, waits until everything before it has been handed over, and goes on from there in turn.
@@ -102,7 +114,6 @@ package struct Salvage: Sendable {
     options.rate?.pass(part.range.count)
     order.withLock { state in
       state.turn += 1
-      state.reached = part.range.upperBound
       if !goesOn { state.isStopped = true }
     }
     order.signalAll()
@@ -182,26 +193,26 @@ private struct SalvageOrder {
   }
 
   var next: Int
+  let wanted: Set<RescueMap.Status>
   var turn = 0
-  /// Bytes gone over, and to go over.
-  var done = 0
+  /// Bytes gone over, and to go over, in all passes.
+  var done: Int
   let total: Int
-  /// Everything before has been handed over.
-  var reached: Int
   var isStopped = false
   var failure: TransferError?
   private var partCount = 0
 
   var isEnding: Bool { isStopped || failure != nil }
 
-  init(next: Int, total: Int) {
+  init(next: Int, wanted: Set<RescueMap.Status>, done: Int, total: Int) {
     self.next = next
+    self.wanted = wanted
+    self.done = done
     self.total = total
-    reached = next
   }
 
   mutating func take(_ map: RescueMap, limit: Int, _ partEnd: (Int) -> Int) -> Part? {
-    guard !isEnding, let todo = map.nextUnrescued(from: next, limit: limit) else { return nil }
+    guard !isEnding, let todo = map.next(wanted, from: next, limit: limit) else { return nil }
     let start = todo.lowerBound
     let part = start..<min(todo.upperBound, max(start + 1, partEnd(start)))
     next = part.upperBound

@@ -1,8 +1,10 @@
 import LinuxSystem
 
-/// Where goes what is left of an array. Called by one thread at a time, from the array's beginning to its
-/// end.
+/// Where goes what is left of an array. Called by one thread at a time.
 package protocol SalvageSink: Sendable {
+  /// What comes now goes from the array's beginning to its end.
+  func beginPass()
+
   /// Takes bytes of the array that are there.
   ///
   /// - Parameters:

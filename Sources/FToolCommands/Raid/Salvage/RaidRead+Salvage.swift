@@ -16,11 +16,12 @@ extension RaidRead {
     warnOfSizes(array, context)
     let mapFile = try self.mapFile(session)
     let (target, known) = try self.target(mapFile, array)
-    let output = RescueOutput(target, mapFile, known, from: range.lowerBound)
+    let output = RescueOutput(target, mapFile, known)
     var todo = 0
     known.forEach(in: range) { if $0.status != .rescued { todo += $0.range.count } }
     let line = context.progress("salvage", total: todo)
     var isRefused = false
+    var isDone = false
     do throws(TransferError) {
       do throws(SystemCallError) {
         // Now, and not after hours, it shows whether a map can be written.
@@ -28,7 +29,7 @@ extension RaidRead {
       } catch {
         throw .other(error)
       }
-      try Salvage(try views(session)).run(
+      isDone = try Salvage(try views(session)).run(
         over: range, except: known, to: output, session.sweep(line, rate: nil))
     } catch {
       line.clear()
@@ -40,15 +41,14 @@ extension RaidRead {
         throw Failure(error)
       }
     }
-    let isDone = isRefused || output.reached >= range.upperBound || context.stop.signal == nil
     do throws(SystemCallError) {
-      try output.save(isFinished: isDone && !isRefused)
+      try output.save(isFinished: isDone)
     } catch {
       throw Failure(error)
     }
     line.finish()
     try session.close()
-    if !isDone { try context.stop.check(resuming: wayOn) }
+    if !isDone, !isRefused { try context.stop.check(resuming: wayOn) }
     return try finish(output.map, range, session, mapFile, isRefused: isRefused, context)
   }
 

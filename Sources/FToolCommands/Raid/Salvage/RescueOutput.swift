@@ -17,7 +17,8 @@ final class RescueOutput: SalvageSink {
 
   private struct State {
     var pass: RescuePass
-    var reached: Int
+    /// Everything before has been tried in this pass: array bytes.
+    var reached = 0
     var savedAt = Machine.monotonicSeconds()
     /// What the last time of saving took, in seconds.
     var saveDuration = 0.0
@@ -28,19 +29,19 @@ final class RescueOutput: SalvageSink {
   private let state: Mutex<State>
   private let zeros = AlignedBuffer(byteCount: 256 << 10)
 
-  /// - Parameters:
-  ///   - map: what is known before.
-  ///   - start: the first array byte that is to be tried.
-  init(_ target: Target, _ mapFile: RescueMapFile?, _ map: RescueMap, from start: Int) {
+  /// - Parameter map: what is known before.
+  init(_ target: Target, _ mapFile: RescueMapFile?, _ map: RescueMap) {
     self.target = target
     self.mapFile = mapFile
-    state = Mutex(State(pass: RescuePass(over: map), reached: start))
+    state = Mutex(State(pass: RescuePass(over: map)))
   }
 
   /// As it is by now.
   var map: RescueMap { state.withLock { $0.pass.map } }
-  /// Everything before has been handed over, or could not be.
-  var reached: Int { state.withLock { $0.reached } }
+
+  func beginPass() {
+    state.withLock { $0.pass = RescuePass(over: $0.pass.map) }
+  }
 
   func take(
     _ bytes: RawSpan, at place: Int, _ arrayRange: Range<Int>, isDoubtful: Bool

@@ -61,6 +61,10 @@ struct StatusAdvice: Equatable, Sendable {
         .init(
           reason: "if a member is there and its superblock is gone",
           command: "ftool raid recover MEMBER..."))
+      advice.append(
+        .init(
+          reason: "to get out everything that is still whole, without changing a member",
+          command: "ftool raid read \(operand) --salvage -o FILE"))
     } else if let hint = obstacle.hint {
       advice.append(.init(reason: hint))
     }
