@@ -99,8 +99,8 @@ extension Failure {
       let slots = missing.map(String.init).joined(separator: ", ")
       self.init(
         .notFound,
-        "too few members: \(present) are there and in sync, \(needed) are needed; nobody holds slot "
-          + slots,
+        "too few members: \(needed) are needed, and \(present) \(present == 1 ? "is" : "are") there and "
+          + "in sync; nobody holds slot \(slots)",
         hint: "give the missing members; 'ftool raid read --salvage' gets out what is still whole")
     case .unknownSizes(let missing):
       let slots = missing.map(String.init).joined(separator: ", ")

@@ -151,6 +151,7 @@ extension RaidArray {
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       precondition(lifecycle != .closed, "a closed array is not changed")
       guard lifecycle == .idle else { return }
+      noteOpening()
       if foundForeignWrite {
         // With our marker the superblocks would otherwise vouch for sums that somebody else made stale.
         var change = MemberSet.Change()
@@ -167,6 +168,8 @@ extension RaidArray {
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       precondition(lifecycle != .closed, "a closed array is not written to")
       guard lifecycle != .writing else { return }
+      noteOpening()
+      noteWriting()
       var change = MemberSet.Change()
       // Wherever a resync stands: what is written from now on may be anywhere.
       if shape.redundancy > 0 { change.resyncOffsetSectors = 0 }
@@ -208,6 +211,7 @@ extension RaidArray {
   /// Makes everything durable, and marks the array clean if nothing is in doubt. Without a change it
   /// writes nothing.
   package func close() throws(RaidError) {
+    noteRepairs()
     try flushAll()
     try recordFailures()
     try lifecycle.withLock { (lifecycle) throws(RaidError) in

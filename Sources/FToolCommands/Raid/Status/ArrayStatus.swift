@@ -62,6 +62,11 @@ struct ArrayStatus: Sendable {
   let rows: [Row]
   /// Found on all members together, since the array was made.
   let counters: IntegrityCounters?
+  /// Its history, oldest first; none where that was not looked at.
+  let events: [ArrayEvent]
+
+  /// The last few events that somebody should know of.
+  var recentEvents: [ArrayEvent] { events.filter { EventSentence($0).matters }.suffix(4) }
 
   /// Slots that nobody in sync has.
   var degradedSlots: [Int] {
@@ -90,6 +95,7 @@ extension ArrayStatus {
     /// Paths that lead to no member, and why.
     var unusable: [(path: String, why: Failure)] = []
     var use = Use()
+    var events: [ArrayEvent] = []
   }
 
   /// Looks at the members at these paths, which the finder found: at least one of them must be one.
@@ -159,6 +165,7 @@ extension ArrayStatus {
       throw found.unusable.first?.why ?? Failure(.notFound, "no members were found")
     }
     found.use = use(of: files.devices, asksKernel: true)
+    found.events = found.probes.events
     return found
   }
 
@@ -182,6 +189,7 @@ extension ArrayStatus {
     self.reference = reference
     name = reference.name.isEmpty ? "(no name)" : reference.name
     use = found.use
+    events = found.events
     let file = sumsFile.flatMap { Self.openSums($0, assembly) }
     var array: RaidArray?
     var obstacle: Failure?

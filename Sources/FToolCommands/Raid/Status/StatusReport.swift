@@ -47,8 +47,15 @@ struct StatusReport: Report {
       style.strong("\(name):") + String(repeating: " ", count: 12 - name.count) + value + "\n"
     }.joined()
     text += "\n" + table(style)
+    let recent = status.recentEvents
+    if !recent.isEmpty {
+      text += "\n\(style.strong("Lately")) ('ftool raid events' shows all):\n"
+      for event in recent {
+        text += "  \(event.time.rfc3339)  \(EventSentence(event).text)\n"
+      }
+    }
     if !advice.isEmpty {
-      text += "\n"
+      text += "\n\(style.strong("What to do"))\n"
       for item in advice {
         text += item.command.map { "\(item.reason):\n  \($0)\n" } ?? "\(item.reason)\n"
       }
@@ -89,14 +96,18 @@ struct StatusReport: Report {
     case .healthy: return style.good("healthy") + cleanliness
     case .inDoubt:
       return style.warning("in doubt")
-        + ": it was not closed properly, and what was being written may not agree"
+        + ": it was not closed properly, and what was being written then may not agree with its parity or "
+        + "copies; everything else is as it was"
     case .degraded:
       return style.warning("degraded") + ", every byte is still there" + cleanliness
     case .rebuilding:
       return style.warning("being rebuilt") + ", every byte is still there" + cleanliness
-    case .damaged: return style.bad("damaged") + ": the last scrub left blocks unrepaired"
+    case .damaged:
+      return style.bad("damaged")
+        + ": the last scrub left blocks that it could not put right; all others are good"
     case .notStartable:
       return style.bad("cannot be started") + ": \(status.obstacle?.message ?? "too few members")"
+        + "; what is on the members that are there is as it was"
     }
   }
 
@@ -113,7 +124,12 @@ struct StatusReport: Report {
           ? "not known while it cannot be started" : "used up: more is lost than it can bear")
     }
     if shape.redundancy == 0 { return "none at this level: every member is needed" }
-    if left <= 0 { return style.bad("none left: the loss of one more member may lose data") }
+    if left <= 0 {
+      let until =
+        status.condition == .rebuilding
+        ? " until the \(status.operation?.name ?? "rebuild") ends" : ""
+      return style.bad("none left\(until): the loss of one more member may lose data")
+    }
     return "survives the loss of \(left)\(status.degradedSlots.isEmpty ? "" : " more") "
       + (left == 1 ? "member" : "members")
   }
@@ -229,6 +245,7 @@ struct StatusReport: Report {
         ]),
       .init("operation", status.operation.map(operation) ?? .null),
       .init("members", .array(status.rows.map(member))),
+      .init("recent_events", .array(status.recentEvents.map(\.json))),
       .init(
         "advice",
         .array(
