@@ -71,7 +71,7 @@ import Testing
   }
 
   @Test func `a scrub, whole, interrupted and killed`() throws {
-    let bench = try ArrayBench(.raid5.with { $0.dataByteCount = 4 << 20 })
+    let bench = try ArrayBench(.raid5.with { $0.dataByteCount = 5 << 20 })
     try bench.fill(seed: 1)
     bench.devices[1].corrupt(try bench.dataOffset(1) + 5..<bench.dataOffset(1) + 6)
     let start = bench.events.count
@@ -214,13 +214,25 @@ import Testing
   @Test func `what is repaired while reading is summed up`() throws {
     let patchy = try PatchyBench(.raid5, seed: 1)
     for block in [1, 4, 9] { try patchy.lose(block, of: 2, .unreadable) }
-    try patchy.lose(6, of: 0, .rotten)
+    try patchy.lose(0, of: 0, .rotten)
     let array = try patchy.open(writable: true, repairsOnRead: true)
     _ = try patchy.bench.contents(array)
     try array.close()
     let repaired = patchy.bench.events.filter { $0.kind == .blocksRepaired }
     #expect(repaired.map(\.counts.first).sorted() == [1, 3])
     #expect(Set(repaired.map(\.memberName)) == ["m0", "m2"])
+  }
+
+  @Test func `what a scrub of a part repairs is an event, too`() throws {
+    let bench = try ArrayBench(.raid5)
+    try bench.fill(seed: 1)
+    bench.devices[1].corrupt(try bench.dataOffset(1) + 5..<bench.dataOffset(1) + 6)
+    let array = try bench.open()
+    var options = RaidArray.ScrubOptions()
+    options.range = 0..<100_000
+    _ = try array.scrub(options)
+    try array.close()
+    #expect(bench.events.last?.kind == .blocksRepaired && bench.events.last?.slot == 1)
   }
 
   @Test func `somebody else's writes, and forced ones`() throws {

@@ -33,7 +33,6 @@ extension MemberSet {
       return false
     }
     member.count { $0.repairedBlocks &+= 1 }
-    events.countRepair(of: member)
     if block.kind == .unreadable { member.countCorrectedRead() }
     return true
   }

@@ -219,6 +219,7 @@ extension RaidArray {
         lifecycle = .closed
         if members.active.contains(where: \.hasNews) {
           // Reads have repaired blocks, and counted them.
+          try members.storeEvents(on: members.active)
           try members.onEach(members.active) { (member) throws(DeviceError) in
             _ = try member.storeFarHeader()
             try member.flush()

@@ -1,3 +1,4 @@
+import BinaryCodec
 import BlockStorage
 import LinuxSystem
 import Synchronization
@@ -11,8 +12,8 @@ final class EventLog: Sendable {
     var waiting: [ArrayEvent] = []
     /// nil while the members' rings have not been looked at.
     var nextSequence: UInt64?
-    /// Blocks put right since the last event about it, by the member's name.
-    var repairs: [(member: Member, count: Int)] = []
+    /// By the member: blocks put right that events tell of.
+    var repairs: [Identifier: UInt64] = [:]
     var didNoteOpening = false
   }
 
@@ -39,22 +40,16 @@ final class EventLog: Sendable {
     }
   }
 
-  /// Counts a block of a member that was put right.
-  func countRepair(of member: Member) {
+  /// How many blocks of a member have been put right since this was last asked.
+  ///
+  /// - Parameters:
+  ///   - count: all that the member knows of.
+  ///   - before: what it knew when the array was opened.
+  func takeRepairs(of member: Identifier, count: UInt64, before: UInt64) -> UInt64 {
     state.withLock { state in
-      if let index = state.repairs.firstIndex(where: { $0.member === member }) {
-        state.repairs[index].count += 1
-      } else {
-        state.repairs.append((member, 1))
-      }
-    }
-  }
-
-  /// What has been put right since this was last asked.
-  func takeRepairs() -> [(member: Member, count: Int)] {
-    state.withLock { state in
-      defer { state.repairs = [] }
-      return state.repairs
+      let known = state.repairs[member] ?? before
+      state.repairs[member] = count
+      return count > known ? count - known : 0
     }
   }
 

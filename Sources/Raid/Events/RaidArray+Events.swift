@@ -49,10 +49,17 @@ extension RaidArray {
 
   /// Notes what was put right while the array was open, summed up for each member.
   func noteRepairs() {
-    for (member, count) in members.events.takeRepairs() {
-      members.note(
-        .blocksRepaired, slot: slot(ofMemberNamed: member.name), member: member,
-        counts: .init(count))
+    for (slot, holder) in members.slots.enumerated() {
+      for member in holder.writable {
+        guard let counters = member.header?.counters else { continue }
+        let id = member.superblock.deviceID
+        let before = assembly.members.first { $0.superblock.deviceID == id }?.header?.counters
+        let count = members.events.takeRepairs(
+          of: id, count: counters.repairedBlocks, before: before?.repairedBlocks ?? 0)
+        guard count > 0 else { continue }
+        members.note(
+          .blocksRepaired, slot: slot, member: member, counts: .init(Int(clamping: count)))
+      }
     }
   }
 

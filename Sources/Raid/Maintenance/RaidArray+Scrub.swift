@@ -69,6 +69,7 @@ extension RaidArray {
       note(
         .interrupted, operation,
         .init(done, range.upperBound, found.repairedCount, found.unrepairedCount))
+      noteRepairs()
       try storeProgress(operation, .interrupted, done, range.upperBound, started, found)
     }
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
