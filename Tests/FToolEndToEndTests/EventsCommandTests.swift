@@ -71,6 +71,7 @@ import Testing
       "  ftool raid read m3.img --salvage -o FILE",
       "  ftool raid read m3.img --salvage --force -o FILE",
       "do not make another array",
+      "Not there:   \(bench.folder.path)/m0.img, \(bench.folder.path)/m1.img",
     ] { #expect(lost.output.contains(words), "\(words) in \(lost.remark)") }
   }
 

@@ -65,6 +65,9 @@ struct ArrayStatus: Sendable {
   /// Its history, oldest first; none where that was not looked at.
   let events: [ArrayEvent]
 
+  /// Where the missing members were when the array was last used, if it is known which these are.
+  let absentPaths: [String]
+
   /// The last few events that somebody should know of.
   var recentEvents: [ArrayEvent] { events.filter { EventSentence($0).matters }.suffix(4) }
 
@@ -96,6 +99,8 @@ extension ArrayStatus {
     var unusable: [(path: String, why: Failure)] = []
     var use = Use()
     var events: [ArrayEvent] = []
+    /// Paths that were members' when the array was last used, and lead nowhere now.
+    var absent: [String] = []
   }
 
   /// Looks at the members at these paths, which the finder found: at least one of them must be one.
@@ -117,6 +122,7 @@ extension ArrayStatus {
       }
       if !assembly.slotsNotInSync.isEmpty {
         found.unusable += Self.broken(assembly, besides: paths, finder)
+        found.absent = finder.absent(of: assembly.reference.arrayID)
       }
       self.init(assembly, found, sumsFile: sumsFile)
       return
@@ -204,6 +210,8 @@ extension ArrayStatus {
     byteCount = array?.byteCount ?? shape?.byteCount
     let rows = Self.rows(assembly, unusable: found.unusable.map { ($0.path, $0.why.message) })
     self.rows = rows
+    absentPaths =
+      found.absent.count == rows.count { $0.state == .missing } ? found.absent : []
     counters = Self.counters(rows)
     let slotCount = max(reference.slotCount, reference.previousSlotCount)
     let present = (0..<slotCount).map { slot in

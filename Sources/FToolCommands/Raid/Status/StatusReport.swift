@@ -32,7 +32,12 @@ struct StatusReport: Report {
     ]
     if let counters = status.counters {
       lines.append(
-        ("Last scrub", counters.lastScrubAt == 0 ? "never" : moment(counters.lastScrubAt)))
+        (
+          "Last scrub",
+          counters.lastScrubAt == 0
+            ? "never: 'ftool raid scrub' reads and compares everything"
+            : moment(counters.lastScrubAt)
+        ))
       lines.append(("Errors", errors(counters, style)))
     }
     if let operation = status.operation {
@@ -40,6 +45,9 @@ struct StatusReport: Report {
         operation.isRunning
         ? "runs" : style.warning(operation.done == 0 ? "has not begun" : "was interrupted")
       lines.append(("Progress", "a \(operation.name) \(word): \(operation.measures)"))
+    }
+    if !status.absentPaths.isEmpty {
+      lines.append(("Not there", style.bad(status.absentPaths.joined(separator: ", "))))
     }
     if let reason = status.readOnlyReason { lines.append(("Writing", reason)) }
     if let use { lines.append(("In use", use)) }
@@ -93,15 +101,13 @@ struct StatusReport: Report {
 
   private func state(_ style: TextStyle) -> String {
     switch status.condition {
-    case .healthy: return style.good("healthy") + cleanliness
+    case .healthy: return style.good("healthy") + writing
     case .inDoubt:
       return style.warning("in doubt")
         + ": it was not closed properly, and what was being written then may not agree with its parity or "
         + "copies; everything else is as it was"
-    case .degraded:
-      return style.warning("degraded") + ", every byte is still there" + cleanliness
-    case .rebuilding:
-      return style.warning("being rebuilt") + ", every byte is still there" + cleanliness
+    case .degraded: return style.warning("degraded") + completeness + writing
+    case .rebuilding: return style.warning("being rebuilt") + completeness + writing
     case .damaged:
       return style.bad("damaged")
         + ": the last scrub left blocks that it could not put right; all others are good"
@@ -111,10 +117,13 @@ struct StatusReport: Report {
     }
   }
 
-  private var cleanliness: String {
-    if status.use.isWritten { return ", being written" }
-    if !status.isUnclean { return "" }
-    return "; it was not closed properly: what was being written is in doubt"
+  private var writing: String { status.use.isWritten ? ", being written" : "" }
+
+  /// What is there of the data while members are missing.
+  private var completeness: String {
+    status.isUnclean
+      ? "; it was not closed properly: what was being written then is in doubt, every other byte is still "
+        + "there" : ", every byte is still there"
   }
 
   private func redundancy(_ style: TextStyle) -> String {
@@ -245,6 +254,7 @@ struct StatusReport: Report {
         ]),
       .init("operation", status.operation.map(operation) ?? .null),
       .init("members", .array(status.rows.map(member))),
+      .init("absent_paths", .array(status.absentPaths.map { .string($0) })),
       .init("recent_events", .array(status.recentEvents.map(\.json))),
       .init(
         "advice",
