@@ -211,6 +211,32 @@ import Testing
     #expect(events[0].cause == ArrayEvent.ArrivalCause.spare.rawValue && events[0].slot == nil)
   }
 
+  @Test func `a rebuild that is stopped, goes on, and loses blocks`() throws {
+    let patchy = try PatchyBench(.raid5.with { $0.dataByteCount = 5 << 20 }, seed: 1)
+    patchy.remove(1)
+    try patchy.lose(3, of: 0, .unreadable)
+    let array = try patchy.open(writable: true)
+    let fresh = patchy.bench.fresh()
+    let ranges = try array.admit(fresh, toSlot: 1)
+    var options = SweepOptions()
+    options.workers = 1
+    options.progress = { _, _ in false }
+    let report = try array.rebuild(slot: 1, ranges: ranges, options)
+    #expect(!report.isComplete)
+    options.progress = { _, _ in true }
+    _ = try array.rebuild(slot: 1, options)
+    try array.close()
+    let events = try [MemberProbe(fresh)].events.suffix(5)
+    #expect(events.map(\.kind) == [.memberAdded, .started, .interrupted, .started, .finished])
+    let (stopped, resumed, finished) = (
+      events.suffix(3).first!, events.suffix(2).first!, events.last!
+    )
+    #expect(stopped.counts.first == UInt64(report.position) && stopped.counts.fourth == 1)
+    #expect(resumed.counts.first == stopped.counts.first)
+    #expect(finished.counts.second == UInt64(report.end) && finished.counts.fourth == 0)
+    #expect(events.allSatisfy { $0.slot == 1 && $0.memberName == fresh.name })
+  }
+
   @Test func `what is repaired while reading is summed up`() throws {
     let patchy = try PatchyBench(.raid5, seed: 1)
     for block in [1, 4, 9] { try patchy.lose(block, of: 2, .unreadable) }

@@ -4,9 +4,12 @@ import SystemPackage
 
 /// A member that has lost its end, as if it were as long as it was and its end could not be read; to be
 /// read only.
-final class CutShortDevice: BlockDevice {
+package final class CutShortDevice: BlockDevice {
   private let device: any BlockDevice
-  let byteCount: Int
+  package let byteCount: Int
+
+  /// Bytes at its end that are not there, at least.
+  package var lostByteCount: Int { byteCount - device.byteCount }
 
   /// - Parameter byteCount: at least as many as the device has.
   init(_ device: any BlockDevice, byteCount: Int) {
@@ -14,10 +17,10 @@ final class CutShortDevice: BlockDevice {
     self.byteCount = max(byteCount, device.byteCount)
   }
 
-  var name: String { device.name }
-  var sectorByteCount: Int { device.sectorByteCount }
+  package var name: String { device.name }
+  package var sectorByteCount: Int { device.sectorByteCount }
 
-  func read(
+  package func read(
     into buffer: inout MutableRawSpan, range: Range<Int>, at offset: Int
   ) throws(DeviceError) {
     try requireInside(offset, range.count)
@@ -27,17 +30,17 @@ final class CutShortDevice: BlockDevice {
     try device.read(into: &buffer, range: range, at: offset)
   }
 
-  func write(_ buffer: RawSpan, range: Range<Int>, at offset: Int) throws(DeviceError) {
+  package func write(_ buffer: RawSpan, range: Range<Int>, at offset: Int) throws(DeviceError) {
     throw .unwritable(offset: offset, errno: .readOnlyFileSystem)
   }
 
-  func zero(_ range: Range<Int>) throws(DeviceError) {
+  package func zero(_ range: Range<Int>) throws(DeviceError) {
     throw .unwritable(offset: range.lowerBound, errno: .readOnlyFileSystem)
   }
 
-  func flush() throws(DeviceError) {}
+  package func flush() throws(DeviceError) {}
 
-  func extent(at offset: Int, limit: Int) -> Extent {
+  package func extent(at offset: Int, limit: Int) -> Extent {
     guard offset < device.byteCount else { return Extent(isHole: false, range: offset..<limit) }
     return device.extent(at: offset, limit: min(limit, device.byteCount))
   }

@@ -13,7 +13,7 @@ extension RaidRead {
     try requireOtherOutput(session.members)
     let array = session.array
     let range = try salvageRange(array)
-    warnOfSizes(array, context)
+    warnOfLosses(array, context)
     let mapFile = try self.mapFile(session)
     let (target, known) = try self.target(mapFile, array)
     let output = RescueOutput(target, mapFile, known)
@@ -135,7 +135,13 @@ extension RaidRead {
     return views
   }
 
-  private func warnOfSizes(_ array: RaidArray, _ context: CommandContext) {
+  /// Says what was assumed, and of which member only a part is there.
+  private func warnOfLosses(_ array: RaidArray, _ context: CommandContext) {
+    for case let short as CutShortDevice in array.assembly.members.map(\.device) {
+      context.output.warn(
+        "\(short.name) has lost its end, \(ByteSize(short.lostByteCount)) or more: what is left of it is used"
+      )
+    }
     let missing = array.degradedSlots
     guard array.shape.level.usesWholeMembers, !missing.isEmpty else { return }
     let slots = missing.map(String.init).joined(separator: ", ")
