@@ -57,15 +57,15 @@ struct StatusReport: Report {
     text += "\n" + table(style)
     let recent = status.recentEvents
     if !recent.isEmpty {
-      text += "\n\(style.strong("Lately")) ('ftool raid events' shows all):\n"
+      text += "\n\(style.strong("Lately:")) ('ftool raid events' shows all)\n"
       for event in recent {
         text += "  \(event.time.rfc3339)  \(EventSentence(event).text)\n"
       }
     }
     if !advice.isEmpty {
-      text += "\n\(style.strong("What to do"))\n"
+      text += "\n\(style.strong("What to do:"))\n"
       for item in advice {
-        text += item.command.map { "\(item.reason):\n  \($0)\n" } ?? "\(item.reason)\n"
+        text += item.command.map { "  \(item.reason):\n    \($0)\n" } ?? "  \(item.reason)\n"
       }
     }
     return text
