@@ -48,7 +48,9 @@ package struct RaidRead: Verb {
 
   @Flag(
     name: .shortAndLong,
-    help: "Read what is in doubt, too: after a crash without a member, or without a journal.")
+    help: ArgumentHelp(
+      "Read what is in doubt, too: after a crash without a member, or without a journal; with --salvage "
+        + "also what members out of date hold."))
   package var force = false
 
   @Flag(name: .long, help: "Bypass the page cache.")
