@@ -23,8 +23,8 @@ import Testing
   ) throws -> Bool {
     let power = PowerSwitch(after: number, of: operation)
     bench.wrap = { power.wrap($0) }
-    let array = try bench.open(degraded: true)
-    let result = Result { try body(array) }
+    // What the last cut has left in a journal is put in its place when it is opened.
+    let result = Result { try body(bench.open(degraded: true)) }
     bench.wrap = { $0 }
     guard power.isOff else {
       try result.get()
@@ -60,7 +60,7 @@ import Testing
   func `what has been read of copies in doubt stays`(
     _ recipe: ArrayRecipe, _ hasSums: Bool
   ) throws {
-    let bench = try ArrayBench(recipe.with { $0.hasSums = hasSums })
+    let bench = try ArrayBench(recipe.withoutJournal.with { $0.hasSums = hasSums })
     try bench.fill(seed: 2)
     let crashed = try bench.open()
     try crashed.write(SeededGenerator.bytes(seed: 3, 20000), at: 5000)
@@ -134,7 +134,7 @@ import Testing
   }
 
   @Test func `an array whose replacement has all of a slot lacks nobody`() throws {
-    let bench = try ArrayBench(.raid5)
+    let bench = try ArrayBench(ArrayRecipe.raid5.withoutJournal)
     try bench.fill(seed: 7)
     let new = bench.fresh()
     let array = try bench.open()

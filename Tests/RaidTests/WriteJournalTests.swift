@@ -125,6 +125,7 @@ import Testing
       let written = try trial.open()
       #expect(written.replayedRecordCount == 3)
       #expect(try trial.contents(written) == content)
+      #expect(try written.scrub(RaidArray.ScrubOptions()).unrepairedCount == 0)
       try written.close()
       for missing in trial.devices.indices {
         let less = try trial.open(without: [missing])

@@ -142,8 +142,12 @@ extension AssumedLayout: CustomStringConvertible {
 extension AssumedLayout {
   /// Opens the array that these devices make under this layout, for reading only.
   ///
-  /// - Parameter devices: in the order of their slots; nil for one that is missing.
-  package func open(_ devices: [(any BlockDevice)?]) throws(Failure) -> RaidArray {
+  /// - Parameters:
+  ///   - devices: in the order of their slots; nil for one that is missing.
+  ///   - salvages: opens it also when data is lost.
+  package func open(
+    _ devices: [(any BlockDevice)?], salvages: Bool = false
+  ) throws(Failure) -> RaidArray {
     let count = devices.count
     guard dataOffsets.count == 1 || dataOffsets.count == count,
       memberByteCounts.count <= 1 || memberByteCounts.count == count
@@ -163,14 +167,17 @@ extension AssumedLayout {
     } catch {
       throw Failure(.usage, "the assumed layout makes no array: \(error)")
     }
-    return try Self.array(shape, devices, offsets)
+    return try Self.array(shape, devices, offsets, salvages: salvages)
   }
 
   private static func array(
-    _ shape: ArrayShape, _ devices: [(any BlockDevice)?], _ offsets: [Int]
+    _ shape: ArrayShape, _ devices: [(any BlockDevice)?], _ offsets: [Int],
+    salvages: Bool
   ) throws(Failure) -> RaidArray {
     do throws(RaidError) {
-      return try RaidArray.assumed(shape: shape, devices: devices, dataOffsets: offsets)
+      return try RaidArray.assumed(
+        shape: shape, devices: devices, dataOffsets: offsets,
+        salvages: salvages)
     } catch {
       throw Failure(error)
     }
@@ -194,6 +201,11 @@ extension AssumedLayout {
       rooms.append((device.byteCount - offset) / 512 * 512)
     }
     let smallest = rooms.compactMap { $0 }.min() ?? 0
+    if level.usesWholeMembers, rooms.contains(nil), Set(rooms.compactMap { $0 }).count > 1 {
+      throw Failure(
+        .usage, "the members have different sizes, and nothing tells that of one that is missing",
+        hint: "say them in the layout, in the order of the slots: size=10G:20G:10G")
+    }
     return rooms.map { level.usesWholeMembers ? $0 ?? smallest : smallest }
   }
 }

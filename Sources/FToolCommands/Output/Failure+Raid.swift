@@ -99,9 +99,17 @@ extension Failure {
       let slots = missing.map(String.init).joined(separator: ", ")
       self.init(
         .notFound,
-        "too few members: \(present) are there and in sync, \(needed) are needed; nobody holds slot "
-          + slots,
-        hint: "give the missing members, or see what the others say with 'ftool raid examine'")
+        "too few members: \(needed) are needed, and \(present) \(present == 1 ? "is" : "are") there and "
+          + "in sync; nobody holds slot \(slots)",
+        hint: "give the missing members; 'ftool raid read --salvage' gets out what is still whole")
+    case .unknownSizes(let missing):
+      let slots = missing.map(String.init).joined(separator: ", ")
+      self.init(
+        .notFound,
+        "the members have different sizes, and nothing tells that of the one of slot \(slots)",
+        hint:
+          "say all sizes: read --assume level=linear,size=10G:20G:10G,... with 'missing' in its place"
+      )
     case .badShape(let error): self.init(.configuration, "the array makes no sense: \(error)")
     case .unknownLevel(let level):
       self.init(.configuration, "ftool does not know level \(level)")

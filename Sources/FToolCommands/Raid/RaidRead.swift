@@ -34,8 +34,23 @@ package struct RaidRead: Verb {
   package var repair = false
 
   @Flag(
+    name: .long,
+    help: "Get out everything that is still whole, however much is lost, with a map of it.")
+  package var salvage = false
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "With --salvage: keep the map, in GNU ddrescue's format, in this file. (default: FILE.map)",
+      valueName: "file"),
+    completion: .file())
+  package var map: String?
+
+  @Flag(
     name: .shortAndLong,
-    help: "Read what is in doubt, too: after a crash without a member, or without a journal.")
+    help: ArgumentHelp(
+      "Read what is in doubt, too: after a crash without a member, or without a journal; with --salvage "
+        + "also what members out of date hold."))
   package var force = false
 
   @Flag(name: .long, help: "Bypass the page cache.")
@@ -68,6 +83,11 @@ package struct RaidRead: Verb {
     if degraded.degraded && !repair {
       throw ValidationError("--degraded is for writing: reading needs it only with --repair")
     }
+    if salvage, repair {
+      throw ValidationError("--salvage only reads: it does not go with --repair")
+    }
+    if map != nil, !salvage { throw ValidationError("--map is for --salvage") }
+    if map == "-" || map == "" { throw ValidationError("--map needs the path of a file") }
     if assume != nil, repair || sums.sumsFile != nil || !operand.scan.isEmpty {
       throw ValidationError(
         "--assume only reads the members that are named: it goes with none of --repair, --sums-file "
@@ -76,6 +96,7 @@ package struct RaidRead: Verb {
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
+    if salvage { return try performSalvage(context) }
     var request = ArraySession.Request()
     request.use = repair ? .write : .read
     request.direct = direct
@@ -134,7 +155,7 @@ package struct RaidRead: Verb {
   }
 
   /// Refuses to write into the members that are read.
-  private func requireOtherOutput(_ members: MemberFiles) throws(Failure) {
+  func requireOtherOutput(_ members: MemberFiles) throws(Failure) {
     do {
       if let output, output != "-" {
         if Files.exists(output) {

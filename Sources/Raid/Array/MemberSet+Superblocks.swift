@@ -93,6 +93,7 @@ extension MemberSet {
         change.each?(member, &state.superblock)
       }
     }
+    try storeEvents(on: keepers)
     try onEach(keepers) { (member) throws(DeviceError) in
       if try member.storeFarHeader() { try member.device.flush() }
     }
@@ -155,6 +156,7 @@ extension MemberSet {
   /// Writes the far copy of the headers that have changed: progress and counters, which need no
   /// superblock. Not durable before the next flush, which is soon enough for them.
   func storeProgress() throws(RaidError) {
+    try storeEvents(on: keepers)
     try onEach(keepers) { (member) throws(DeviceError) in
       _ = try member.storeFarHeader()
     }

@@ -69,6 +69,8 @@ package final class MemberSet: Sendable {
   let keepsKernelsAway = Atomic<Bool>(false)
   /// Held while superblocks are written: two updates at once would mix their markers and events.
   let updating = Mutex(())
+  /// What is to be kept of what happens.
+  let events = EventLog()
   /// How many slots may be empty.
   let survives: @Sendable ([Bool]) -> Bool
   /// Whether members may be written at all.
@@ -113,6 +115,8 @@ package final class MemberSet: Sendable {
       member.markFailed()
       state.failures.append((member, cause))
       state.hasUnrecordedFailure = true
+      let slot = state.slots.firstIndex { $0.member === member || $0.replacement === member }
+      noteFailure(of: member, slot: slot, cause)
       return true
     }
     if !survives { throw .member(name: member.name, cause) }

@@ -24,7 +24,8 @@ extension RaidArray {
     var assembly =
       options.isWritable ? given : try given.replayed(allowsDoubt: options.allowsDoubt)
     let reference = assembly.reference
-    let shapes = try ArrayShapes(assembly)
+    let shapes = try ArrayShapes(
+      assembly, assumesSizes: options.salvages, memberByteCounts: options.memberByteCounts)
     let scan = try Self.scan(assembly, shapes.old, options)
     let obstacle = Self.obstacle(assembly, options, isMended: scan != nil)
     if options.isWritable, let obstacle { throw .readOnly(obstacle) }
@@ -38,8 +39,8 @@ extension RaidArray {
     }
     let (slots, spares) = try slotsFor(false)
     let members = Self.memberSet(
-      slots, spares, shapes.old, isWritable: options.isWritable || scan != nil)
-    try Self.requireEnough(members, shapes.old, reference)
+      slots, spares, shapes.old, options, isWritable: options.isWritable || scan != nil)
+    if !options.salvages { try Self.requireEnough(members, shapes.old, reference) }
     let memory = WorkingMemoryPool(slotCount: members.slotCount)
     let intent = assembly.writeIntent(
       shapes.old, hasForeignWrite: Self.hasForeignWrite(assembly, countsKnown: false))
@@ -87,8 +88,9 @@ extension RaidArray {
     var segments: [Segment] = []
     if let new = shapes.new {
       let (newSlots, _) = try slotsFor(true)
-      let newMembers = Self.memberSet(newSlots, [], new, isWritable: options.isWritable)
-      try Self.requireEnough(newMembers, new, reference)
+      let newMembers = Self.memberSet(
+        newSlots, [], new, options, isWritable: options.isWritable)
+      if !options.salvages { try Self.requireEnough(newMembers, new, reference) }
       let (oldRange, newRange) = shapes.ranges
       segments = [
         Segment(range: oldRange, data: placed(shapes.old, members)),
@@ -128,6 +130,8 @@ extension RaidArray {
     }
     let isNeeded = assembly.reference.features.contains(.writeJournal)
     if isNeeded && scan == nil || scan?.isIncomplete == true {
+      // What can't be had of the journal is in doubt then.
+      if options.salvages { return nil }
       guard options.allowsDoubt else { throw .notStartable(.damagedWriteJournal) }
     }
     // Levels without a dirty mark have nothing but the journal to say that there is nothing left to do.
@@ -249,11 +253,13 @@ extension RaidArray {
   }
 
   private static func memberSet(
-    _ slots: [MemberSet.Slot], _ spares: [Member], _ shape: ArrayShape, isWritable: Bool
+    _ slots: [MemberSet.Slot], _ spares: [Member], _ shape: ArrayShape, _ options: Options,
+    isWritable: Bool
   ) -> MemberSet {
     MemberSet(
       slots: Array(slots.prefix(shape.slotCount)), spares: spares,
-      isWritable: isWritable, survives: { shape.survives(present: $0) })
+      isWritable: isWritable,
+      survives: { options.salvages || shape.survives(present: $0) })
   }
 
   /// Refuses an array some of whose data nobody has.

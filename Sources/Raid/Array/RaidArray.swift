@@ -36,6 +36,10 @@ package final class RaidArray: BlockDevice {
     package var isWrittenElsewhere = false
     /// Which copy of a mirror is read.
     package var readPolicy = ReadPolicy.roundRobin
+    /// Open it although data is lost, to read what there is: see `Salvage`. Not together with `isWritable`.
+    package var salvages = false
+    /// Data bytes by slot, for linear and RAID 0, where a layout was assumed.
+    var memberByteCounts: [Int]?
 
     package init() {}
   }
@@ -157,6 +161,7 @@ extension RaidArray {
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       precondition(lifecycle != .closed, "a closed array is not changed")
       guard lifecycle == .idle else { return }
+      noteOpening()
       if foundForeignWrite {
         // With our marker the superblocks would otherwise vouch for sums that somebody else made stale.
         var change = MemberSet.Change()
@@ -174,6 +179,8 @@ extension RaidArray {
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       precondition(lifecycle != .closed, "a closed array is not written to")
       guard lifecycle != .writing else { return }
+      noteOpening()
+      noteWriting()
       var change = MemberSet.Change()
       // Wherever a resync stands: what is written from now on may be anywhere.
       if shape.redundancy > 0 { change.resyncOffsetSectors = 0 }
@@ -258,6 +265,7 @@ extension RaidArray {
   /// Makes everything durable, and marks the array clean if nothing is in doubt. Without a change it
   /// writes nothing.
   package func close() throws(RaidError) {
+    noteRepairs()
     if let journal, journal.isLive {
       do throws(RaidError) {
         try mendJournal()
@@ -274,6 +282,7 @@ extension RaidArray {
         lifecycle = .closed
         if members.active.contains(where: \.hasNews) {
           // Reads have repaired blocks, and counted them.
+          try members.storeEvents(on: members.active)
           try members.onEach(members.active) { (member) throws(DeviceError) in
             _ = try member.storeFarHeader()
             try member.flush()

@@ -22,7 +22,7 @@ struct WorkingMemory: ~Copyable {
     Self.copy(blocks, index * 4096..<(index + 1) * 4096, to: &buffer, at: place)
   }
 
-  private static func copy(
+  static func copy(
     _ source: borrowing AlignedBuffer, _ range: Range<Int>, to target: inout AlignedBuffer,
     at place: Int
   ) {

@@ -71,7 +71,7 @@ extension CopiedData {
   }
 
   /// What to read from whom; ends where nobody can be asked, which is then the first of `losses`.
-  private func readRuns(
+  func readRuns(
     _ range: Range<Int>, _ slots: [MemberSet.Slot],
     _ losses: inout [(arrayRange: Range<Int>, reason: LossReason)]
   ) throws(RaidError) -> [Run] {
@@ -94,7 +94,7 @@ extension CopiedData {
   }
 
   /// Reads a run and says which of its blocks are bad, and how far it was widened to whole ones.
-  private func read(
+  func read(
     _ run: Run, at place: Int, _ memory: inout WorkingMemory
   ) throws(DeviceError) -> (bad: [BadBlock], whole: Range<Int>) {
     guard let reader = run.reader else { preconditionFailure("a run to read has a reader") }

@@ -11,6 +11,9 @@ package enum StartObstacle: Error, Equatable, Sendable {
   case contradiction(field: String, String, String)
   /// Too few members: the slots that have none.
   case tooFew(missingSlots: [Int], needed: Int, present: Int)
+  /// Members of linear or RAID 0 that are not given have sizes that nothing tells: where the others' bytes
+  /// belong is not known.
+  case unknownSizes(missingSlots: [Int])
   case badShape(ArrayShapeError)
   case unknownLevel(Int32)
   case unsupported(String)

@@ -58,9 +58,13 @@ struct JournalScan {
     if isOver { return }
     let tail = current.reduce(0) { max($0, $1.tail) }
     var found: [UInt64: (record: JournalRecord, copies: [Copy])] = [:]
+    // What lies behind a record that can't be read is not put in place, but tells whether that was durable.
+    var committed: UInt64 = 0
     for (index, place) in places.enumerated() where headers[index]?.epoch == epoch {
-      try Self.eachRecord(of: place, epoch, shape) { record, contentOffset in
+      try Self.eachRecord(of: place, epoch, shape) { record, contentOffset, isBehindGap in
         guard record.sequence >= tail else { return }
+        committed = max(committed, record.committed)
+        if isBehindGap { return }
         let copy = Copy(place: index, contentOffset: contentOffset)
         if found[record.sequence]?.record == record {
           found[record.sequence]?.copies.append(copy)
@@ -75,40 +79,51 @@ struct JournalScan {
       entries.append(Entry(record: record, sources: sources))
       sequence += 1
     }
-    isIncomplete = found.values.contains { $0.record.committed >= sequence }
+    isIncomplete = committed >= sequence
   }
 
-  /// Calls the body with each record from the start of a journal on, and where its blocks begin, until what
-  /// follows is none of this run.
+  /// Calls the body with each record of this run in a journal, where its blocks begin, and whether something
+  /// lies before it that is none.
   private static func eachRecord(
     of place: JournalPlace, _ epoch: UInt64, _ shape: ArrayShape,
-    _ body: (JournalRecord, Int) -> Void
+    _ body: (JournalRecord, Int, Bool) -> Void
   ) throws(DeviceError) {
     var at = place.records.lowerBound
     var last: UInt64 = 0
-    var first = AlignedBuffer(byteCount: 4096)
+    var isBehindGap = false
     while at + 4096 <= place.records.upperBound {
-      do throws(DeviceError) {
-        var bytes = first.mutableBytes
-        try place.device.read(into: &bytes, range: 0..<4096, at: at)
-        guard let length = JournalRecord.headByteCount(beginning: bytes.bytes),
-          length <= place.records.upperBound - at
-        else { return }
-        var head = AlignedBuffer(byteCount: length)
-        var all = head.mutableBytes
-        try place.device.read(into: &all, range: 0..<length, at: at)
-        guard let record = JournalRecord(decoding: all.bytes, arrayID: place.arrayID),
-          record.epoch == epoch, record.sequence > last, record.fits(shape)
-        else { return }
-        let end = at + length + record.contentByteCount
-        guard end <= place.records.upperBound else { return }
-        last = record.sequence
-        body(record, at + length)
-        at = end
-      } catch {
-        guard case .unreadable = error else { throw error }
-        return
+      guard let (record, length) = try record(at: at, of: place), record.epoch == epoch,
+        record.sequence > last, record.fits(shape),
+        record.contentByteCount <= place.records.upperBound - at - length
+      else {
+        isBehindGap = true
+        at += 4096
+        continue
       }
+      last = record.sequence
+      body(record, at + length, isBehindGap)
+      at += length + record.contentByteCount
+    }
+  }
+
+  /// The record whose head begins at a device offset, and the head's length; nil where there is none.
+  private static func record(
+    at offset: Int, of place: JournalPlace
+  ) throws(DeviceError) -> (JournalRecord, Int)? {
+    do throws(DeviceError) {
+      var first = AlignedBuffer(byteCount: 4096)
+      var bytes = first.mutableBytes
+      try place.device.read(into: &bytes, range: 0..<4096, at: offset)
+      guard let length = JournalRecord.headByteCount(beginning: bytes.bytes),
+        length <= place.records.upperBound - offset
+      else { return nil }
+      var head = AlignedBuffer(byteCount: length)
+      var all = head.mutableBytes
+      try place.device.read(into: &all, range: 0..<length, at: offset)
+      return JournalRecord(decoding: all.bytes, arrayID: place.arrayID).map { ($0, length) }
+    } catch {
+      guard case .unreadable = error else { throw error }
+      return nil
     }
   }
 

@@ -84,6 +84,9 @@ extension RaidArray {
       try member.storeSuperblock()
       try member.device.flush()
     }
+    noteJournalReplay(
+      recordCount: scan.entries.count,
+      byteCount: scan.entries.reduce(0) { $0 + $1.record.blockCount * 4096 })
     var change = MemberSet.Change()
     if shape.redundancy > 0 { change.resyncOffsetSectors = MDSuperblock.allOnes }
     try members.commit(change, intent: intent)

@@ -340,6 +340,9 @@ package struct ArrayCreation: Sendable {
       let offset = Int(member.superblock.superOffsetSectors) * 512
       throw .member(name: member.name, .unreadable(offset: offset, errno: .ioError))
     }
+    // How it was found is no news.
+    _ = array.members.events.takeOpening()
+    array.members.note(.created, counts: .init(shape.slotCount, shape.byteCount))
     var report = ScrubReport()
     if assumesClean {
       try array.assumeSettled()

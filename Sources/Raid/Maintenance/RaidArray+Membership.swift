@@ -42,7 +42,8 @@ extension RaidArray {
     members.state.withLock { state in state.slots[slot].member = member }
     // Only now: a write that began before the member was in its slot has marked its range already.
     let marked = knowsWhatItMissed ? intent?.markedRanges : nil
-    try announce(member, number: number, slot: slot, isReplacement: false)
+    let cause: ArrayEvent.ArrivalCause = knowsWhatItMissed ? .returned : .rebuild
+    try announce(member, number: number, slot: slot, cause)
     return marked
   }
 
@@ -60,7 +61,7 @@ extension RaidArray {
     let member = new.member(slot: slot, besides: holder.member)
     member.setValid(upTo: 0)
     members.state.withLock { state in state.slots[slot].replacement = member }
-    try announce(member, number: number, slot: slot, isReplacement: true)
+    try announce(member, number: number, slot: slot, .replacement)
   }
 
   /// Lets the replacement of a slot take the place of its member, which leaves the array.
@@ -88,6 +89,8 @@ extension RaidArray {
     change.each = { member, superblock in
       if member === current { superblock.features.remove(.replacement) }
     }
+    if let leaving { members.note(.memberRemoved, slot: slot, member: leaving) }
+    if let current { members.note(.memberReplaced, slot: slot, member: current) }
     try members.commit(change, intent: intent)
     try storeRoster()
     return leaving?.device
@@ -104,6 +107,9 @@ extension RaidArray {
     members.state.withLock { state in state.spares.append(spare) }
     var change = MemberSet.Change()
     change.roles[number] = .spare
+    try members.copyEvents(to: spare)
+    members.note(
+      .memberAdded, cause: ArrayEvent.ArrivalCause.spare.rawValue, member: spare)
     try members.commit(change, intent: intent)
   }
 
@@ -140,7 +146,7 @@ extension RaidArray {
       sharesSums: shared != nil)
     member.setValid(upTo: 0)
     members.state.withLock { state in state.slots[slot].member = member }
-    try announce(member, number: number, slot: slot, isReplacement: false)
+    try announce(member, number: number, slot: slot, .promotion)
   }
 
   /// Whether a member that was given is not used, and the others have it written down that they go on
@@ -163,6 +169,7 @@ extension RaidArray {
   package func failMember(named name: String) throws(RaidError) {
     guard let member = try requireDispensable(name) else {
       try beginChanging()
+      noteDeclared(name)
       // Whoever is not there loses its slot.
       try members.commit(MemberSet.Change(), intent: intent)
       return
@@ -177,6 +184,9 @@ extension RaidArray {
       return true
     }
     guard mayGo else { throw .unsuitable(.memberIsNeeded(name)) }
+    members.note(
+      .memberFailed, cause: ArrayEvent.FailureCause.declared.rawValue,
+      slot: slot(ofMemberNamed: name), member: member)
     try members.commit(MemberSet.Change(), intent: intent)
   }
 
@@ -191,6 +201,14 @@ extension RaidArray {
     }
     guard canDoWithout(member, members.slots) else { throw .unsuitable(.memberIsNeeded(name)) }
     return member
+  }
+
+  /// Notes that somebody calls a member failed that was given and takes no part.
+  private func noteDeclared(_ name: String) {
+    guard let index = unusedMember(named: name) else { return }
+    members.note(
+      .memberFailed, cause: ArrayEvent.FailureCause.declared.rawValue,
+      probe: assembly.members[index])
   }
 
   private func canDoWithout(_ member: Member, _ slots: [MemberSet.Slot]) -> Bool {
@@ -226,6 +244,7 @@ extension RaidArray {
       // A spare needs no events, so it would come back as one by itself.
       change.roles[Int(spare.superblock.deviceNumber)] = .faulty
       members.state.withLock { state in state.spares.removeAll { $0 === spare } }
+      members.note(.memberRemoved, member: spare)
       try members.commit(change, intent: intent)
       return spare.device
     }
@@ -242,6 +261,7 @@ extension RaidArray {
           state.slots[slot].member = nil
         }
       }
+      if let leaving { members.note(.memberRemoved, slot: slot, member: leaving) }
       try members.commit(change, intent: intent)
       return isReplacement ? leaving?.device : nil
     }
@@ -254,6 +274,7 @@ extension RaidArray {
     }) {
       var change = MemberSet.Change()
       change.roles[number] = .spare
+      members.note(.memberRemoved, probe: probe)
       try members.commit(change, intent: intent)
     }
     if case .former = assembly.standings[index] { return probe.device }
@@ -392,8 +413,9 @@ extension RaidArray {
 
   /// Makes all superblocks say that a member is being rebuilt.
   private func announce(
-    _ member: Member, number: Int, slot: Int, isReplacement: Bool
+    _ member: Member, number: Int, slot: Int, _ cause: ArrayEvent.ArrivalCause
   ) throws(RaidError) {
+    let isReplacement = cause == .replacement
     member.state.withLock { state in
       state.superblock.deviceNumber = UInt32(number)
       state.header?.slot = UInt32(slot)
@@ -402,6 +424,8 @@ extension RaidArray {
       try members.storeIntent(page, range, isOurs: intent?.isOurs ?? false)
     }
     let template = members.active.first { $0 !== member }?.superblock
+    try members.copyEvents(to: member)
+    members.note(.memberAdded, cause: cause.rawValue, slot: slot, member: member)
     var change = MemberSet.Change()
     change.roles[number] = .slot(slot)
     change.each = { each, superblock in

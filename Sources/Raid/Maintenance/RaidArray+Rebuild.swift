@@ -33,6 +33,7 @@ extension RaidArray {
     let todo = (ranges ?? [start..<end]).map { $0.clamped(to: start..<end) }.filter { !$0.isEmpty }
     let started = MaintenanceStart(at: start)
     let operation: MaintenanceProgress.Operation = isReplacement ? .replace : .rebuild
+    note(.started, operation, slot: slot, member: target, .init(start, end))
     let lost = Mutex<[Int]>([])
     let rebuilt = Mutex(0)
     let checkpoint = Checkpoint()
@@ -69,6 +70,9 @@ extension RaidArray {
     // Blocks that are lost and could not be marked as such would be taken for good.
     let good = min(position, target.unmarkedLossOffset)
     let mayFinish = isComplete && good == end
+    note(
+      mayFinish ? .finished : .interrupted, operation, slot: slot, member: target,
+      .init(mayFinish ? start : good, end, 0, lostBlocks.count))
     try storeRecovery(of: target, good, isFinal: mayFinish)
     // A file beside may have lost the sums of what an earlier session filled.
     if mayFinish, let sums = target.sums, !sums.isBeside || ranges == nil && start == 0 {

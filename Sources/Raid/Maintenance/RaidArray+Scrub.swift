@@ -35,6 +35,10 @@ extension RaidArray {
     // A write that is cut off while the scrub runs may lie where it has been already.
     let wasTorn = writes && isTorn.exchange(false, ordering: .acquiringAndReleasing)
     let operation: MaintenanceProgress.Operation = wasUnclean ? .resync : .scrub
+    if writes, isWhole {
+      noteOpening()
+      note(.started, operation, .init(range.lowerBound, range.upperBound))
+    }
     let done = try sweep(range, options, log) { (done) throws(RaidError) in
       guard writes, isWhole, checkpoint.isDue else { return }
       // What has been repaired must be on the disks before it is called done.
@@ -59,9 +63,17 @@ extension RaidArray {
     if let part = options.range, done == range.upperBound { resolve(part) }
     guard isWhole else { return report }
     if report.isComplete {
+      note(
+        .finished, operation,
+        .init(range.lowerBound, range.upperBound, report.repairedCount, report.unrepairedCount))
+      noteRepairs()
       try finishScrub(report, started)
     } else {
       let found = earlier + log.tally(before: done)
+      note(
+        .interrupted, operation,
+        .init(done, range.upperBound, found.repairedCount, found.unrepairedCount))
+      noteRepairs()
       try storeProgress(operation, .interrupted, done, range.upperBound, started, found)
     }
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }

@@ -10,11 +10,12 @@ extension RaidArray {
   /// - Parameters:
   ///   - devices: by slot; nil for one that is missing.
   ///   - dataOffsets: by slot: where the data starts on the device; multiples of 512.
+  ///   - salvages: opens it also when data is lost.
   /// - Throws: `notStartable` when too many are missing, `memberTooSmall` for a device that ends before
   ///   the shape does.
   package static func assumed(
     shape: ArrayShape, devices: [(any BlockDevice)?], dataOffsets: [Int],
-    readPolicy: ReadPolicy = .roundRobin, name: String = "assumed"
+    readPolicy: ReadPolicy = .roundRobin, salvages: Bool = false, name: String = "assumed"
   ) throws(RaidError) -> RaidArray {
     precondition(devices.count == shape.slotCount && dataOffsets.count == shape.slotCount)
     var superblock = MDSuperblock(
@@ -47,6 +48,8 @@ extension RaidArray {
     }
     var options = Options()
     options.readPolicy = readPolicy
+    options.salvages = salvages
+    options.memberByteCounts = shape.memberByteCounts
     return try open(try Assembly(probes), options: options, name: name)
   }
 }

@@ -81,7 +81,7 @@ extension RaidArray {
   }
 
   /// Where a worker's part ends: some MiB, whole rows where there are some.
-  private func partEnd(_ offset: Int) -> Int {
+  func partEnd(_ offset: Int) -> Int {
     let target = 2 << 20
     guard let segment = segments.first(where: { $0.range.contains(offset) }) else {
       return offset + target

@@ -157,6 +157,15 @@ struct ArrayFinder {
     }
   }
 
+  /// Paths that led to members when the array was last used, and lead nowhere now.
+  func absent(of id: Identifier) -> [String] {
+    let known = ArrayRegistry(context).entries.first { $0.arrayID == id }?.paths ?? []
+    return known.filter { text in
+      guard let path = try? MemberPath(parsing: text), !path.isMissing else { return false }
+      return !Files.exists(path.path)
+    }
+  }
+
   /// The size of what may be left of a member, in bytes; nil for what is none.
   private func cutShort(_ path: MemberPath, least: Int) -> Int? {
     guard let status = try? Files.status(of: path.path), status.kind == .regular,

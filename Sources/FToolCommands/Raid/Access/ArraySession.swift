@@ -16,6 +16,8 @@ struct ArraySession {
     /// One slot whose member is not there is no surprise: it is what the verb is about.
     var expectsOneMissing = false
     var allowsDoubt = false
+    /// The array is opened although data is lost.
+    var salvages = false
     /// Members that the verb names beside the array: they may be of it, although the operands do not
     /// lead to them.
     var mentioned: [String] = []
@@ -44,7 +46,9 @@ struct ArraySession {
       paths, for: request.use, direct: request.direct, wait: request.wait, context: context)
     var leftOut: [StartObstacle] = []
     do throws(RaidError) {
-      let assembly = try Assembly(devices: members.devices)
+      let assembly =
+        try request.salvages
+        ? Assembly(salvaging: members.devices) : Assembly(devices: members.devices)
       leftOut = assembly.leftOut
       sums = try Self.sumsFile(request, assembly)
       var options = RaidArray.Options()
@@ -53,6 +57,7 @@ struct ArraySession {
         request.allowsDegraded || request.expectsOneMissing && assembly.slotsNotGiven.count <= 1
       options.allowsDoubt = request.allowsDoubt
       options.readPolicy = request.readPolicy
+      options.salvages = request.salvages
       array = try RaidArray.open(assembly, options: options, sumsFile: sums)
       if let sums, request.use == .write {
         // Until the array is closed properly, nothing that the file says may be taken for right.
@@ -81,7 +86,8 @@ struct ArraySession {
     members = try MemberFiles(
       paths, for: .read, direct: request.direct, wait: request.wait, context: context)
     var opened = members.devices.makeIterator()
-    array = try layout.open(paths.map { $0.isMissing ? nil : opened.next() })
+    array = try layout.open(
+      paths.map { $0.isMissing ? nil : opened.next() }, salvages: request.salvages)
   }
 
   private static func sumsFile(

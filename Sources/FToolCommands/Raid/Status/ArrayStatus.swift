@@ -66,6 +66,14 @@ struct ArrayStatus: Sendable {
   let rows: [Row]
   /// Found on all members together, since the array was made.
   let counters: IntegrityCounters?
+  /// Its history, oldest first; none where that was not looked at.
+  let events: [ArrayEvent]
+
+  /// Where the missing members were when the array was last used, if it is known which these are.
+  let absentPaths: [String]
+
+  /// The last few events that somebody should know of.
+  var recentEvents: [ArrayEvent] { events.filter { EventSentence($0).matters }.suffix(4) }
 
   /// Slots that nobody in sync has.
   var degradedSlots: [Int] {
@@ -94,6 +102,9 @@ extension ArrayStatus {
     /// Paths that lead to no member, and why.
     var unusable: [(path: String, why: Failure)] = []
     var use = Use()
+    var events: [ArrayEvent] = []
+    /// Paths that were members' when the array was last used, and lead nowhere now.
+    var absent: [String] = []
   }
 
   /// Looks at the members at these paths, which the finder found: at least one of them must be one.
@@ -115,6 +126,7 @@ extension ArrayStatus {
       }
       if !assembly.slotsNotInSync.isEmpty {
         found.unusable += Self.broken(assembly, besides: paths, finder)
+        found.absent = finder.absent(of: assembly.reference.arrayID)
       }
       self.init(assembly, found, sumsFile: sumsFile)
       return
@@ -163,6 +175,7 @@ extension ArrayStatus {
       throw found.unusable.first?.why ?? Failure(.notFound, "no members were found")
     }
     found.use = use(of: files.devices, asksKernel: true)
+    found.events = found.probes.events
     return found
   }
 
@@ -186,6 +199,7 @@ extension ArrayStatus {
     self.reference = reference
     name = reference.name.isEmpty ? "(no name)" : reference.name
     use = found.use
+    events = found.events
     let file = sumsFile.flatMap { Self.openSums($0, assembly) }
     var array: RaidArray?
     var obstacle: Failure?
@@ -202,6 +216,8 @@ extension ArrayStatus {
     byteCount = array?.byteCount ?? shape?.byteCount
     let rows = Self.rows(assembly, unusable: found.unusable.map { ($0.path, $0.why.message) })
     self.rows = rows
+    absentPaths =
+      found.absent.count == rows.count { $0.state == .missing } ? found.absent : []
     counters = Self.counters(rows)
     let slotCount = max(reference.slotCount, reference.previousSlotCount)
     let present = (0..<slotCount).map { slot in

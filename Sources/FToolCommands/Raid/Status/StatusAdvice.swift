@@ -61,9 +61,29 @@ struct StatusAdvice: Equatable, Sendable {
         .init(
           reason: "if a member is there and its superblock is gone",
           command: "ftool raid recover MEMBER..."))
+    }
+    let old = status.rows.filter { $0.state == .stale || $0.state == .failed || $0.state == .split }
+      .compactMap(\.path)
+    if isMissing || !old.isEmpty {
+      advice.append(
+        .init(
+          reason: "to get out everything that is still whole, without changing a member",
+          command: "ftool raid read \(operand) --salvage -o FILE"))
     } else if let hint = obstacle.hint {
       advice.append(.init(reason: hint))
     }
+    if !old.isEmpty {
+      advice.append(
+        .init(
+          reason:
+            "to take what \(old.joined(separator: ", ")) held when the others went on without it, too",
+          command: "ftool raid read \(operand) --salvage --force -o FILE"))
+    }
+    advice.append(
+      .init(
+        reason:
+          "until all is safe, do not make another array, a filesystem or a partition on any of "
+          + "these members, and copy disks that make errors before anything else"))
     return advice
   }
 

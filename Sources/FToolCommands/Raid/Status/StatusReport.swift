@@ -32,7 +32,12 @@ struct StatusReport: Report {
     ]
     if let counters = status.counters {
       lines.append(
-        ("Last scrub", counters.lastScrubAt == 0 ? "never" : moment(counters.lastScrubAt)))
+        (
+          "Last scrub",
+          counters.lastScrubAt == 0
+            ? "never: 'ftool raid scrub' reads and compares everything"
+            : moment(counters.lastScrubAt)
+        ))
       lines.append(("Errors", errors(counters, style)))
     }
     if let operation = status.operation {
@@ -41,16 +46,26 @@ struct StatusReport: Report {
         ? "runs" : style.warning(operation.done == 0 ? "has not begun" : "was interrupted")
       lines.append(("Progress", "a \(operation.name) \(word): \(operation.measures)"))
     }
+    if !status.absentPaths.isEmpty {
+      lines.append(("Not there", style.bad(status.absentPaths.joined(separator: ", "))))
+    }
     if let reason = status.readOnlyReason { lines.append(("Writing", reason)) }
     if let use { lines.append(("In use", use)) }
     var text = lines.map { name, value in
       style.strong("\(name):") + String(repeating: " ", count: 12 - name.count) + value + "\n"
     }.joined()
     text += "\n" + table(style)
+    let recent = status.recentEvents
+    if !recent.isEmpty {
+      text += "\n\(style.strong("Lately:")) ('ftool raid events' shows all)\n"
+      for event in recent {
+        text += "  \(event.time.rfc3339)  \(EventSentence(event).text)\n"
+      }
+    }
     if !advice.isEmpty {
-      text += "\n"
+      text += "\n\(style.strong("What to do:"))\n"
       for item in advice {
-        text += item.command.map { "\(item.reason):\n  \($0)\n" } ?? "\(item.reason)\n"
+        text += item.command.map { "  \(item.reason):\n    \($0)\n" } ?? "  \(item.reason)\n"
       }
     }
     return text
@@ -86,24 +101,29 @@ struct StatusReport: Report {
 
   private func state(_ style: TextStyle) -> String {
     switch status.condition {
-    case .healthy: return style.good("healthy") + cleanliness
+    case .healthy: return style.good("healthy") + writing
     case .inDoubt:
       return style.warning("in doubt")
-        + ": it was not closed properly, and what was being written may not agree"
-    case .degraded:
-      return style.warning("degraded") + ", every byte is still there" + cleanliness
-    case .rebuilding:
-      return style.warning("being rebuilt") + ", every byte is still there" + cleanliness
-    case .damaged: return style.bad("damaged") + ": the last scrub left blocks unrepaired"
+        + ": it was not closed properly, and what was being written then may not agree with its parity or "
+        + "copies; everything else is as it was"
+    case .degraded: return style.warning("degraded") + completeness + writing
+    case .rebuilding: return style.warning("being rebuilt") + completeness + writing
+    case .damaged:
+      return style.bad("damaged")
+        + ": the last scrub left blocks that it could not put right; all others are good"
     case .notStartable:
       return style.bad("cannot be started") + ": \(status.obstacle?.message ?? "too few members")"
+        + "; what is on the members that are there is as it was"
     }
   }
 
-  private var cleanliness: String {
-    if status.use.isWritten { return ", being written" }
-    if !status.isUnclean { return "" }
-    return "; it was not closed properly: what was being written is in doubt"
+  private var writing: String { status.use.isWritten ? ", being written" : "" }
+
+  /// What is there of the data while members are missing.
+  private var completeness: String {
+    status.isUnclean
+      ? "; it was not closed properly: what was being written then is in doubt, every other byte is still "
+        + "there" : ", every byte is still there"
   }
 
   private func redundancy(_ style: TextStyle) -> String {
@@ -113,7 +133,12 @@ struct StatusReport: Report {
           ? "not known while it cannot be started" : "used up: more is lost than it can bear")
     }
     if shape.redundancy == 0 { return "none at this level: every member is needed" }
-    if left <= 0 { return style.bad("none left: the loss of one more member may lose data") }
+    if left <= 0 {
+      let until =
+        status.condition == .rebuilding
+        ? " until the \(status.operation?.name ?? "rebuild") ends" : ""
+      return style.bad("none left\(until): the loss of one more member may lose data")
+    }
     return "survives the loss of \(left)\(status.degradedSlots.isEmpty ? "" : " more") "
       + (left == 1 ? "member" : "members")
   }
@@ -238,6 +263,8 @@ struct StatusReport: Report {
         ]),
       .init("operation", status.operation.map(operation) ?? .null),
       .init("members", .array(status.rows.map(member))),
+      .init("absent_paths", .array(status.absentPaths.map { .string($0) })),
+      .init("recent_events", .array(status.recentEvents.map(\.json))),
       .init(
         "advice",
         .array(
