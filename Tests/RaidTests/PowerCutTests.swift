@@ -173,4 +173,18 @@ import Testing
       }
     }
   }
+
+  /// Where a linear member ends inside a block of the array, only the first part of that may be there.
+  @Test(.timeLimit(.minutes(1))) func `a read that begins with what is lost ends`() throws {
+    let bench = try ArrayBench(ArrayRecipe.linear.with { $0.dataByteCount += 512 * 3 })
+    try bench.fill(seed: 9)
+    let boundary = bench.sizes[0]
+    let start = try bench.dataOffset(1)
+    bench.devices[1].corrupt(start..<start + 1)
+    let array = try bench.open(writable: false)
+    #expect(throws: DeviceError.self) { try array.bytes(boundary..<boundary + 512) }
+    #expect(
+      try array.bytes(boundary - 512..<boundary)
+        == bench.model[boundary - 512..<boundary].map { $0 })
+  }
 }

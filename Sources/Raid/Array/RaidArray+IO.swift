@@ -48,14 +48,15 @@ extension RaidArray {
     guard let segment = segments.first(where: { $0.range.contains(offset) }) else {
       throw .outOfBounds(offset: offset, byteCount: end - offset, arrayByteCount: byteCount)
     }
-    let start = offset / 4096 * 4096
     let limit = min((end + 4095) / 4096 * 4096, segment.range.upperBound)
     var repairs: [BadBlock] = []
     switch segment.data {
     case .parity(let stripes):
+      let start = offset / 4096 * 4096
       try stripes.read(start..<limit, into: &memory, pieces: &pieces, repairs: &repairs)
     case .copies(let copies):
-      try copies.read(start..<limit, into: &memory, pieces: &pieces, repairs: &repairs)
+      // From `offset` itself: where members end inside a block, what is before may be all that there is.
+      try copies.read(offset..<limit, into: &memory, pieces: &pieces, repairs: &repairs)
     }
     if !repairs.isEmpty {
       note(repairs)

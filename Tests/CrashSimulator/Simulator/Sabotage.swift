@@ -9,13 +9,15 @@ package enum Sabotage: Sendable {
   case dropAllFlushes
   /// One flush of one member comes before the last write that it was to make safe.
   case flushEarly(number: Int)
-  /// No write of these sectors of any member arrives.
-  case dropWrites(sectors: Range<Int>)
+  /// The bitmap is never told what is about to be written, only that its array is in use.
+  case dropMarks
 }
 
 extension Scenario {
   /// From now on the trace is what it would have been with this.
   package func suffer(_ sabotage: Sabotage) {
+    let bitmap = bitmapSectors
+    let superblock = superblockSectors
     change { trace in
       switch sabotage {
       case .dropFlush(let number):
@@ -31,14 +33,32 @@ extension Scenario {
           $0.kind == .write && $0.subject == flush.subject
         }
         trace.events.insert(flush, at: write ?? place)
-      case .dropWrites(let sectors):
-        trace.events.removeAll { $0.kind == .write && $0.sectors.overlaps(sectors) }
+      case .dropMarks: trace.dropMarks(bitmap, superblock)
       }
     }
   }
 }
 
 extension Trace {
+  /// Within each write to the array, the bitmap's last change is what marks it; one before a superblock is of
+  /// the event count.
+  fileprivate mutating func dropMarks(_ bitmap: Range<Int>, _ superblock: Range<Int>) {
+    var isWriting = false
+    var kept: [Event] = []
+    for index in events.indices {
+      let event = events[index]
+      if event.kind == .writeBegan { isWriting = true }
+      if event.kind == .writeEnded { isWriting = false }
+      let isOfBitmap = event.kind == .write && event.sectors.overlaps(bitmap)
+      let next = events[(index + 1)...].first {
+        $0.kind == .writeEnded || $0.kind == .write && $0.sectors.overlaps(superblock)
+      }
+      if isOfBitmap, isWriting, next?.kind == .writeEnded { continue }
+      kept.append(event)
+    }
+    events = kept
+  }
+
   /// Where members were flushed.
   package var flushes: [Int] { events.indices.filter { events[$0].kind == .flush } }
 }

@@ -130,8 +130,15 @@ package final class Scenario {
     history.withLock { $0.expectation(trace, at: point) }
   }
 
+  /// Where on the members their superblock is.
+  var superblockSectors: Range<Int> {
+    guard let superblock = try? MemberProbe(members[present[0]]).superblock else { return 0..<0 }
+    let sector = Int(superblock.superOffsetSectors)
+    return sector..<sector + 8
+  }
+
   /// Where on the members md's bitmap is; empty where they have none.
-  package var bitmapSectors: Range<Int> {
+  var bitmapSectors: Range<Int> {
     guard let superblock = try? MemberProbe(members[present[0]]).superblock,
       let sector = superblock.bitmapSector
     else { return 0..<0 }
