@@ -27,7 +27,8 @@ extension RaidArray {
     let shapes = try ArrayShapes(
       assembly, assumesSizes: options.salvages, memberByteCounts: options.memberByteCounts)
     let scan = try Self.scan(assembly, shapes.old, options)
-    let obstacle = Self.obstacle(assembly, options, isMended: scan != nil)
+    let isMended = scan?.isIncomplete == false
+    let obstacle = Self.obstacle(assembly, options, isMended: isMended)
     if options.isWritable, let obstacle { throw .readOnly(obstacle) }
     if scan != nil, !options.isWritable { assembly = assembly.onScratch() }
 
@@ -46,9 +47,9 @@ extension RaidArray {
       shapes.old, hasForeignWrite: Self.hasForeignWrite(assembly, countsKnown: false))
     // Levels without copies carry no dirty mark; there only the bits speak.
     let isUnclean =
-      scan == nil
+      !isMended
       && (shapes.old.redundancy > 0 ? !reference.isClean : intent?.hasDoubt ?? false)
-    if scan == nil, reference.features.contains(.writeJournal) {
+    if !isMended, reference.features.contains(.writeJournal) {
       // The bits of what was written by way of the journal are in the journal.
       intent?.doubtEverything()
     }
@@ -109,7 +110,7 @@ extension RaidArray {
       sumsFile: sumsFile)
     if let scan {
       try array.replay(scan)
-      if options.isWritable { try array.finishReplay(scan) }
+      if options.isWritable, isMended { try array.finishReplay(scan) }
     }
     return array
   }
