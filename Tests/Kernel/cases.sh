@@ -55,7 +55,8 @@ mdadm-raid10-f2 | 1.1 | 8,8,8     | --level=10 --chunk=64 --layout=f2 --bitmap=i
 mdadm-raid10-o2 | 1.0 | 8,8,8,8   | --level=10 --chunk=64 --layout=o2
 TABLE
 
-# Left unclean by a kill: name | level | metadata | bitmap | members
+# Left unclean by a kill: name | level | metadata | bitmap | members. Those with parity and a journal the kernel
+# has to leave alone until ftool has opened them.
 read -r -d '' killed_cases <<'TABLE'
 killed-raid1    | 1  | 1.2 | none     | 2
 killed-raid1-bm | 1  | 1.1 | internal | 2
@@ -63,6 +64,9 @@ killed-raid5    | 5  | 1.2 | none     | 3
 killed-raid5-bm | 5  | 1.2 | internal | 4
 killed-raid6-bm | 6  | 1.0 | internal | 5
 killed-raid10   | 10 | 1.2 | none     | 4
+journaled-raid5    | 5 | 1.2 | none     | 3
+journaled-raid4    | 4 | 1.1 | none     | 3
+journaled-raid6-bm | 6 | 1.0 | internal | 5
 TABLE
 
 # Left unclean by the kernel: name | level | metadata | bitmap | MiB of each member | who settles it
@@ -138,7 +142,7 @@ while IFS= read -r row; do
   # With a bitmap several regions, of which the write touches few.
   if [ "${bitmap[$name]}" = internal ]; then size=256; else size=64; fi
   sizes[$name]=$(printf "$size,%.0s" $(seq "$(field "$row" 5)") | sed 's/,$//')
-  add "$name" killed
+  add "$name" "$(sed 's/-.*//' <<<"$name")"
 done <<<"$killed_cases"
 while IFS= read -r row; do
   name=$(field "$row" 1)

@@ -32,16 +32,17 @@ mkdir "$shared" "$work/expected"
 . "$here/cases.sh"
 
 # ---- 1: ftool makes and writes them -----------------------------------------------------------------
-for name in $(of_kind ours) $(of_kind watched) $(of_kind killed) $(of_kind dirtied) $(of_kind moved) $(of_kind away) $(of_kind grown) $(of_kind ec); do
+for name in $(of_kind ours) $(of_kind watched) $(of_kind killed) $(of_kind journaled) $(of_kind dirtied) $(of_kind moved) $(of_kind away) $(of_kind grown) $(of_kind ec); do
   make_files "$name"
   arguments=(create "$name" $(first_paths "$name") --level "${level[$name]}" --metadata "${metadata[$name]}" --sums "${sums[$name]}" --yes)
   case ${layout[$name]} in - | default) ;; *) arguments+=(--layout "${layout[$name]}") ;; esac
   case ${chunk[$name]:--} in -) ;; *) arguments+=(--chunk "${chunk[$name]}") ;; esac
   [ "${bitmap[$name]:-none}" = none ] || arguments+=(--bitmap internal)
   [ "${kind[$name]}" = moved ] && arguments+=(--spares 1)
+  [ "${kind[$name]}" = killed ] && arguments+=(--journal none)
   [ -z "${limit[$name]:-}" ] || arguments+=(--size "${limit[$name]}")
   expect "$name" "ftool creates it" 0 "${arguments[@]}" || continue
-  if [ "${kind[$name]}" = killed ]; then continue; fi
+  case ${kind[$name]} in killed | journaled) continue ;; esac
   size=$("$FTOOL" raid read $(first_paths "$name") 2>"$work/stderr" | wc -c)
   ran="\$ ftool raid read"
   [ "$size" -gt 1000000 ] || { fail "$name" "reads $size bytes" "$(report)"; continue; }
@@ -253,7 +254,7 @@ for name in $(of_kind begun); do
   cd "$work" || exit 1
   if [ "$(expected_hash "$name")" = "$content" ]; then ok "$name" "ftool reads it"; else fail "$name" "the content is wrong" "$(report)"; fi
 done
-for name in $(of_kind killed); do
+for name in $(of_kind killed) $(of_kind journaled); do
   # 12 MiB are on their way when it is killed: no more input comes, so it cannot have ended.
   mkfifo "$work/fifo.$name"
   ran="\$ ftool raid write --offset 40M"
@@ -343,6 +344,11 @@ for name in $(of_kind killed); do
   plan "dd if=/dev/md0 of=/host/$name/torn bs=1M skip=40 count=16 2>/dev/null"
   plan leave
 done
+for name in $(of_kind journaled); do
+  plan array "$name"
+  plan refused $(members "$name")
+  plan leave
+done
 boot lossy
 
 # ---- 5: stale members, rebuilding -------------------------------------------------------------------
@@ -367,6 +373,15 @@ for name in $(of_kind grown); do
   ftool_writes "$name" 3 "ftool writes it" $(paths "$name")
   reads "$name" "ftool reads it again" $(paths "$name")
   expect "$name" "ftool finds no fault" 0 scrub $(paths "$name")
+done
+# What the journal has is in its place when ftool has opened it for writing; the kernel sees that below.
+for name in $(of_kind journaled); do
+  expect "$name" "ftool reads it as it will be" 0 read $(paths "$name") --offset 40M --length 16M -o "$work/before" || continue
+  expect "$name" "ftool opens it, and finds no fault" 0 scrub $(paths "$name")
+  expect "$name" "ftool reads it" 0 read $(paths "$name") -o "$(expected "$name")" || continue
+  cmp -s "$work/before" <(tail -c +41943041 "$(expected "$name")" | head -c 16777216) && ok "$name" "as it was seen before" || fail "$name" "other content than was read before"
+  expect "$name" "status --test says healthy" 0 status --test $(paths "$name")
+  examined "$name" " after the journal was put in place"
 done
 # After the kernel's resync every block is the old one (zeros) or the new one, never a mixture.
 for name in $(of_kind killed); do
@@ -401,6 +416,13 @@ for name in $(of_kind ours); do
     plan expect "'the kernel takes $member as a new one'" sh -c "'mdadm --zero-superblock \$1 && mdadm /dev/md0 --add \$1'" add "\$(loop_of $member)"
   fi
   plan recovered "'the kernel has rebuilt it'"
+  plan content "$(expected_hash "$name")"
+  plan check
+  plan leave
+done
+for name in $(of_kind journaled); do
+  plan array "$name"
+  plan assemble $(members "$name")
   plan content "$(expected_hash "$name")"
   plan check
   plan leave
