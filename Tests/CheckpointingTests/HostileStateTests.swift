@@ -41,6 +41,28 @@ import Testing
     #expect(!child.id.exists)
   }
 
+  /// Found by chance in a long run: the stub of the root was left, and nobody waited for it.
+  @Test func `a tree that nobody could have made leaves no process behind`() throws {
+    let program = try StartedProgram(
+      "bash", ["-c", "sleep 60 & sleep 60 & wait"], output: scratch.path("said"))
+    defer { try? program.killTree() }
+    var saved: RoundTrip?
+    for _ in 0..<200 where saved?.state.processes.count != 3 {
+      Machine.sleep(seconds: 0.02)
+      saved = try RoundTrip(saving: program.id)
+    }
+    try program.killTree()
+    var state = try #require(saved).state
+    try #require(state.processes.count == 3)
+    // One is in the session that its brother leads.
+    state.processes[1].session = state.processes[1].id
+    state.processes[1].processGroup = state.processes[1].id
+    state.processes[2].session = state.processes[1].id
+    try #require(!BirthPlan(state.processes, isDetached: false).impossible.isEmpty)
+    #expect(Self.restore(state.encoded()).kind == "inconsistent")
+    #expect(!program.id.exists)
+  }
+
   /// Some; with FTOOL_SOAK set, some thousand.
   static let rounds = Machine.environment("FTOOL_SOAK") == nil ? 12 : 500
 

@@ -322,6 +322,35 @@ import Testing
     #expect(read == nil || read == Array(bench.model[8192..<12288]))
   }
 
+  @Test func `in doubt, unreadable and without a sum is lost, but for who insists`() throws {
+    let bench = try ArrayBench(ArrayRecipe.raid5.with { $0.hasSums = false })
+    try bench.fill(seed: 9)
+    var array = try bench.open()
+    try array.write(SeededGenerator.bytes(seed: 10, 4096), at: 0)
+    bench.devices = bench.devices.map { $0.copy() }
+    // Parity is of other data than one of the blocks that it covers.
+    let changed = try bench.place(of: 0)
+    bench.devices[changed.slot].corrupt(changed.deviceOffset..<changed.deviceOffset + 4096)
+    let other = try bench.place(of: 8192)
+    let device = bench.devices[other.slot]
+    let faulty = FaultyDevice(
+      device,
+      plan: [
+        .init(
+          .touching(other.deviceOffset..<other.deviceOffset + 1, by: .read),
+          .fail(.unreadable(offset: other.deviceOffset, errno: .ioError)))
+      ])
+    bench.wrap = { each -> any BlockDevice in
+      if each === device { return faulty }
+      return each
+    }
+    array = try bench.open(writable: false, doubt: false)
+    #expect(array.hasDoubt)
+    #expect(throws: DeviceError.self) { try array.bytes(8192..<12288) }
+    array = try bench.open(writable: false, doubt: true)
+    #expect(try array.bytes(8192..<12288) != Array(bench.model[8192..<12288]))
+  }
+
   @Test(arguments: [ArrayRecipe.mirror, .raid1, .raid10, .far2, .offset2])
   func `a copy that vanishes while doubt is settled spoils no other`(_ recipe: ArrayRecipe) throws {
     let bench = try ArrayBench(recipe)

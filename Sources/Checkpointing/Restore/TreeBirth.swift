@@ -20,7 +20,10 @@ struct TreeBirth {
   mutating func begin(_ root: ProcessState, _ thread: TracedThread) throws(CheckpointError) {
     let plan = BirthPlan(
       restoration.state.processes, isDetached: restoration.options.isDetached)
-    guard plan.impossible.isEmpty else { throw .inconsistent(.unknownParent) }
+    guard plan.impossible.isEmpty else {
+      thread.endProcess()
+      throw .inconsistent(.unknownParent)
+    }
     steps = plan.steps[...]
     try add(root, thread, injector: nil)
     while let step = steps.first, !inherits(step) { try take(steps.removeFirst()) }
@@ -90,10 +93,25 @@ struct TreeBirth {
   private mutating func add(
     _ state: ProcessState, _ thread: TracedThread, injector: CallInjector?
   ) throws(CheckpointError) {
-    let builder = try ProcessBuilder(state, stub: thread, restoration, injector: injector)
+    let builder: ProcessBuilder
+    do throws(CheckpointError) {
+      builder = try ProcessBuilder(state, stub: thread, restoration, injector: injector)
+    } catch {
+      // Nobody else knows of it.
+      thread.endProcess()
+      throw error
+    }
     known[state.id] = builder
     restoration.note(builder.id, for: state.id)
     if state.life == .zombie { zombies.append(builder) } else { builders.append(builder) }
     try builder.enter()
+  }
+}
+
+extension TracedThread {
+  /// Ends the process whose only thread this is, and waits for that.
+  func endProcess() {
+    try? process.send(signal: 9)
+    while let stop = try? wait(), !stop.isEnd {}
   }
 }

@@ -106,8 +106,7 @@ package final class TreeRestorer {
         try CredentialCheck.require(restoration.state)
         try requireFreeNumbers()
       } catch {
-        try? stub.send(signal: 9)
-        while let stop = try? thread.wait(), !stop.isEnd {}
+        thread.endProcess()
         throw error
       }
       try births.begin(root, thread)

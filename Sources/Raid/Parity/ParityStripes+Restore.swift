@@ -68,12 +68,19 @@ extension ParityStripes {
       throw lost(block, slots, isKnown)
     }
     if isRecovered, block.kind == .unreadable || member.isFailed {
-      let disagrees = disagreesWithItsSum(
-        bytes.bytes, range: block.slot * 4096..<block.slot * 4096 + 4096, block, member,
-        sums)
+      let own = block.slot * 4096..<block.slot * 4096 + 4096
+      let disagrees = disagreesWithItsSum(bytes.bytes, range: own, block, member, sums)
       // In doubt it may be the sum that is old, or the parity: nothing says which.
-      if !disagrees { return .recovered }
-      throw lost(block, slots, isKnown)
+      if disagrees { throw lost(block, slots, isKnown) }
+      // And without a sum nothing says that the parity is of this data.
+      if isDoubtful(range), !allowsDoubt,
+        !member.confirms(bytes.bytes, range: own, at: block.offset, sums: sums)
+      {
+        throw lost([
+          Loss(slot: block.slot, memberRange: range, reason: .inDoubt(slot: block.slot))
+        ])
+      }
+      return .recovered
     }
     if isRecovered {
       let own = block.slot * 4096..<block.slot * 4096 + 4096
