@@ -51,13 +51,13 @@ import Testing
       Machine.sleep(seconds: 0.02)
       saved = try RoundTrip(saving: program.id)
     }
-    try program.killTree()
     var state = try #require(saved).state
     try #require(state.processes.count == 3)
-    // One is in the session that its brother leads.
-    state.processes[1].session = state.processes[1].id
-    state.processes[1].processGroup = state.processes[1].id
-    state.processes[2].session = state.processes[1].id
+    // Their parent waits for them, and then ends.
+    for process in state.processes.dropFirst() { try ProcessID(process.id).send(signal: 9) }
+    _ = try program.wait()
+    // No clone shares what is done about signals, and not the memory.
+    state.processes[2].sharing.signalActions = state.processes[1].id
     try #require(!BirthPlan(state.processes, isDetached: false).impossible.isEmpty)
     #expect(Self.restore(state.encoded()).kind == "inconsistent")
     #expect(!program.id.exists)
