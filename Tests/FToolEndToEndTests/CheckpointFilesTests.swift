@@ -64,7 +64,7 @@ import Testing
     #expect(refused.error.contains("2 obstacles"), refused.remark)
     for words in [
       "process \(program.id): descriptor ", "/read): it has 19 bytes and had 13",
-      "/data): it was modified at another time, which is earlier", "ftool: hint: ", "--force",
+      "/data): it was modified at another time, which is earlier", "to do: ", "--force",
     ] { #expect(refused.error.contains(words), refused.remark) }
     #expect(!program.id.exists)
     let json = try bench.ftool("checkpoint restore a.ftc --json --detach", ends: 65).json

@@ -11,7 +11,7 @@ import Testing
     guard mounted.status == 0 else { return }  // not where mounting is forbidden
     defer { _ = try? BuiltTool.run(program: "umount", [bench.folder.path("small")]) }
     let members = "small/m0.img small/m1.img small/m2.img"
-    try bench.ftool("raid create photos \(members) --make 12M --level 5 --chunk 64K")
+    try bench.ftool("raid create photos \(members) --make 12M --level 5 --chunk 64K --journal none")
     let bytes = Workbench.noise(1_000_000)
     try bench.ftool("raid write small/m0.img", input: bytes)
     let full = try bench.ftool(

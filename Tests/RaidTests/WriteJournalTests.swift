@@ -184,6 +184,44 @@ import Testing
     try array.close()
   }
 
+  /// A resync that was stopped, and then a write by way of the journal that is cut off.
+  @Test(arguments: [ArrayRecipe.raid5, .mirror, .raid10])
+  func `what was in doubt before stays so`(_ recipe: ArrayRecipe) throws {
+    let bench = try ArrayBench(recipe.withoutJournal)
+    try bench.fill(seed: 1)
+    let array = try bench.open()
+    try array.write(SeededGenerator.bytes(seed: 2, 4096), at: 8192)
+    // Left open, as by a writer that knows of no journal; the next one does.
+    bench.devices = bench.devices.map { $0.copy() }
+    for device in bench.devices { try Self.journal(device) }
+    let again = try bench.open()
+    #expect(again.hasDoubt)
+    try again.write([1, 2, 3], at: 0)
+    bench.devices = bench.devices.map { $0.copy() }
+    let last = try bench.open()
+    #expect(last.hasDoubt && last.replayedRecordCount == 1)
+    _ = try last.scrub(RaidArray.ScrubOptions())
+    try last.close()
+    bench.model = try bench.contents(bench.open(writable: false))
+    #expect(Array(bench.model.prefix(3)) == [1, 2, 3])
+    #expect(try ArrayAudit.violations(bench) == [])
+  }
+
+  /// Sets the flag that writes go by way of the journal.
+  private static func journal(_ device: MemoryDevice) throws {
+    var header = try #require(try MemberProbe(device).header)
+    header.flags.insert(.journaled)
+    header.generation += 1
+    var buffer = AlignedBuffer(byteCount: 4096)
+    var bytes = buffer.mutableBytes
+    bytes.zero()
+    header.encode(into: &bytes, at: 0)
+    try device.write(
+      bytes.bytes, range: 0..<4096,
+      at: RegionHeader.farOffset(memberByteCount: device.byteCount))
+    try device.flush()
+  }
+
   @Test func `one good copy of a record is enough`() throws {
     for slot in 0..<4 {
       let (bench, content) = try crashed()

@@ -27,7 +27,7 @@ extension RaidArray {
     let shapes = try ArrayShapes(
       assembly, assumesSizes: options.salvages, memberByteCounts: options.memberByteCounts)
     let scan = try Self.scan(assembly, shapes.old, options)
-    let isMended = scan?.isIncomplete == false
+    let isMended = scan.map { !$0.isIncomplete && !$0.hasDoubt } ?? false
     let obstacle = Self.obstacle(assembly, options, isMended: isMended)
     if options.isWritable, let obstacle { throw .readOnly(obstacle) }
     if scan != nil, !options.isWritable { assembly = assembly.onScratch() }
@@ -49,7 +49,7 @@ extension RaidArray {
     let isUnclean =
       !isMended
       && (shapes.old.redundancy > 0 ? !reference.isClean : intent?.hasDoubt ?? false)
-    if !isMended, reference.features.contains(.writeJournal) {
+    if reference.features.contains(.writeJournal), scan?.isIncomplete ?? true {
       // The bits of what was written by way of the journal are in the journal.
       intent?.doubtEverything()
     }
@@ -120,7 +120,7 @@ extension RaidArray {
     _ assembly: Assembly, _ shape: ArrayShape, _ options: Options
   ) throws(RaidError) -> JournalScan? {
     guard !options.isWrittenElsewhere, !assembly.reference.isReshaping,
-      assembly.needsReplay(redundancy: shape.redundancy)
+      assembly.needsReplay(shape)
     else { return nil }
     let places = assembly.journalPlaces
     let scan: JournalScan?
@@ -135,8 +135,8 @@ extension RaidArray {
       if options.salvages { return nil }
       guard options.allowsDoubt else { throw .notStartable(.damagedWriteJournal) }
     }
-    // Levels without a dirty mark have nothing but the journal to say that there is nothing left to do.
-    return scan?.isOver == true && shape.redundancy == 0 ? nil : scan
+    // Without the bit nothing says that what is unclean is so by way of a run that is over.
+    return scan?.isOver == true && !isNeeded ? nil : scan
   }
 
   /// Why the array may only be read, if so.

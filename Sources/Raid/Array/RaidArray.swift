@@ -195,7 +195,7 @@ extension RaidArray {
   private func startJournal() throws(RaidError) {
     guard let journal, journal.isPossible else { return }
     let events = members.active.map { $0.superblock.events }.max() ?? 0
-    try journal.start(events: events &+ 1)
+    try journal.start(events: events &+ 1, hasDoubt: hasDoubt)
     if case .parity = segments[0].data {
       members.keepsKernelsAway.store(true, ordering: .releasing)
     }

@@ -120,7 +120,7 @@ extension CopiedData {
     }
     // What a crash has cut off is no damage.
     guard repairs else {
-      if !isInDoubt { log.add(problem, .left, member, slot: block.slot, at: block.offset) }
+      log.add(problem, .left, member, slot: block.slot, at: block.offset)
       return true
     }
     let isGood = try repairHolding(block, memory: &memory)

@@ -15,7 +15,7 @@ import BinaryCodec
 ///     48    8 epoch
 ///     56    8 generation
 ///     64    8 sequence of the first record that counts
-///     72    4 1 while the array is being written, 0 when all is in its place
+///     72    4 flags: 1 while the array is being written; 2 if something else was in doubt already
 /// ```
 struct JournalHeader: Equatable, Sendable {
   static let byteCount = 512
@@ -33,6 +33,8 @@ struct JournalHeader: Equatable, Sendable {
   /// Records before this one are in their places.
   var tail: UInt64
   var isLive: Bool
+  /// When the run began, something of the array was in doubt that is not in the journal.
+  var hasDoubt = false
 
   /// An epoch that is later than all before.
   static func epoch(events: UInt64) -> UInt64 {
@@ -51,7 +53,7 @@ struct JournalHeader: Equatable, Sendable {
     bytes.store(epoch, at: 48)
     bytes.store(generation, at: 56)
     bytes.store(tail, at: 64)
-    bytes.store(UInt32(isLive ? 1 : 0), at: 72)
+    bytes.store(UInt32((isLive ? 1 : 0) | (hasDoubt ? 2 : 0)), at: 72)
     bytes.store(crc32c(bytes.bytes.sub(16..<Self.byteCount)), at: 12)
   }
 
@@ -68,12 +70,14 @@ struct JournalHeader: Equatable, Sendable {
     epoch = block.integer(at: 48)
     generation = block.integer(at: 56)
     tail = block.integer(at: 64)
-    isLive = block.integer(at: 72, as: UInt32.self) != 0
+    let flags = block.integer(at: 72, as: UInt32.self)
+    isLive = flags & 1 != 0
+    hasDoubt = flags & 2 != 0
   }
 
   init(
     arrayID: Identifier, deviceID: Identifier, epoch: UInt64, generation: UInt64, tail: UInt64,
-    isLive: Bool
+    isLive: Bool, hasDoubt: Bool
   ) {
     self.arrayID = arrayID
     self.deviceID = deviceID
@@ -81,5 +85,6 @@ struct JournalHeader: Equatable, Sendable {
     self.generation = generation
     self.tail = tail
     self.isLive = isLive
+    self.hasDoubt = hasDoubt
   }
 }

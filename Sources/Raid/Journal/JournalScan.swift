@@ -31,6 +31,8 @@ struct JournalScan {
   private(set) var entries: [Entry] = []
   /// The run came to its end: all is in its place.
   private(set) var isOver = false
+  /// Something was in doubt before, of which the journal knows nothing.
+  private(set) var hasDoubt = false
   /// Records that were on stable storage once and can't be had any more.
   private(set) var isIncomplete = false
 
@@ -54,6 +56,7 @@ struct JournalScan {
     self.epoch = epoch
     let current = headers.compactMap { $0?.epoch == epoch ? $0 : nil }
     // Whoever ends a run says so when all is in its place.
+    hasDoubt = current.contains(where: \.hasDoubt)
     isOver = !current.allSatisfy(\.isLive)
     if isOver { return }
     let tail = current.reduce(0) { max($0, $1.tail) }

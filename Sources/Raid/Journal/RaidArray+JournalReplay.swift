@@ -15,9 +15,10 @@ extension Assembly {
   /// Arrays with parity say so in their superblocks. Of others a clean superblock, or one that somebody else
   /// has written since, says that there is nothing left to do; where levels have no dirty mark the journal
   /// itself has to say it.
-  func needsReplay(redundancy: Int) -> Bool {
+  func needsReplay(_ shape: ArrayShape) -> Bool {
     if reference.features.contains(.writeJournal) { return true }
-    guard redundancy == 0 || !reference.isClean else { return false }
+    if case .parity = shape.placement { return false }
+    guard shape.redundancy == 0 || !reference.isClean else { return false }
     return isJournaled && inSync.allSatisfy(\.isLastWrittenByUs)
   }
 

@@ -23,6 +23,7 @@ final class WriteJournal: Sendable {
   private struct State {
     var epoch: UInt64 = 0
     var isLive = false
+    var hasDoubt = false
     /// Of the next record.
     var sequence: UInt64 = 1
     /// All records up to this one are durable.
@@ -87,12 +88,15 @@ final class WriteJournal: Sendable {
 
   /// Begins a run. No superblock says yet that there is one.
   ///
-  /// - Parameter events: what the array's event count is about to be.
-  func start(events: UInt64) throws(RaidError) {
+  /// - Parameters:
+  ///   - events: what the array's event count is about to be.
+  ///   - hasDoubt: something of the array is in doubt already.
+  func start(events: UInt64, hasDoubt: Bool) throws(RaidError) {
     monitor.withLock { state in
       state = State()
       state.epoch = JournalHeader.epoch(events: events)
       state.isLive = true
+      state.hasDoubt = hasDoubt
       state.turn = Int(truncatingIfNeeded: events)
     }
     try storeHeaders(isLive: true)
@@ -117,7 +121,7 @@ final class WriteJournal: Sendable {
   ) throws(DeviceError) {
     guard let place = JournalPlace(member) else { return }
     let id = ObjectIdentifier(member)
-    let last = monitor.withLock { $0.generations[id] }
+    let (last, hasDoubt) = monitor.withLock { ($0.generations[id], $0.hasDoubt) }
     let generation: UInt64
     if let last {
       generation = last &+ 1
@@ -127,7 +131,7 @@ final class WriteJournal: Sendable {
     try place.store(
       JournalHeader(
         arrayID: arrayID, deviceID: place.deviceID, epoch: epoch, generation: generation,
-        tail: tail, isLive: isLive))
+        tail: tail, isLive: isLive, hasDoubt: hasDoubt))
     monitor.withLock { $0.generations[id] = generation }
   }
 

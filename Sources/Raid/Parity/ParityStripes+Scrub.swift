@@ -155,7 +155,7 @@ extension ParityStripes {
     let isInDoubt =
       block.kind == .mismatch && isDoubtful(block.offset..<block.offset + 4096)
     guard repairs else {
-      if !isInDoubt { log.add(named, .left, member, slot: block.slot, at: block.offset) }
+      log.add(named, .left, member, slot: block.slot, at: block.offset)
       return true
     }
     let isGood = try repairHoldingRow(block, memory: &memory)
