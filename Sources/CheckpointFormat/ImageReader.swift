@@ -6,6 +6,7 @@ import LinuxSystem
 /// First `state`, then `forEachFrame`. Nothing is delivered before its own checksum was right; that it is
 /// all that was written, and in its order, is known only when `forEachFrame` has returned.
 package final class ImageReader: Sendable {
+  /// What it says at its start.
   package let header: ImageHeader
   let input: Monitor<FrameInput>
 

@@ -332,18 +332,12 @@ import Testing
     let changed = try bench.place(of: 0)
     bench.devices[changed.slot].corrupt(changed.deviceOffset..<changed.deviceOffset + 4096)
     let other = try bench.place(of: 8192)
-    let device = bench.devices[other.slot]
-    let faulty = FaultyDevice(
-      device,
-      plan: [
+    bench.inject(
+      [
         .init(
           .touching(other.deviceOffset..<other.deviceOffset + 1, by: .read),
           .fail(.unreadable(offset: other.deviceOffset, errno: .ioError)))
-      ])
-    bench.wrap = { each -> any BlockDevice in
-      if each === device { return faulty }
-      return each
-    }
+      ], on: bench.devices[other.slot])
     array = try bench.open(writable: false, doubt: false)
     #expect(array.hasDoubt)
     #expect(throws: DeviceError.self) { try array.bytes(8192..<12288) }

@@ -64,8 +64,10 @@ package struct DescriptionState: FieldCoded, Equatable, Sendable {
   /// Locks of flock(2) and of the open file description.
   package var locks: [LockState] = []
 
+  /// Of no kind yet.
   package init() {}
 
+  /// See `FieldCoded`.
   package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
     try coder.field(1, &kind)
     try coder.field(2, &flags)
@@ -79,6 +81,7 @@ package struct DescriptionState: FieldCoded, Equatable, Sendable {
 
 /// A lock on a file.
 package struct LockState: FieldCoded, Equatable, Sendable {
+  /// Who has it.
   package enum Kind: UInt8, Sendable {
     /// flock(2).
     case whole = 0
@@ -87,12 +90,16 @@ package struct LockState: FieldCoded, Equatable, Sendable {
     case description = 2
   }
 
+  /// By which call it was taken.
   package var kind = Kind.whole
+  /// For writing.
   package var isExclusive = false
   /// First byte, and how many; 0 for all that follow.
   package var start: UInt64 = 0
+  /// See `start`.
   package var byteCount: UInt64 = 0
 
+  /// A shared lock on a whole file.
   package init() {}
 
   package mutating func code(_ coder: inout FieldCoder) throws(FieldError) {

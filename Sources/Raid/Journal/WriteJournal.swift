@@ -156,6 +156,7 @@ final class WriteJournal: Sendable {
     let byteCount = record.headByteCount + record.contentByteCount
     var targets = try reserve(kind, range, byteCount, &record)
     do throws(RaidError) {
+      for (member, _) in targets { try prepare(member) }
       var head = AlignedBuffer(byteCount: record.headByteCount)
       var bytes = head.mutableBytes
       record.encodeHead(arrayID: arrayID, into: &bytes)
@@ -251,21 +252,20 @@ final class WriteJournal: Sendable {
       switch outcome {
       case .failed(let error): throw error
       case .needsCheckpoint: try checkpoint()
-      case .done(let targets):
-        for (member, _) in targets { try prepare(member) }
-        return targets
+      case .done(let targets): return targets
       }
     }
   }
 
   /// A member that has come since the run began gets its header first.
   private func prepare(_ member: Member) throws(RaidError) {
-    let (isKnown, epoch, tail) = monitor.withLock {
-      ($0.generations[ObjectIdentifier(member)] != nil, $0.epoch, UInt64(0))
+    let (isKnown, epoch) = monitor.withLock {
+      ($0.generations[ObjectIdentifier(member)] != nil, $0.epoch)
     }
     if isKnown { return }
     do throws(DeviceError) {
-      try storeHeader(member, epoch, tail, isLive: true)
+      // The others say where the records that count begin.
+      try storeHeader(member, epoch, 0, isLive: true)
     } catch {
       try members.fail(member, error)
     }

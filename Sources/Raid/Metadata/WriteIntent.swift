@@ -210,6 +210,7 @@ final class WriteIntent: Sendable {
         state.doubtful.insert(bit)
         state.stored.insert(bit)
       }
+      state.isBehind = true
     }
   }
 
