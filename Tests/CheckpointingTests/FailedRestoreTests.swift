@@ -51,6 +51,32 @@ import Testing
     #expect(try contents(memory, socket) == [])
   }
 
+  @Test func `a port that is held for a moment longer is waited for`() throws {
+    let program = try CompiledProgram("leftovers", in: scratch)
+    let memory = "/dev/shm/ftool-test-\(ProcessID.current)-held"
+    defer { try? Files.unlink(memory) }
+    let child = try program.start([memory, scratch.path("socket")], output: scratch.path("std"))
+    while try !scratch.text("std").hasSuffix("\n") { Machine.sleep(seconds: 0.01) }
+    let numbers = try scratch.text("std").split { !$0.isNumber }.compactMap { Int32($0) }
+    let trip = try RoundTrip(saving: child.id)
+    try child.kill()
+    // A process that is there for a moment holds it.
+    let holder = try StartedProgram(
+      "perl",
+      [
+        "-MSocket", "-e",
+        "socket(S, AF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1);"
+          + "bind(S, sockaddr_in($ARGV[0], INADDR_LOOPBACK)) && listen(S, 1) or die; print qq(held\n);"
+          + "close STDOUT; select(undef, undef, undef, 0.3)",
+        "\(numbers[1])",
+      ], output: scratch.path("holder"))
+    while try scratch.text("holder") != "held\n" { Machine.sleep(seconds: 0.002) }
+    try trip.restore()
+    #expect(try holder.wait() == 0)
+    try child.id.send(signal: SIGTERM)
+    #expect(try child.wait() == 0)
+  }
+
   /// The names that are there and no other beside them, with their kinds.
   private borrowing func contents(_ memory: String, _ socket: String) throws -> [String] {
     let name = memory.dropFirst("/dev/shm/".count)

@@ -224,7 +224,9 @@ enum InternetSocket: DescriptorKind {
     }
     do throws(SystemCallError) {
       if detail.isCutOff { return try makeCutOff(detail, state.flags) }
-      return try make(detail, state.flags)
+      return try NamePatience.bind { () throws(SystemCallError) in
+        try make(detail, state.flags)
+      }
     } catch {
       guard
         [.addressInUse, .addressNotAvailable, .noSuchAddressOrDevice].contains(error.errno)

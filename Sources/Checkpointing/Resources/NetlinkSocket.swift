@@ -89,7 +89,9 @@ enum NetlinkSocket: DescriptorKind {
       try detail.options.set(on: socket)
       try detail.options.attachFilter(to: socket)
       if detail.port != 0 {
-        try socket.bind(to: [16, 0, 0, 0] + detail.port.littleEndianBytes + [0, 0, 0, 0])
+        try NamePatience.bind { () throws(SystemCallError) in
+          try socket.bind(to: [16, 0, 0, 0] + detail.port.littleEndianBytes + [0, 0, 0, 0])
+        }
       }
       for (word, groups) in detail.groups.enumerated() {
         for bit in UInt32(0)..<32 where groups >> UInt64(bit) & 1 == 1 {

@@ -118,10 +118,12 @@ extension UnixSocket {
     if detail.address.isEmpty { return }
     let (address, path) = try place(of: detail, restoration)
     do throws(SystemCallError) {
-      if let path, try isAbandoned(path, address, type: detail.type) {
-        restoration.journal.drop(try restoration.journal.setAside(path))
+      try NamePatience.bind { () throws(SystemCallError) in
+        if let path, try isAbandoned(path, address, type: detail.type) {
+          restoration.journal.drop(try restoration.journal.setAside(path))
+        }
+        try socket.descriptor.bind(to: address)
       }
-      try socket.descriptor.bind(to: address)
       guard let path else { return }
       try restoration.journal.made(at: path)
       if let file = detail.file {
@@ -158,7 +160,8 @@ extension UnixSocket {
     guard let found = try? OwnedDescriptor.open(path, flags: OpenFlags.pathOnly).details(),
       found.kind == .socket
     else { return false }
-    let probe = try OwnedDescriptor.makeSocket(family: family, type: type, protocol: 0)
+    // One that listens and does not accept must not keep us waiting.
+    let probe = try OwnedDescriptor.makeSocket(family: family, type: type | nonBlocking, protocol: 0)
     do throws(SystemCallError) {
       try probe.connect(to: address)
       return false

@@ -115,6 +115,7 @@ enum UnixSocket: DescriptorKind {
   static let stream: Int32 = 1
   static let datagrams: Int32 = 2
   static let packets: Int32 = 5
+  static let nonBlocking: Int32 = 0o4000
   /// SO_PASSCRED
   static let passCredentials: Int32 = 16
   /// SO_PEEK_OFF
