@@ -57,6 +57,11 @@ extension MDSuperblock {
     return dataOffsetSectors &+ UInt64(bitPattern: Int64(reshape.newOffsetSectors))
   }
 
+  /// By how much this member's data begins later in the new shape.
+  package var effectiveNewOffsetSectors: Int32 {
+    features.isSuperset(of: [.reshape, .newOffset]) ? reshape.newOffsetSectors : 0
+  }
+
   /// On a journal member: the sector of its data area where the oldest live meta block is.
   package var journalTailSectors: UInt64 {
     get { recoveryOffsetSectors }

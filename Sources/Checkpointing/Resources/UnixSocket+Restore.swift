@@ -161,7 +161,8 @@ extension UnixSocket {
       found.kind == .socket
     else { return false }
     // One that listens and does not accept must not keep us waiting.
-    let probe = try OwnedDescriptor.makeSocket(family: family, type: type | nonBlocking, protocol: 0)
+    let probe = try OwnedDescriptor.makeSocket(
+      family: family, type: type | nonBlocking, protocol: 0)
     do throws(SystemCallError) {
       try probe.connect(to: address)
       return false

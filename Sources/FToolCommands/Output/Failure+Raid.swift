@@ -183,7 +183,7 @@ extension Failure {
     case .reshaping:
       self.init(
         .configuration, "the array is being reshaped, and may only be read until that has ended",
-        hint: "let the system that began the reshape finish it")
+        hint: "'ftool raid grow' goes on with it, or the system that began it")
     case .hasJournal:
       self.init(.configuration, "the array has a journal member, and may only be read")
     case .hasPartialParityLog:
@@ -251,6 +251,7 @@ extension Failure {
         hint: "rebuild or replace the other missing members first")
     case .alreadyReplacing(let slot):
       self.init(.usage, "the member of slot \(slot) is being replaced already")
+    case .reshape(let obstacle): self.init(obstacle)
     case .noRoomForBitmap(let member, let has, let needs):
       self.init(
         .usage,

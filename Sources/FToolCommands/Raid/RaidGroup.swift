@@ -7,8 +7,8 @@ package struct RaidGroup: ParsableCommand {
     subcommands: [
       RaidCreate.self, RaidList.self, RaidStatus.self, RaidExamine.self, RaidRead.self,
       RaidWrite.self, RaidScrub.self, RaidRebuild.self, RaidReplace.self, RaidAdd.self,
-      RaidRemove.self, RaidFail.self, RaidRecover.self, RaidWait.self, RaidEvents.self,
-      RaidWipe.self,
+      RaidRemove.self, RaidFail.self, RaidGrow.self, RaidRecover.self, RaidWait.self,
+      RaidEvents.self, RaidWipe.self,
     ])
 
   package init() {}

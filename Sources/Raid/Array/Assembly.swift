@@ -85,12 +85,17 @@ package struct Assembly: Sendable {
     disregardedJournal = nil
     isMendedByLogs = false
     guard let first = members.first else { throw .notStartable(.noMembers) }
-    self.members = members
     if let other = members.first(where: { $0.superblock.arrayID != first.superblock.arrayID }) {
       throw .notStartable(.mixed(first.name, other.name))
     }
     let newest = Self.newest(of: members)
     reference = members[newest].superblock
+    // Where an update that began or ended a reshape was cut off, what it was to say is known.
+    let members = members.map { probe in
+      let followed = probe.superblock.following(members[newest].superblock)
+      return followed == probe.superblock ? probe : MemberProbe(probe, superblock: followed)
+    }
+    self.members = members
     var standings = [Standing](repeating: .spare, count: members.count)
     var holders = [(member: Int?, replacement: Int?)](
       repeating: (nil, nil), count: Self.slotLimit(reference))

@@ -8,13 +8,6 @@ import Synchronization
 ///
 /// Data offsets are bytes from where the member's data starts.
 package final class Member: Sendable {
-  struct State {
-    var superblock: MDSuperblock
-    /// nil where the member has no regions of ours.
-    var header: RegionHeader?
-    var headerChanged = false
-  }
-
   /// What it is stored on. Device offsets are not data offsets: see `dataOffset`.
   package let device: any BlockDevice
   /// What the user calls it.
@@ -29,21 +22,22 @@ package final class Member: Sendable {
   /// The sums are the slot's, and it has them together with another who is in it.
   let sharesSums: Bool
   let isWriteMostly: Bool
-  let state: Mutex<State>
+  /// What it shares with the member that the same device is of the array's other shape.
+  let record: MemberRecord
 
   /// Data below this is in sync; all of it for a whole member.
   private let validEnd: Atomic<Int>
   /// The first block of which nothing says that it is lost, `Int.max` for none: data is never in sync
   /// beyond it.
   private let unmarkedLoss = Atomic<Int>(Int.max)
-  private let failed = Atomic<Bool>(false)
   private let sumsTrusted: Atomic<Bool>
   /// Reads under way, for balancing.
   let pendingReads = Atomic<Int>(0)
 
   init(
     device: any BlockDevice, superblock: MDSuperblock, header: RegionHeader?, dataOffset: Int,
-    badBlocks: [Range<Int>], sums: BlockSums?, sumsAreTrusted: Bool, sharesSums: Bool = false
+    badBlocks: [Range<Int>], sums: BlockSums?, sumsAreTrusted: Bool, sharesSums: Bool = false,
+    record: MemberRecord? = nil
   ) {
     self.device = device
     self.dataOffset = dataOffset
@@ -57,12 +51,12 @@ package final class Member: Sendable {
       superblock.features.contains(.recoveryOffset)
         ? min(Int(clamping: superblock.recoveryOffsetSectors), 1 << 53) * 512 : Int.max)
     sumsTrusted = Atomic(sums != nil && sumsAreTrusted)
-    state = Mutex(State(superblock: superblock, header: header))
+    self.record = record ?? MemberRecord(superblock, header)
   }
 
   /// A failed member is neither read nor written again.
-  package var isFailed: Bool { failed.load(ordering: .acquiring) }
-  func markFailed() { failed.store(true, ordering: .releasing) }
+  package var isFailed: Bool { record.failed.load(ordering: .acquiring) }
+  func markFailed() { record.failed.store(true, ordering: .releasing) }
 
   /// Whether all of its data is valid, and not just the part that a rebuild has written.
   package var isInSync: Bool { validByteCount == Int.max }
@@ -86,9 +80,9 @@ package final class Member: Sendable {
   }
 
   /// As it was last read or written.
-  package var superblock: MDSuperblock { state.withLock { $0.superblock } }
+  package var superblock: MDSuperblock { record.state.withLock { $0.superblock } }
   /// As it was last read or written; nil for a member without regions of ours.
-  package var header: RegionHeader? { state.withLock { $0.header } }
+  package var header: RegionHeader? { record.state.withLock { $0.header } }
 
   /// Whether the block at a data offset may be believed (not failed, in sync, and not listed as bad),
   /// and up to where, at most up to `limit`, that is so of all blocks: a multiple of 4096, or `limit`.
@@ -130,15 +124,15 @@ package final class Member: Sendable {
 
   /// A block that could not be read has been rewritten, and can be: md's own count of these.
   func countCorrectedRead() {
-    state.withLock { $0.superblock.correctedReadErrors &+= 1 }
+    record.state.withLock { $0.superblock.correctedReadErrors &+= 1 }
   }
 
   /// Whether its header on the device lags behind.
-  var hasNews: Bool { state.withLock { $0.headerChanged } }
+  var hasNews: Bool { record.state.withLock { $0.headerChanged } }
 
   /// Counts what reading found.
   func count(_ change: (inout IntegrityCounters) -> Void) {
-    state.withLock { state in
+    record.state.withLock { state in
       guard state.header != nil else { return }
       change(&state.header!.counters)
       state.headerChanged = true

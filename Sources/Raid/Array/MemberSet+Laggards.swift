@@ -21,7 +21,7 @@ extension MemberSet {
         && (member.isInSync || superblock.features.contains(.recoveryOffset))
     }
     for member in laggards {
-      member.state.withLock { state in
+      member.record.state.withLock { state in
         state.superblock.events = newest.events
         state.superblock.resyncOffsetSectors = newest.resyncOffsetSectors
         state.superblock.roles = newest.roles

@@ -67,7 +67,7 @@ extension MemberSet {
     let seconds = Machine.now().seconds
     let keepsKernelsAway = self.keepsKernelsAway.load(ordering: .acquiring)
     for member in keepers {
-      member.state.withLock { state in
+      member.record.state.withLock { state in
         state.header?.lastMarker = state.superblock.marker
         let marker = UInt32.random(in: 1..<1 << 24)
         state.header?.nextMarker = marker
@@ -166,7 +166,7 @@ extension MemberSet {
 extension Member {
   /// Where the bitmap's header lies on the device: md's, or in our region.
   func intentOffset(isOurs: Bool) -> Int? {
-    state.withLock { state in
+    record.state.withLock { state in
       if isOurs { return state.header?.range(of: .intent)?.lowerBound }
       guard state.superblock.features.contains(.bitmap) else { return nil }
       return
@@ -177,7 +177,7 @@ extension Member {
 
   /// Writes the header's copy at the member's end; false where the member has no header.
   func storeFarHeader() throws(DeviceError) -> Bool {
-    let header = state.withLock { state -> RegionHeader? in
+    let header = record.state.withLock { state -> RegionHeader? in
       guard state.header != nil else { return nil }
       state.header!.generation &+= 1
       state.header!.memberByteCount = device.byteCount
@@ -197,7 +197,7 @@ extension Member {
 
   /// Writes the superblock, and in the same 4 KiB the header's near copy.
   func storeSuperblock() throws(DeviceError) {
-    let (superblock, header) = state.withLock { ($0.superblock, $0.header) }
+    let (superblock, header) = record.state.withLock { ($0.superblock, $0.header) }
     var buffer = AlignedBuffer(byteCount: 4096)
     var bytes = buffer.mutableBytes
     let offset = Int(superblock.superOffsetSectors) * 512

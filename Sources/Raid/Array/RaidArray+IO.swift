@@ -82,7 +82,7 @@ extension RaidArray {
   }
 
   private var mayRepair: Bool {
-    members.isWritable && obstacle == nil && options.repairsOnRead
+    members.isWritable && obstacle == nil && options.repairsOnRead && newMembers == nil
   }
 
   private func note(_ repairs: [BadBlock]) {

@@ -30,12 +30,14 @@ extension RaidArray {
     let isMended = scan.map { !$0.isIncomplete && !$0.hasDoubt } ?? false
     let obstacle = Self.obstacle(assembly, options, isMended: isMended)
     if options.isWritable, let obstacle { throw .readOnly(obstacle) }
-    if scan != nil, !options.isWritable { assembly = assembly.onScratch() }
+    // The sums of what was moved last may not be in their place yet.
+    if scan != nil || shapes.new != nil, !options.isWritable { assembly = assembly.onScratch() }
 
     let hasForeignWrite = Self.hasForeignWrite(assembly, countsKnown: true)
+    let records = assembly.members.map { MemberRecord($0.superblock, $0.header) }
     let slotsFor = { (usesNewOffset: Bool) throws(RaidError) -> ([MemberSet.Slot], [Member]) in
       try Self.slots(
-        assembly, usesNewOffset: usesNewOffset, trustsSums: !hasForeignWrite, sumsFile,
+        assembly, records, usesNewOffset: usesNewOffset, trustsSums: !hasForeignWrite, sumsFile,
         shapes.new == nil ? shapes.old : nil)
     }
     let (slots, spares) = try slotsFor(false)
@@ -54,7 +56,7 @@ extension RaidArray {
       intent?.doubtEverything()
     }
     let journal =
-      options.isWritable && assembly.isJournaled && sumsFile == nil
+      options.isWritable && assembly.isJournaled && sumsFile == nil && shapes.new == nil
       ? WriteJournal(
         members: members, intent: intent, arrayID: reference.arrayID,
         redundancy: shapes.old.redundancy) : nil
@@ -74,29 +76,33 @@ extension RaidArray {
       case .parity(let placement):
         return .parity(
           ParityStripes(
-            placement: placement, members: members, intent: intent, journal: journal,
+            placement: placement, members: members, intent: shapes.new == nil ? intent : nil,
+            journal: journal,
             doubtStart: start,
             allowsDoubt: options.allowsDoubt || assembly.isMendedByLogs, memory: memory))
       case .copies(let placement):
         return .copies(
           CopiedData(
-            placement: placement, members: members, intent: intent, journal: journal,
+            placement: placement, members: members, intent: shapes.new == nil ? intent : nil,
+            journal: journal,
             doubtStart: start,
             readPolicy: options.readPolicy, hidesForeignWrites: shape.level.usesWholeMembers,
             memory: memory))
       }
     }
     var segments: [Segment] = []
+    var newMembers: MemberSet?
     if let new = shapes.new {
       let (newSlots, _) = try slotsFor(true)
-      let newMembers = Self.memberSet(
-        newSlots, [], new, options, isWritable: options.isWritable)
-      if !options.salvages { try Self.requireEnough(newMembers, new, reference) }
+      let made = Self.memberSet(
+        newSlots, spares, new, options, isWritable: options.isWritable)
+      if !options.salvages { try Self.requireEnough(made, new, reference) }
       let (oldRange, newRange) = shapes.ranges
       segments = [
         Segment(range: oldRange, data: placed(shapes.old, members)),
-        Segment(range: newRange, data: placed(new, newMembers)),
+        Segment(range: newRange, data: placed(new, made)),
       ]
+      newMembers = made
     } else {
       segments = [Segment(range: 0..<shapes.byteCount, data: placed(shapes.old, members))]
     }
@@ -107,7 +113,8 @@ extension RaidArray {
       foundForeignWrite: hasForeignWrite,
       isForeignWriteFresh: Self.hasForeignWrite(assembly, countsKnown: false),
       wasUnclean: isUnclean, replayedRecordCount: scan?.entries.count, memory: memory,
-      sumsFile: sumsFile)
+      sumsFile: sumsFile, newShape: shapes.new, newMembers: newMembers)
+    if let newMembers { try Self.finishMoving(newMembers, reference) }
     if let scan {
       try array.replay(scan)
       if options.isWritable, isMended { try array.finishReplay(scan) }
@@ -145,7 +152,7 @@ extension RaidArray {
   ) -> WriteObstacle? {
     let reference = assembly.reference
     if reference.version == .v0_90 { return .metadata090 }
-    if reference.isReshaping { return .reshaping }
+    if reference.isReshaping, !options.reshapes { return .reshaping }
     if reference.features.contains(.clustered) { return .clustered }
     if reference.features.contains(.journal) || assembly.journal != nil { return .hasJournal }
     if !reference.features.isDisjoint(with: .anyPartialParityLog) { return .hasPartialParityLog }
@@ -176,7 +183,8 @@ extension RaidArray {
   }
 
   private static func slots(
-    _ assembly: Assembly, usesNewOffset: Bool, trustsSums: Bool, _ sumsFile: SumsFile?,
+    _ assembly: Assembly, _ records: [MemberRecord], usesNewOffset: Bool, trustsSums: Bool,
+    _ sumsFile: SumsFile?,
     _ shape: ArrayShape?
   ) throws(RaidError) -> ([MemberSet.Slot], [Member]) {
     var slots: [MemberSet.Slot] = []
@@ -184,18 +192,21 @@ extension RaidArray {
       var made = MemberSet.Slot()
       if let index = holder.member {
         made.member = try member(
-          assembly.members[index], slot: slot, usesNewOffset, trustsSums, sumsFile, shape: shape)
+          assembly.members[index], slot: slot, usesNewOffset, trustsSums, sumsFile, shape: shape,
+          record: records[index])
       }
       if let index = holder.replacement {
         made.replacement = try member(
           assembly.members[index], slot: slot, usesNewOffset, trustsSums, sumsFile, shape: shape,
-          beside: made.member)
+          beside: made.member, record: records[index])
       }
       slots.append(made)
     }
     var spares: [Member] = []
     for (index, standing) in assembly.standings.enumerated() where standing == .spare {
-      spares.append(try member(assembly.members[index], slot: nil, usesNewOffset, false, nil))
+      spares.append(
+        try member(
+          assembly.members[index], slot: nil, usesNewOffset, false, nil, record: records[index]))
     }
     return (slots, spares)
   }
@@ -205,7 +216,8 @@ extension RaidArray {
   /// - Parameter current: the member that it is to replace, whose sums in a file beside are the slot's.
   static func member(
     _ probe: MemberProbe, slot: Int?, _ usesNewOffset: Bool, _ trustsSums: Bool,
-    _ sumsFile: SumsFile?, shape: ArrayShape? = nil, beside current: Member? = nil
+    _ sumsFile: SumsFile?, shape: ArrayShape? = nil, beside current: Member? = nil,
+    record: MemberRecord? = nil
   ) throws(RaidError) -> Member {
     let superblock = probe.superblock
     let offsetSectors =
@@ -221,8 +233,11 @@ extension RaidArray {
       {
         sums = BlockSums(
           device: probe.device, region: region,
-          dataByteCount: Int(superblock.dataSizeSectors) * 512, arrayID: superblock.arrayID,
-          slot: UInt32(slot), pageLimit: max(4, 2048 / max(1, superblock.slotCount)),
+          dataByteCount: min(
+            Int(superblock.dataSizeSectors) * 512,
+            BlockSums.dataByteCount(regionByteCount: region.count)),
+          arrayID: superblock.arrayID, slot: UInt32(slot),
+          pageLimit: max(4, 2048 / max(1, superblock.slotCount)),
           isUsed: { block in shape?.uses(slot: slot, at: block * 4096) ?? true })
       }
     }
@@ -230,7 +245,24 @@ extension RaidArray {
       device: probe.device, superblock: superblock, header: probe.header,
       dataOffset: Int(offsetSectors) * 512,
       badBlocks: try probe.requireBadBlocks(dataOffsetSectors: Int(offsetSectors)), sums: sums,
-      sumsAreTrusted: trusts, sharesSums: current?.sharableSums != nil)
+      sumsAreTrusted: trusts, sharesSums: current?.sharableSums != nil, record: record)
+  }
+
+  /// Puts the sums of what was moved last in their place, where that was cut off.
+  private static func finishMoving(
+    _ members: MemberSet, _ reference: MDSuperblock
+  ) throws(RaidError) {
+    for member in members.active {
+      guard let sums = member.sums else { continue }
+      do throws(DeviceError) {
+        guard let log = try ReshapeLog(on: member),
+          log.part.upperBound / 512 == Int(clamping: reference.reshape.positionSectors)
+        else { continue }
+        try log.apply(to: sums)
+      } catch {
+        throw .notStartable(.device(member: member.name, error))
+      }
+    }
   }
 
   /// What is in doubt is settled by what the members hold that are in use, and a replacement is none yet: it
@@ -246,7 +278,7 @@ extension RaidArray {
         replacement.validByteCount > start
       else { continue }
       replacement.setValid(upTo: start)
-      replacement.state.withLock { state in
+      replacement.record.state.withLock { state in
         state.superblock.features.insert(.recoveryOffset)
         state.superblock.recoveryOffsetSectors = UInt64(start / 512)
       }

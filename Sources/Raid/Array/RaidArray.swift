@@ -36,6 +36,8 @@ package final class RaidArray: BlockDevice {
     package var isWrittenElsewhere = false
     /// Which copy of a mirror is read.
     package var readPolicy = ReadPolicy.roundRobin
+    /// Go on with a reshape that is under way: `continueReshape`, and nothing else.
+    package var reshapes = false
     /// Open it although data is lost, to read what there is: see `Salvage`. Not together with `isWritable`.
     package var salvages = false
     /// Data bytes by slot, for linear and RAID 0, where a layout was assumed.
@@ -69,6 +71,11 @@ package final class RaidArray: BlockDevice {
   /// Why it cannot be written; nil when it can.
   package let obstacle: WriteObstacle?
   let segments: [Segment]
+  /// What a reshape that is under way makes of the array, and its members there; of the same devices.
+  let newShape: ArrayShape?
+  let newMembers: MemberSet?
+  /// All members, who keep what is known of the array.
+  var keeper: MemberSet { newMembers ?? members }
   let intent: WriteIntent?
   /// Where what is written is told first; nil where the array has none, or is only read.
   let journal: WriteJournal?
@@ -92,7 +99,8 @@ package final class RaidArray: BlockDevice {
     name: String, shape: ArrayShape, byteCount: Int, assembly: Assembly, members: MemberSet,
     segments: [Segment], intent: WriteIntent?, journal: WriteJournal?, options: Options,
     obstacle: WriteObstacle?, foundForeignWrite: Bool, isForeignWriteFresh: Bool, wasUnclean: Bool,
-    replayedRecordCount: Int?, memory: WorkingMemoryPool, sumsFile: SumsFile? = nil
+    replayedRecordCount: Int?, memory: WorkingMemoryPool, sumsFile: SumsFile? = nil,
+    newShape: ArrayShape? = nil, newMembers: MemberSet? = nil
   ) {
     self.name = name
     self.shape = shape
@@ -110,6 +118,8 @@ package final class RaidArray: BlockDevice {
     self.replayedRecordCount = replayedRecordCount
     self.memory = memory
     self.sumsFile = sumsFile
+    self.newShape = newShape
+    self.newMembers = newMembers
   }
 
   /// Whether anything of the array may not agree with its parity or its copies after a crash.
@@ -124,7 +134,9 @@ package final class RaidArray: BlockDevice {
 
   /// Members that are there but were taken out of use while the array was open, and why.
   package var failures: [(name: String, cause: DeviceError)] {
-    members.state.withLock { $0.failures.map { ($0.member.name, $0.cause) } }
+    [members, newMembers].compactMap(\.self).flatMap { members in
+      members.state.withLock { $0.failures.map { ($0.member.name, $0.cause) } }
+    }
   }
 
   /// Whether the sums of all members in sync are kept, and are to be believed.
@@ -220,7 +232,8 @@ extension RaidArray {
   /// Writes that members failed to the others' superblocks; to be called before anything is
   /// acknowledged that the failed member does not have.
   func recordFailures() throws(RaidError) {
-    guard members.isWritable, obstacle == nil else { return }
+    // While the shape changes, the superblocks are the reshape's to write.
+    guard members.isWritable, obstacle == nil, newMembers == nil else { return }
     let isNeeded = members.state.withLock { $0.hasUnrecordedFailure }
     guard isNeeded else { return }
     if let journal, journal.isLive, let intent {
@@ -262,9 +275,13 @@ extension RaidArray {
     try recordFailures()
   }
 
+  /// Ends the use of the array, all superblocks having been written.
+  func endWithoutUpdate() { lifecycle.withLock { $0 = .closed } }
+
   /// Makes everything durable, and marks the array clean if nothing is in doubt. Without a change it
   /// writes nothing.
   package func close() throws(RaidError) {
+    if lifecycle.withLock({ $0 == .closed }) || newMembers != nil { return }
     noteRepairs()
     if let journal, journal.isLive {
       do throws(RaidError) {

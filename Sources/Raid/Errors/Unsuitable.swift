@@ -20,4 +20,5 @@ package enum Unsuitable: Error, Equatable, Sendable {
   case alreadyReplacing(Int)
   /// The array's bitmap takes more bytes than there are for it on the member.
   case noRoomForBitmap(member: String, has: Int, needs: Int)
+  case reshape(ReshapeObstacle)
 }

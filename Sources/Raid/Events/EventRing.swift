@@ -114,7 +114,7 @@ extension [MemberProbe] {
 extension Member {
   /// nil where there is no room for one.
   var eventRing: EventRing? {
-    let (arrayID, region) = state.withLock {
+    let (arrayID, region) = record.state.withLock {
       ($0.superblock.arrayID, $0.header?.range(of: .events))
     }
     return EventRing(device, region: region, arrayID: arrayID)

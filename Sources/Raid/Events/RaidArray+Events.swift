@@ -4,27 +4,27 @@ import MDFormat
 extension RaidArray {
   /// Notes how the array was found, once, before it is changed for the first time.
   func noteOpening() {
-    guard members.events.takeOpening() else { return }
+    guard keeper.events.takeOpening() else { return }
     if wasUnclean {
       let marked = intent?.doubtfulRanges.reduce(0) { $0 + $1.count }
       let all = shape.intentByteCount
-      members.note(.openedUnclean, counts: .init(min(marked ?? all, all), all))
+      keeper.note(.openedUnclean, counts: .init(min(marked ?? all, all), all))
     }
-    if foundForeignWrite, isForeignWriteFresh { members.note(.foreignWrite) }
+    if foundForeignWrite, isForeignWriteFresh { keeper.note(.foreignWrite) }
     noteKilled()
   }
 
   /// An operation that still calls itself running was killed, or the machine was: nobody else could say so.
   private func noteKilled() {
-    let noted = members.active.compactMap { $0.header?.progress }
+    let noted = keeper.active.compactMap { $0.header?.progress }
       .filter { $0.phase == .running }.max { $0.updatedAt < $1.updatedAt }
     guard let progress = noted else { return }
-    members.note(
+    keeper.note(
       .interrupted, cause: progress.operation.rawValue,
       counts: .init(
         progress.position, progress.end, progress.found.repairedCount,
         progress.found.unrepairedCount), at: (progress.updatedAt, 0))
-    for member in members.active {
+    for member in keeper.active {
       guard var own = member.header?.progress, own.phase == .running else { continue }
       own.phase = .interrupted
       member.setProgress(own)

@@ -293,7 +293,7 @@ package struct ArrayCreation: Sendable {
       try member.device.write(bytes.bytes, range: 0..<Roster.byteCount, at: range.lowerBound)
     }
     let made = member.member(slot: nil)
-    made.state.withLock { state in
+    made.record.state.withLock { state in
       guard state.header != nil else { return }
       let marker = UInt32.random(in: 1..<1 << 24)
       state.header!.nextMarker = marker

@@ -21,7 +21,7 @@ final class Checkpoint: Sendable {
 
 extension Member {
   func setProgress(_ progress: MaintenanceProgress) {
-    state.withLock { state in
+    record.state.withLock { state in
       guard state.header != nil else { return }
       state.header!.progress = progress
       state.headerChanged = true

@@ -416,7 +416,7 @@ extension RaidArray {
     _ member: Member, number: Int, slot: Int, _ cause: ArrayEvent.ArrivalCause
   ) throws(RaidError) {
     let isReplacement = cause == .replacement
-    member.state.withLock { state in
+    member.record.state.withLock { state in
       state.superblock.deviceNumber = UInt32(number)
       state.header?.slot = UInt32(slot)
     }
@@ -440,7 +440,9 @@ extension RaidArray {
   }
 
   /// Keeps the UUIDs of all members on all members.
-  func storeRoster() throws(RaidError) {
+  func storeRoster() throws(RaidError) { try storeRoster(of: members) }
+
+  func storeRoster(of members: MemberSet) throws(RaidError) {
     let known = assembly.members.firstRoster
     let roster = Roster(
       arrayID: assembly.reference.arrayID,

@@ -33,6 +33,11 @@ final class BlockSums: Sendable {
     return (blocks + sumsPerBlock - 1) / sumsPerBlock * blockByteCount
   }
 
+  /// Data bytes whose sums a region has room for.
+  static func dataByteCount(regionByteCount: Int) -> Int {
+    regionByteCount / blockByteCount * sumsPerBlock * blockByteCount
+  }
+
   /// What a comparison with stored sums says.
   enum Verdict: Equatable {
     case match

@@ -8,6 +8,7 @@ package struct MaintenanceProgress: Sendable, Equatable {
     case rebuild = 2
     case resync = 3
     case replace = 4
+    case reshape = 5
   }
 
   /// Whether it still runs, as it is on disk. A process that was killed leaves `running`.

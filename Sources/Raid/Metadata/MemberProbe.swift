@@ -139,6 +139,15 @@ package struct MemberProbe: Sendable {
     return (header, nil)
   }
 
+  /// The same member as another superblock describes it.
+  init(_ probe: MemberProbe, superblock: MDSuperblock) {
+    device = probe.device
+    self.superblock = superblock
+    header = probe.header
+    headerProblem = probe.headerProblem
+    badBlocks = probe.badBlocks
+  }
+
   /// What the list of bad blocks says, as data offsets in bytes, in order; of a member that is of use.
   ///
   /// - Parameter dataOffsetSectors: where its data starts, of which it may have two places in a reshape.
@@ -213,7 +222,10 @@ extension RegionHeader {
       taken.append(sectors)
     }
     guard let sums = range(of: .sums) else { return true }
-    let data = superblock.dataArea.count * 512
+    // After a reshape there is more room for data than there was when the sums were given theirs.
+    let data =
+      MDLevel.usesSize(superblock.level)
+      ? Int(superblock.sizeSectors) * 512 : superblock.dataArea.count * 512
     return sums.count >= BlockSums.regionByteCount(dataByteCount: data)
   }
 }

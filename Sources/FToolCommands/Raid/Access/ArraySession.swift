@@ -21,6 +21,8 @@ struct ArraySession {
     /// Members that the verb names beside the array: they may be of it, although the operands do not
     /// lead to them.
     var mentioned: [String] = []
+    /// A reshape that is under way may be gone on with.
+    var reshapes = false
     var readPolicy = ReadPolicy.roundRobin
     var sumsFile: String?
     var wait: Duration?
@@ -58,6 +60,7 @@ struct ArraySession {
       options.allowsDoubt = request.allowsDoubt
       options.readPolicy = request.readPolicy
       options.salvages = request.salvages
+      options.reshapes = request.reshapes && options.isWritable
       array = try RaidArray.open(assembly, options: options, sumsFile: sums)
       if let sums, request.use == .write {
         // Until the array is closed properly, nothing that the file says may be taken for right.

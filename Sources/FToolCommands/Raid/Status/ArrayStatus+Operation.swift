@@ -5,7 +5,7 @@ import Raid
 extension ArrayStatus {
   /// A long job that runs or was interrupted, as it is noted on the members.
   struct Operation: Equatable, Sendable {
-    /// `scrub`, `resync`, `rebuild` or `replace`.
+    /// `scrub`, `resync`, `rebuild`, `replace` or `reshape`.
     var name: String
     var isRunning: Bool
     var done: Int
@@ -34,6 +34,7 @@ extension ArrayStatus {
         let name = progress.operation.name,
         // A member that was to be filled may have left since.
         filled != nil || progress.operation == .scrub || progress.operation == .resync
+          || progress.operation == .reshape && assembly.reference.isReshaping
       {
         self.name = name
         isRunning = progress.phase == .running && isWritten
@@ -44,6 +45,12 @@ extension ArrayStatus {
         let seconds = Int(clamping: progress.updatedAt) - Int(clamping: progress.startedAt)
         let bytes = progress.position - progress.startPosition
         rate = seconds > 0 && bytes >= 0 ? bytes / seconds : nil
+      } else if assembly.reference.isReshaping, let total {
+        name = "reshape"
+        isRunning = isWritten
+        let sectors = assembly.reference.reshape.positionSectors
+        done = sectors > UInt64(total / 512) ? total : Int(sectors) * 512
+        self.total = total
       } else if let filled, let total {
         name = filled.state == .replacing ? "replace" : "rebuild"
         isRunning = isWritten
@@ -75,6 +82,7 @@ extension MaintenanceProgress.Operation {
     case .rebuild: "rebuild"
     case .resync: "resync"
     case .replace: "replace"
+    case .reshape: "reshape"
     }
   }
 }

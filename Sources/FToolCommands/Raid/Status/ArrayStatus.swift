@@ -229,7 +229,8 @@ extension ArrayStatus {
     isJournaled = assembly.isJournaled
     hasJournalToReplay = array?.replayedRecordCount != nil
     operation = Operation(
-      rows, assembly: assembly, isWritten: found.use.isWritten, total: array?.memberByteCountInUse)
+      rows, assembly: assembly, isWritten: found.use.isWritten,
+      total: array?.reshapeGoal?.byteCount ?? array?.memberByteCountInUse)
     condition =
       if array == nil {
         .notStartable

@@ -12,6 +12,11 @@ struct StatusAdvice: Equatable, Sendable {
       return [.init(reason: "to wait for its end", command: "ftool raid wait \(operand)")]
     }
     if let obstacle = status.obstacle { return start(status, obstacle, operand) }
+    if status.operation?.name == "reshape" {
+      return [
+        .init(reason: "to go on with the reshape", command: "ftool raid grow \(operand)")
+      ]
+    }
     var advice = missing(status, operand)
     // What a crash has left and a missing member has cannot be decided, so that nothing writes unasked.
     let isUndecided =

@@ -1,0 +1,83 @@
+import MDFormat
+import Raid
+import RaidGeometry
+
+extension Failure {
+  /// Why an array can't be given another shape, and what to do.
+  init(_ obstacle: ReshapeObstacle) {
+    switch obstacle {
+    case .nothingToChange: self.init(.usage, "the array has this shape already")
+    case .levels(let from, let to):
+      self.init(
+        .usage, "\(from) cannot be made into \(to)",
+        hint:
+          "what can be: more members for 1, 4, 5, 6 and ec; 5 into 6; 0 and 4 into 5 or 6; 1 of two "
+          + "members into 5; another chunk or layout for 4, 5 and 6")
+    case .badShape(let error): self.init(.usage, "there is no such array: \(error.sentence)")
+    case .shrinks(let from, let to):
+      self.init(
+        .usage,
+        "the array would have \(ByteSize(to)) instead of \(ByteSize(from)): its end would be lost",
+        hint: "add members, or choose a chunk of which the members have a whole number")
+    case .fewerMembers(let from, let to):
+      self.init(.usage, "the array has \(from) members, and cannot be given \(to)")
+    case .unequalMembers:
+      self.init(
+        .usage, "the members of the array are of different sizes, and a parity needs equal ones")
+    case .newMembers(let needed, let given):
+      self.init(
+        .usage, "\(needed) new members are needed, and \(given) are there",
+        hint: "give them with --add")
+    case .degraded(let slots):
+      self.init(
+        .damaged,
+        "the array is degraded: nobody is in sync in slot "
+          + slots.map(String.init).joined(separator: ", "),
+        hint: "'ftool raid rebuild' fills it first")
+    case .inDoubt:
+      self.init(
+        .damaged, "the array was not closed properly, and something of it is in doubt",
+        hint: "'ftool raid scrub' settles it first")
+    case .badBlocks(let member):
+      self.init(
+        .damaged, "\(member) has blocks that are known to be bad",
+        hint:
+          "'ftool raid scrub' rewrites them first, or 'ftool raid replace' puts another in its place"
+      )
+    case .noHeadroom(let member, let has, let needs):
+      self.init(
+        .configuration,
+        "the data of \(member) has \(ByteSize(max(0, has))) before it to move into, and needs \(ByteSize(needs))",
+        hint: "a smaller --chunk needs less")
+    case .metadata(let version):
+      self.init(
+        .configuration,
+        "with metadata \(version.rawValue) the data has no room to move into: it begins where the members do",
+        hint: "mdadm can reshape such an array with a backup file")
+    case .sumsBeside:
+      self.init(
+        .usage, "the array keeps its sums in a file of their own", hint: "leave --sums-file out")
+    case .foreignKind(let what):
+      self.init(
+        .configuration, "the reshape that is under way cannot be gone on with: \(what)",
+        hint: "let the system that began it finish it")
+    case .underWay:
+      self.init(
+        .usage, "a reshape of the array is under way",
+        hint: "'ftool raid grow' without a change goes on with it")
+    case .notUnderWay: self.init(.usage, "no reshape of the array is under way")
+    }
+  }
+}
+
+extension ArrayShapeError {
+  fileprivate var sentence: String {
+    switch self {
+    case .slotCount(let count): "it cannot have \(count) members"
+    case .chunk(let count): "it cannot have chunks of \(ByteSize(count))"
+    case .layout(let word): "the level has no layout \(word)"
+    case .memberSize: "the members are of impossible sizes"
+    case .zoneOrderUnknown: "the order of its zones is not known"
+    }
+  }
+}

@@ -1,0 +1,172 @@
+import BlockStorage
+import Raid
+import RaidGeometry
+
+/// Giving an array another shape: what it takes, and the way there.
+struct GrowWork {
+  private let session: ArraySession
+  private let write: WriteOptions
+  private let context: CommandContext
+
+  init(_ session: ArraySession, _ write: WriteOptions, _ context: CommandContext) {
+    self.session = session
+    self.write = write
+    self.context = context
+  }
+
+  private var array: RaidArray { session.array }
+
+  /// Begins a reshape and goes through with it.
+  func begin(
+    _ request: ReshapeRequest, adding paths: [String], rate: Int?
+  ) throws(Failure) -> ExitStatus {
+    var files: [NewMemberFile] = []
+    var added: [any BlockDevice] = []
+    for path in paths {
+      if let known = session.member(at: path) {
+        // Cut off after it was made a spare, and given again.
+        guard known.standing == .spare else {
+          throw Failure(
+            .usage, "\(path) is a member of the array already: \(known.standing.sentence)")
+        }
+        continue
+      }
+      let file = try NewMemberFile(path, session, write, context)
+      files.append(file)
+      added.append(file.device)
+    }
+    let plan: ReshapePlan
+    let new: String
+    do throws(RaidError) {
+      plan = try array.reshapePlan(request, givenCount: added.count)
+      new = "\(Self.sentence(plan.new)), \(ByteSize(plan.new.byteCount))"
+    } catch {
+      throw Failure(error)
+    }
+    let before = "\(Self.sentence(array.shape)), \(ByteSize(array.byteCount))"
+    if write.dryRun {
+      try session.requireWritable()
+      return show("would make \(before), into \(new)", plan, isComplete: false, lost: [])
+    }
+    do throws(RaidError) {
+      for device in added { try array.addSpare(device) }
+      try array.beginReshape(plan)
+    } catch {
+      let failure = Failure(error)
+      try? session.close()  // the first error is the one to tell
+      throw failure
+    }
+    try session.close()
+    let sentence = "made \(before), into \(new)"
+    let devices = session.members.devices + added
+    if plan.isInstant {
+      try fill(devices, rate: rate)
+      return show(sentence, plan, isComplete: true, lost: [])
+    }
+    return try move(devices, sentence, rate: rate)
+  }
+
+  /// Goes on with a reshape that is under way.
+  func goOn(rate: Int?) throws(Failure) -> ExitStatus {
+    if write.dryRun {
+      context.output.show(
+        SimpleReport(
+          type: "raid-grow", "would go on with the reshape",
+          json: ["array": .string(array.name), "dry_run": .bool(true)]))
+      return .done
+    }
+    return try move(
+      array, "the array is \(array.reshapeGoal.map(Self.sentence) ?? "reshaped")", rate)
+  }
+
+  private func move(
+    _ devices: [any BlockDevice], _ sentence: String, rate: Int?
+  ) throws(Failure) -> ExitStatus {
+    var options = RaidArray.Options()
+    options.isWritable = true
+    options.reshapes = true
+    let reopened: RaidArray
+    do throws(RaidError) {
+      reopened = try RaidArray.open(devices, options: options)
+    } catch {
+      throw Failure(error)
+    }
+    return try move(reopened, sentence, rate)
+  }
+
+  private func move(
+    _ array: RaidArray, _ sentence: String, _ rate: Int?
+  ) throws(Failure) -> ExitStatus {
+    let line = context.progress(
+      "reshape", total: array.reshapeGoal?.byteCount ?? array.byteCount,
+      startingAt: array.reshapePosition)
+    let report: ReshapeReport
+    do throws(RaidError) {
+      report = try array.continueReshape(session.sweep(line, rate: rate))
+    } catch {
+      throw Failure(error)
+    }
+    line.finish()
+    for failure in array.failures {
+      context.output.warn(
+        "\(failure.name) was taken out of use: \(Failure(failure.cause, on: failure.name).message)")
+    }
+    if !report.isComplete {
+      context.output.note(
+        "the reshape stands at \(ByteSize(report.position)) of \(ByteSize(report.end)); "
+          + "'ftool raid grow' without a change goes on with it")
+      try context.stop.check()
+    }
+    for range in report.lostRanges {
+      context.output.warn(
+        "bytes \(range.lowerBound) to \(range.upperBound - 1) of the array could be read nowhere: "
+          + "they are marked as lost")
+    }
+    return show(sentence, nil, isComplete: report.isComplete, lost: report.lostRanges)
+  }
+
+  /// Fills mirrors that have come.
+  private func fill(_ devices: [any BlockDevice], rate: Int?) throws(Failure) {
+    do throws(RaidError) {
+      var options = RaidArray.Options()
+      options.isWritable = true
+      options.allowsDegraded = true
+      let reopened = try RaidArray.open(devices, options: options)
+      for slot in reopened.degradedSlots {
+        guard let name = reopened.members.slots[slot].member?.name else { continue }
+        let line = context.progress("fill \(name)", total: reopened.memberByteCountInUse)
+        let report = try reopened.rebuild(slot: slot, session.sweep(line, rate: rate))
+        line.finish()
+        if !report.isComplete { break }
+      }
+      try reopened.close()
+    } catch {
+      throw Failure(error)
+    }
+    try context.stop.check()
+  }
+
+  private func show(
+    _ sentence: String, _ plan: ReshapePlan?, isComplete: Bool, lost: [Range<Int>]
+  ) -> ExitStatus {
+    let shape = plan?.new ?? array.reshapeGoal
+    context.output.show(
+      SimpleReport(
+        type: "raid-grow", sentence,
+        json: [
+          "array": .string(array.name), "dry_run": .bool(write.dryRun),
+          "level": .string(shape?.levelName), "members": .number(shape?.slotCount),
+          "chunk_bytes": .number(shape?.chunkByteCount), "bytes": .number(shape?.byteCount),
+          "complete": .bool(isComplete),
+          "lost": .array(
+            lost.map { ["offset": .number($0.lowerBound), "bytes": .number($0.count)] }),
+        ]))
+    return lost.isEmpty ? .done : .incomplete
+  }
+
+  /// `raid5 of 4 members`
+  private static func sentence(_ shape: ArrayShape) -> String {
+    let chunk = shape.chunkByteCount > 0 ? " with chunks of \(ByteSize(shape.chunkByteCount))" : ""
+    return "\(shape.levelName) of \(shape.slotCount) members\(chunk)"
+  }
+}

@@ -1,0 +1,116 @@
+import ArgumentParser
+import Raid
+import RaidGeometry
+
+/// `ftool raid grow`: gives an array another shape.
+package struct RaidGrow: Verb {
+  package static let configuration = CommandConfiguration(
+    commandName: "grow",
+    abstract: "Add members, or change the level, the chunk size or the layout.",
+    discussion: """
+      The data stays readable meanwhile. Interrupted, it goes on where it was: by this command without a \
+      change, or by mdadm.
+      """)
+
+  @OptionGroup package var operand: ArrayOperand
+
+  @Option(
+    name: .long, parsing: .singleValue,
+    help: ArgumentHelp(
+      "A new member. May be given more than once; spares of the array come first.",
+      valueName: "member"), completion: .file())
+  package var add: [String] = []
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Members that the array shall have. (default: as it has, and those that are added)",
+      valueName: "count"))
+  package var memberCount: Int?
+
+  @Option(
+    name: [.customShort("l", allowingJoined: true), .long], help: "5, 6, or ec:K+M.",
+    completion: .list(["5", "6"]), transform: LevelChoice.init(parsing:))
+  package var level: LevelChoice?
+
+  @Option(
+    name: [.customShort("c", allowingJoined: true), .long],
+    help: ArgumentHelp("How much of a stripe is on one member.", valueName: "size"),
+    transform: parsePositiveSize)
+  package var chunk: Int?
+
+  @Option(
+    name: .long, help: "left-symmetric and the like.",
+    completion: .list([
+      "left-symmetric", "left-asymmetric", "right-symmetric", "right-asymmetric", "parity-first",
+      "parity-last",
+    ]),
+    transform: LayoutChoice.init(parsing:))
+  package var layout: LayoutChoice?
+
+  @OptionGroup package var rate: RateOption
+  @OptionGroup package var change: ChangeOptions
+  @OptionGroup package var global: GlobalOptions
+
+  package init() {}
+
+  /// Whether anything is to be changed, and not only gone on with.
+  var wantsChange: Bool {
+    !add.isEmpty || memberCount != nil || level != nil || chunk != nil || layout != nil
+  }
+
+  package func validate() throws {
+    if let chunk, chunk < 4096 || chunk.nonzeroBitCount != 1 {
+      throw ValidationError("a chunk is a power of two, of 4K or more")
+    }
+    if let memberCount, !(1...LevelChoice.maximumMemberCount).contains(memberCount) {
+      throw ValidationError("an array has 1 to \(LevelChoice.maximumMemberCount) members")
+    }
+    guard let layout else { return }
+    guard case .parity = layout else {
+      throw ValidationError("the layout \(layout) cannot be changed to")
+    }
+    if case .erasure? = level { throw ValidationError("ec has one layout: leave --layout out") }
+  }
+
+  package func perform(_ context: CommandContext) throws -> ExitStatus {
+    let session = try change.open(operand, context) {
+      $0.mentioned = add
+      $0.reshapes = true
+    }
+    let work = GrowWork(session, change.write, context)
+    if session.array.isReshaping {
+      guard !wantsChange else {
+        throw Failure(
+          .usage, "a reshape of the array is under way: it has to end before another one begins",
+          hint: "'ftool raid grow' without a change goes on with it")
+      }
+      return try work.goOn(rate: rate.rate)
+    }
+    guard wantsChange else {
+      throw Failure(
+        .usage, "nothing to do: no reshape of the array is under way",
+        hint: "say what is to change, with --add, --level, --chunk or --layout")
+    }
+    return try work.begin(request(session.array), adding: add, rate: rate.rate)
+  }
+
+  private func request(_ array: RaidArray) throws(Failure) -> ReshapeRequest {
+    var request = ReshapeRequest()
+    request.level = level?.engine
+    request.chunkByteCount = chunk
+    request.layout = layout?.word
+    request.slotCount = memberCount
+    if memberCount == nil, !add.isEmpty { request.slotCount = array.shape.slotCount + add.count }
+    if case .erasure(let data, let parity)? = level {
+      guard request.slotCount ?? (data + parity) == data + parity else {
+        throw Failure(
+          .usage,
+          "ec:\(data)+\(parity) has \(data + parity) members, and \(request.slotCount ?? 0) are wanted"
+        )
+      }
+      request.slotCount = data + parity
+    }
+    return request
+  }
+}

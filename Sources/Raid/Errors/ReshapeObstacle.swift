@@ -1,0 +1,37 @@
+import MDFormat
+import RaidGeometry
+
+/// Why an array can't be given another shape.
+package enum ReshapeObstacle: Error, Equatable, Sendable {
+  /// It has that shape.
+  case nothingToChange
+  /// Nobody knows how to come from one level to the other without copying everything.
+  case levels(from: String, to: String)
+  case badShape(ArrayShapeError)
+  /// The array would have fewer bytes than it has.
+  case shrinks(from: Int, to: Int)
+  /// Fewer members than there are.
+  case fewerMembers(from: Int, to: Int)
+  /// The members of a RAID 0 are of different sizes, so that it has more than one zone.
+  case unequalMembers
+  /// So many new members are needed, and so many are there.
+  case newMembers(needed: Int, given: Int)
+  /// Slots that nobody in sync has: there has to be everybody.
+  case degraded(slots: [Int])
+  /// Something may not agree after a crash.
+  case inDoubt
+  /// A member whose list of bad blocks is not empty.
+  case badBlocks(member: String)
+  /// Between the metadata and the data of a member are so many bytes, and so many are needed for the data to move.
+  case noHeadroom(member: String, has: Int, needs: Int)
+  /// The metadata of these versions leaves no room before the data.
+  case metadata(MDMetadataVersion)
+  /// The sums are in a file beside.
+  case sumsBeside
+  /// One that goes from the end to the start, or keeps its data in a file of mdadm's.
+  case foreignKind(String)
+  /// A reshape is under way: it has to end first.
+  case underWay
+  /// No reshape is under way.
+  case notUnderWay
+}

@@ -1,0 +1,133 @@
+import BlockStorage
+import LinuxSystem
+import MDFormat
+import RaidGeometry
+import Synchronization
+
+/// From the wish for another shape to superblocks that say so. Nothing has been moved then; `continueReshape`
+/// moves it, on the array opened anew.
+extension RaidArray {
+  /// What would be done, or why it can't be. Changes nothing.
+  ///
+  /// - Parameter givenCount: devices that are to come, beside the spares that are there.
+  package func reshapePlan(
+    _ request: ReshapeRequest, givenCount: Int
+  ) throws(RaidError) -> ReshapePlan {
+    if obstacle == .reshaping || assembly.reference.isReshaping {
+      throw .unsuitable(.reshape(.underWay))
+    }
+    let plan = try ReshapePlan(shape, request)
+    let spareCount = members.spares.count + givenCount
+    guard plan.joiningSlots.count <= spareCount else {
+      throw .unsuitable(
+        .reshape(.newMembers(needed: plan.joiningSlots.count, given: spareCount)))
+    }
+    try requireWhole()
+    if !plan.isInstant {
+      for member in members.active + members.spares {
+        let least = plan.leastShift
+        let has = member.headroom
+        guard has >= least else {
+          throw .unsuitable(
+            .reshape(.noHeadroom(member: member.name, has: has, needs: least)))
+        }
+      }
+    }
+    return plan
+  }
+
+  /// What has to be so before data is moved: everybody there, nothing in doubt, no block known to be bad.
+  private func requireWhole() throws(RaidError) {
+    if sumsFile != nil { throw .unsuitable(.reshape(.sumsBeside)) }
+    let missing = degradedSlots
+    if !missing.isEmpty { throw .unsuitable(.reshape(.degraded(slots: missing))) }
+    if let slot = members.slots.firstIndex(where: { $0.replacement != nil }) {
+      throw .unsuitable(.alreadyReplacing(slot))
+    }
+    if wasUnclean || hasDoubt { throw .unsuitable(.reshape(.inDoubt)) }
+    if let member = members.active.first(where: { !$0.badBlocks.isEmpty }) {
+      throw .unsuitable(.reshape(.badBlocks(member: member.name)))
+    }
+    let version = assembly.reference.version
+    if version.isBehindData || version == .v0_90 {
+      throw .unsuitable(.reshape(.metadata(version)))
+    }
+  }
+
+  /// Writes superblocks that say that the reshape has begun, with spares in the slots that are new. The array is
+  /// closed then, and to be opened anew.
+  package func beginReshape(_ plan: ReshapePlan) throws(RaidError) {
+    try beginChanging()
+    try flushAll()
+    let joining = members.spares.filter { !$0.isFailed }.prefix(plan.joiningSlots.count)
+    guard joining.count == plan.joiningSlots.count else {
+      throw .unsuitable(
+        .reshape(.newMembers(needed: plan.joiningSlots.count, given: joining.count)))
+    }
+    let shift = plan.isInstant ? 0 : try shift(plan)
+    let old = MDShape(plan.old)
+    let new = MDShape(plan.new)
+    var change = MemberSet.Change()
+    // Whom the old shape knows a slot for and has nothing there: it is filled as the reshape goes.
+    var filled: Set<Int> = []
+    for (slot, member) in zip(plan.joiningSlots, joining) {
+      let number = Int(member.superblock.deviceNumber)
+      change.roles[number] = .slot(slot)
+      if slot < plan.old.slotCount || plan.isInstant { filled.insert(number) }
+      member.record.state.withLock { $0.header?.slot = UInt32(slot) }
+      members.note(
+        .memberAdded, cause: ArrayEvent.ArrivalCause.promotion.rawValue, slot: slot,
+        member: member)
+    }
+    change.each = { [filled] member, superblock in
+      superblock.beginReshape(from: old, to: new, shiftSectors: shift / 512)
+      if plan.isInstant { superblock.finishReshape() }
+      superblock.slotCount = new.slotCount
+      if filled.contains(Int(superblock.deviceNumber)) {
+        superblock.features.insert(.recoveryOffset)
+        superblock.recoveryOffsetSectors = 0
+      }
+    }
+    note(.started, .reshape, .init(0, plan.new.byteCount))
+    if plan.isInstant { note(.finished, .reshape, .init(0, plan.new.byteCount)) }
+    try members.commit(change, intent: intent)
+    endWithoutUpdate()
+  }
+
+  /// By how much the data of every member moves: as far as all of them have room, and no farther than is of use.
+  private func shift(_ plan: ReshapePlan) throws(RaidError) -> Int {
+    let unit = plan.leastShift
+    let room = (members.active + members.spares).map(\.headroom).min() ?? 0
+    let shift = min(room, plan.usefulShift) / unit * unit
+    guard shift >= unit else {
+      let name = (members.active + members.spares).first { $0.headroom == room }?.name ?? ""
+      throw .unsuitable(.reshape(.noHeadroom(member: name, has: room, needs: unit)))
+    }
+    return shift
+  }
+}
+
+extension Member {
+  /// Bytes before the data that belong to nothing.
+  var headroom: Int {
+    let superblock = superblock
+    var first = superblock.superblockArea.upperBound
+    if let log = superblock.badBlockLogArea { first = max(first, log.upperBound) }
+    if let bitmap = superblock.bitmapSector {
+      // Up to the list of bad blocks, which is behind it, or of the size that a bitmap has at most there.
+      first = max(first, bitmap + 128 * 2)
+      if let log = superblock.badBlockLogArea, log.lowerBound > bitmap { first = log.upperBound }
+    }
+    let start = Int(superblock.dataOffsetSectors)
+    return max(0, (start * 512 - (first * 512 + 4095) / 4096 * 4096))
+  }
+}
+
+extension MDShape {
+  init(_ shape: ArrayShape) {
+    self.init(
+      level: shape.level.number, layout: shape.layout,
+      chunkSectors: UInt32(shape.chunkByteCount / 512), slotCount: shape.slotCount,
+      sizeSectors: UInt64((shape.memberByteCounts.min() ?? 0) / 512))
+  }
+}

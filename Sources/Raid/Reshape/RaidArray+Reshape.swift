@@ -1,0 +1,310 @@
+import BinaryCodec
+import BlockStorage
+import LinuxSystem
+import MDFormat
+import RaidGeometry
+import Synchronization
+import SystemPackage
+
+/// What came of a reshape.
+package struct ReshapeReport: Sendable {
+  /// Array bytes that have the new shape, of so many.
+  package let position: Int
+  package let end: Int
+  /// Array bytes of which nobody had the content any more: they are marked as lost where they are now.
+  package let lostRanges: [Range<Int>]
+  package var isComplete: Bool { position == end }
+}
+
+extension RaidArray {
+  /// Whether it was opened with a reshape under way.
+  package var isReshaping: Bool { newShape != nil }
+  /// What the reshape that is under way makes of it.
+  package var reshapeGoal: ArrayShape? { newShape }
+  /// Array bytes that have the new shape.
+  package var reshapePosition: Int {
+    min(
+      newShape?.byteCount ?? 0,
+      Int(clamping: assembly.reference.reshape.positionSectors).multipliedOrMax(by: 512))
+  }
+
+  /// Goes on with the reshape that the superblocks speak of, to its end or until it is asked to stop. The array
+  /// is closed then, and to be opened anew.
+  ///
+  /// Part after part of the array is read in the old shape, written in the new one to where nothing is that
+  /// has not been moved, made durable, and then called moved by all superblocks.
+  package func continueReshape(_ options: SweepOptions) throws(RaidError) -> ReshapeReport {
+    let reshape = try Reshape(self)
+    let report = try reshape.run(options)
+    endWithoutUpdate()
+    return report
+  }
+}
+
+/// A reshape that is under way, towards higher array offsets.
+final class Reshape: Sendable {
+  let array: RaidArray
+  private let old: ArrayShape
+  private let new: ArrayShape
+  private let source: RaidArray.Placed
+  private let target: RaidArray.Placed
+  /// The members in both shapes; those of the new one are all that there are.
+  private let oldMembers: MemberSet
+  let members: MemberSet
+  /// By how much every member's data begins earlier in the new shape, at the least.
+  private let shift: Int
+  private let lost = Mutex<[Range<Int>]>([])
+
+  /// Of one member's data, moved before the superblocks say so.
+  private static let partByteLimit = 16 << 20
+
+  init(_ array: RaidArray) throws(RaidError) {
+    guard array.options.reshapes, array.segments.count == 2, let newShape = array.newShape,
+      let newMembers = array.newMembers
+    else { throw .unsuitable(.reshape(.notUnderWay)) }
+    self.array = array
+    (old, new) = (array.shape, newShape)
+    (source, target) = (array.segments[0].data, array.segments[1].data)
+    (oldMembers, members) = (array.members, newMembers)
+    if array.assembly.reference.reshapesBackwards {
+      throw .unsuitable(.reshape(.foreignKind("it goes from the end of the array to its start")))
+    }
+    guard case .parity = old.placement, case .parity = new.placement else {
+      throw .unsuitable(.reshape(.levels(from: old.levelName, to: new.levelName)))
+    }
+    shift =
+      newMembers.active.map { -512 * Int($0.superblock.effectiveNewOffsetSectors) }.min() ?? 0
+    let lasting = newMembers.active.first { !$0.badBlocks.isEmpty }
+    if let lasting { throw .unsuitable(.reshape(.badBlocks(member: lasting.name))) }
+  }
+
+  func run(_ options: SweepOptions) throws(RaidError) -> ReshapeReport {
+    let started = MaintenanceStart(at: position)
+    array.noteOpening()
+    var done = position
+    var isStopped = !options.progress(done, new.byteCount)
+    while done < new.byteCount, !isStopped {
+      let end = try self.end(ofPartFrom: done)
+      try move(done..<end, options)
+      try conclude(done..<end, started, phase: .running)
+      done = end
+      isStopped = !options.progress(done, new.byteCount) && done < new.byteCount
+    }
+    let isComplete = done >= new.byteCount
+    members.note(
+      isComplete ? .finished : .interrupted,
+      cause: MaintenanceProgress.Operation.reshape.rawValue,
+      counts: .init(
+        isComplete ? started.position : done, new.byteCount, 0, lost.withLock { $0.count }))
+    try finish(at: done, started, isComplete: isComplete)
+    return ReshapeReport(
+      position: done, end: new.byteCount, lostRanges: lost.withLock { $0 })
+  }
+
+  /// Array bytes that are in the new shape by the superblocks, beyond what the old one has, too.
+  private var position: Int { array.reshapePosition }
+
+  // MARK: How much at once
+
+  private var newRows: ParityPlacement { Self.rows(new) }
+
+  private static func rows(_ shape: ArrayShape) -> ParityPlacement {
+    guard case .parity(let rows) = shape.placement else {
+      preconditionFailure("checked when it began")
+    }
+    return rows
+  }
+
+  /// Where the part ends that may be written next: what is written must not touch what is needed until the
+  /// superblocks say that the part is moved.
+  private func end(ofPartFrom start: Int) throws(RaidError) -> Int {
+    let (oldRows, newRows) = (Self.rows(old), Self.rows(new))
+    // md demands whole chunks of either size (raid5.c, `raid5_run`: "not on a stripe boundary").
+    let unit = max(oldRows.chunkByteCount, newRows.chunkByteCount) * newRows.dataColumnCount
+    let memberUnit = unit / newRows.rowByteCount * newRows.chunkByteCount
+    let from = start / newRows.rowByteCount * newRows.chunkByteCount
+    var limit = from + max(memberUnit, partByteLimit)
+    if start < old.byteCount {
+      // The first row of the old shape that has anything that has not been moved.
+      let needed = start / oldRows.rowByteCount * oldRows.chunkByteCount
+      limit = min(limit, needed + shift)
+    }
+    let count = (limit - from) / memberUnit
+    guard count > 0 else {
+      throw .unsuitable(
+        .reshape(
+          .noHeadroom(
+            member: members.active.first?.name ?? "", has: limit - from, needs: memberUnit)))
+    }
+    return min(new.byteCount, start + count * unit)
+  }
+
+  private var partByteLimit: Int {
+    let capacity = members.active.filter { $0.sums != nil }
+      .map { ReshapeLog.capacity($0.header) * BlockSums.blockByteCount }.min()
+    return min(Self.partByteLimit, capacity ?? .max)
+  }
+
+  // MARK: Moving
+
+  /// Reads a part in the old shape and writes it in the new one, spread over the workers.
+  private func move(_ part: Range<Int>, _ options: SweepOptions) throws(RaidError) {
+    let rowByteCount = newRows.rowByteCount
+    let room = WorkingMemory.byteCount(slotCount: members.slotCount)
+    let step = max(1, min(room, (part.count / options.workers)) / rowByteCount) * rowByteCount
+    guard step <= room else { return try moveInRows(part, options) }
+    _ = try Sweep.run(
+      over: part, workers: options.workers, memory: array.memory,
+      partEnd: { $0 + step }, advance: { (_) throws(RaidError) in true },
+      step: { (piece, memory) throws(RaidError) in
+        options.rate?.pass(piece.count)
+        try self.move(piece, &memory)
+      })
+  }
+
+  /// Where not even one row of the new shape fits into a buffer: parts of rows, one after the other.
+  private func moveInRows(_ part: Range<Int>, _ options: SweepOptions) throws(RaidError) {
+    try array.memory.with { (memory) throws(RaidError) in
+      var offset = part.lowerBound
+      while offset < part.upperBound {
+        let end = min(part.upperBound, offset + memory.buffer.byteCount / 4096 * 4096)
+        options.rate?.pass(end - offset)
+        try move(offset..<end, &memory)
+        offset = end
+      }
+    }
+  }
+
+  private func move(_ piece: Range<Int>, _ memory: inout WorkingMemory) throws(RaidError) {
+    let known = piece.clamped(to: 0..<max(piece.lowerBound, old.byteCount))
+    var bytes = memory.buffer.mutableBytes
+    if known.count < piece.count { bytes.zero(known.count..<piece.count) }
+    var gone: [Range<Int>] = []
+    var offset = known.lowerBound
+    while offset < known.upperBound {
+      do throws(RaidReadFailure<Never>) {
+        try array.read(offset..<known.upperBound) { (found, place, range) throws(Never) in
+          bytes.copy(
+            found.sub(place..<place + range.count), at: range.lowerBound - piece.lowerBound)
+          offset = range.upperBound
+        }
+      } catch {
+        guard case .array(.lost(let range, _)) = error else {
+          if case .array(let error) = error { throw error }
+          return
+        }
+        // Only what is whole blocks is lost as such; the reader goes on behind.
+        let first = max(offset, range.lowerBound / 4096 * 4096)
+        let block = first..<min(known.upperBound, first + 4096)
+        if block.lowerBound > offset { continue }
+        bytes.zero(block.lowerBound - piece.lowerBound..<block.upperBound - piece.lowerBound)
+        gone.append(block)
+        offset = block.upperBound
+      }
+    }
+    guard case .parity(let stripes) = target else { return }
+    try array.memory.with { (other) throws(RaidError) in
+      try stripes.write(piece, from: memory.buffer.bytes, at: 0, memory: &other)
+    }
+    for block in gone { try markLost(block, stripes.placement) }
+  }
+
+  /// What nobody had in the old shape is nobody's in the new one.
+  private func markLost(_ block: Range<Int>, _ rows: ParityPlacement) throws(RaidError) {
+    let row = block.lowerBound / rows.rowByteCount
+    let inRow = block.lowerBound % rows.rowByteCount
+    let slot = rows.pattern(ofRow: row).dataSlots[inRow / rows.chunkByteCount]
+    let offset = row * rows.chunkByteCount + inRow % rows.chunkByteCount
+    for member in members.slots[slot].writable {
+      do throws(DeviceError) {
+        try member.markLost([offset])
+      } catch {
+        try members.fail(member, error)
+      }
+    }
+    lost.withLock { $0.append(block) }
+  }
+
+  // MARK: Saying so
+
+  /// Makes a part durable in its new place, and then says that it is there.
+  private func conclude(
+    _ part: Range<Int>, _ started: MaintenanceStart, phase: MaintenanceProgress.Phase
+  ) throws(RaidError) {
+    try requireEnough()
+    let rows = newRows
+    let blocks =
+      part.lowerBound / rows.rowByteCount * rows.chunkByteCount
+      / 4096..<(part.upperBound + rows.rowByteCount - 1) / rows.rowByteCount * rows.chunkByteCount
+      / 4096
+    // With it the sums of the part before are durable, too, so that theirs may be overwritten here.
+    try members.onEach(members.active) { (member) throws(DeviceError) in
+      try member.device.flush()
+    }
+    try members.onEach(members.active) { (member) throws(DeviceError) in
+      guard let sums = member.sums, let found = try sums.stored(blocks) else { return }
+      try ReshapeLog(part: part, firstBlock: blocks.lowerBound, sums: found).store(on: member)
+      try member.device.flush()
+    }
+    try requireEnough()
+    let filled = UInt64(blocks.upperBound * 4096 / 512)
+    var change = MemberSet.Change()
+    if array.foundForeignWrite { change.sumsAreStale = true }
+    change.each = { _, superblock in
+      superblock.reshape.positionSectors = UInt64(part.upperBound / 512)
+      if superblock.features.contains(.recoveryOffset) {
+        superblock.recoveryOffsetSectors = filled
+      }
+    }
+    setProgress(part.upperBound, started, phase)
+    try members.commit(change, intent: array.intent)
+    try members.onEach(members.active) { (member) throws(DeviceError) in
+      try member.sums?.flush()
+    }
+  }
+
+  private func setProgress(
+    _ position: Int, _ started: MaintenanceStart, _ phase: MaintenanceProgress.Phase
+  ) {
+    var progress = MaintenanceProgress()
+    progress.operation = .reshape
+    progress.phase = phase
+    progress.position = position
+    progress.end = new.byteCount
+    progress.startPosition = started.position
+    progress.startedAt = started.seconds
+    progress.updatedAt = UInt64(Machine.now().seconds)
+    for member in members.active { member.setProgress(progress) }
+  }
+
+  /// The last superblocks of the reshape, or of this run of it.
+  private func finish(
+    at position: Int, _ started: MaintenanceStart, isComplete: Bool
+  ) throws(RaidError) {
+    try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
+    try requireEnough()
+    setProgress(position, started, isComplete ? .finished : .interrupted)
+    var change = MemberSet.Change()
+    if array.foundForeignWrite { change.sumsAreStale = true }
+    change.each = { _, superblock in
+      guard isComplete else { return }
+      superblock.finishReshape()
+      superblock.features.remove(.recoveryOffset)
+      superblock.recoveryOffsetSectors = 0
+    }
+    try members.commit(change, intent: array.intent)
+    if isComplete { try array.storeRoster(of: members) }
+    try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
+  }
+
+  /// Members that fail fail in both shapes, and each has to do without them.
+  private func requireEnough() throws(RaidError) {
+    let isEnough =
+      oldMembers.survives(oldMembers.slots.map { $0.writable.contains(where: \.isInSync) })
+      && members.survives(members.slots.map { !$0.writable.isEmpty })
+    guard !isEnough else { return }
+    let failure = array.failures.last
+    throw .member(
+      name: failure?.name ?? "", failure?.cause ?? .gone(.noSuchAddressOrDevice))
+  }
+}
