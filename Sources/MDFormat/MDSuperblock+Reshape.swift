@@ -49,7 +49,12 @@ extension MDSuperblock {
         newest.level, newest.layout, newest.chunkSectors
       )
       (next.slotCount, next.sizeSectors) = (newest.slotCount, newest.sizeSectors)
-      if role != .spare { next.roles = newest.roles }
+      let wasSpare = role == .spare
+      next.roles = newest.roles
+      if wasSpare, case .slot = next.role {
+        next.features.insert(.recoveryOffset)
+        next.recoveryOffsetSectors = 0
+      }
     } else if newest.isReshaping {
       guard newest.reshape.positionSectors == 0 else { return self }
       let wasSpare = role == .spare

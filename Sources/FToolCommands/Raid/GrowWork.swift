@@ -49,7 +49,7 @@ struct GrowWork {
       return show("would make \(before), into \(new)", plan, isComplete: false, lost: [])
     }
     do throws(RaidError) {
-      for device in added { try array.addSpare(device) }
+      for device in added { try array.addSpare(device, isForReshape: true) }
       try array.beginReshape(plan)
     } catch {
       let failure = Failure(error)

@@ -97,9 +97,14 @@ extension RaidArray {
   }
 
   /// Adds a device that takes part when a member fails.
-  package func addSpare(_ device: any BlockDevice) throws(RaidError) {
+  ///
+  /// - Parameter isForReshape: it is to take part when the array gets another shape, so that there may be
+  ///   nothing yet from which it could be filled.
+  package func addSpare(
+    _ device: any BlockDevice, isForReshape: Bool = false
+  ) throws(RaidError) {
     try beginChanging()
-    guard shape.redundancy > 0 else { throw .unsuitable(.noRedundancy) }
+    guard shape.redundancy > 0 || isForReshape else { throw .unsuitable(.noRedundancy) }
     let number = deviceNumber(for: nil)
     let new = try newMember(device, slot: nil, number: number, probe: nil)
     try prepare(new)
@@ -336,7 +341,9 @@ extension RaidArray {
     wanted.hasBitmap = template.features.contains(.bitmap)
     wanted.bitmapByteCount = bitmapByteCount
     wanted.dataOffset = Int(template.dataOffsetSectors) * 512
-    let needed = Int(template.sizeSectors) * 512
+    let needed =
+      MDLevel.usesSize(template.level)
+      ? Int(template.sizeSectors) * 512 : shape.memberByteCounts.min() ?? 0
     var layout = MemberLayout(memberByteCount: device.byteCount, request: wanted)
     if layout.map({ $0.dataByteCount < needed }) ?? true {
       // With a data offset of its own, less than the others', it may do.

@@ -14,6 +14,8 @@ struct ArrayPlan: Sendable {
   var hasSums = true
   var hasBitmap = false
   var hasJournal = false
+  /// Where the data begins, where it is to have room to move.
+  var dataOffset: Int?
 
   /// - Parameter isTiny: the least that there is, for going through everything.
   init(_ cell: Cell, isTiny: Bool, using random: inout SeededGenerator) {
@@ -36,7 +38,12 @@ struct ArrayPlan: Sendable {
     case .mirroredStripes: dataByteCount *= 2
     default: break
     }
-    if !isTiny {
+    if cell.operation == .grow {
+      // The least that it needs to move, or a little more: so it moves in many steps.
+      dataByteCount = (isTiny ? 2 : rowCount) * 8192
+      dataOffset = (16 << 10) + 8192 * (isTiny ? 1 : Int.random(in: 1...3, using: &random))
+      if !isTiny { version = [.v1_2, .v1_1].randomElement(using: &random)! }
+    } else if !isTiny {
       version = [.v1_2, .v1_2, .v1_1, .v1_0].randomElement(using: &random)!
     }
   }
@@ -83,12 +90,14 @@ struct ArrayPlan: Sendable {
     request.hasBitmap = hasBitmap
     request.hasJournal = hasJournal
     request.memberByteCount = dataByteCount
+    request.dataOffset = dataOffset
     return request
   }
 
   /// What a member needs for its data and the regions beside it.
   var memberByteCount: Int {
     (hasSums ? (128 << 10) + max(128 << 10, (24 << 10) * slotCount) : 32 << 10) + dataByteCount
+      + (dataOffset ?? 0) + (dataOffset == nil ? 0 : 24 << 10)
   }
 
   var geometry: SlowGeometry {

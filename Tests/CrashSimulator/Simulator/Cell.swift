@@ -52,6 +52,7 @@ package struct Cell: Hashable, Sendable {
   }
 
   private var makesSense: Bool {
+    if operation == .grow, health == .degraded || !level.canGrow { return false }
     guard level.isRedundant else {
       return !hasBitmap && health == .healthy && operation != .rebuild && operation != .replace
     }

@@ -77,7 +77,9 @@ package struct CrashState: Sendable {
       guard scenario.geometry.survives(without: more) else { continue }
       lost.insert(index)
       missing = more
-      if Bool.random(using: &random) { break }
+      // Mirrors may be on their way to a level that can do without one of them only.
+      let isGrowing = scenario.cell.operation == .grow && scenario.cell.level == .raid1
+      if Bool.random(using: &random) || isGrowing { break }
     }
     return lost
   }

@@ -25,7 +25,12 @@ extension Scenario {
       var random = SeededGenerator(seed: seed)
       tape.start()
       let result = Result {
-        try recovery(expectation, state, wasForced: false).settle()
+        let way = recovery(expectation, state, wasForced: false)
+        if cell.operation == .grow {
+          try GrowRecovery(self, way).settle()
+        } else {
+          try way.settle()
+        }
       }
       let second = tape.stop()
       try result.get()
@@ -33,7 +38,12 @@ extension Scenario {
       materialise(state.cut)
       cut.apply(second, to: members)
     }
-    try recovery(expectation, state, wasForced: state.secondSeed != nil).judge(using: &random)
+    let way = recovery(expectation, state, wasForced: state.secondSeed != nil)
+    if cell.operation == .grow {
+      try GrowRecovery(self, way).judge(using: &random)
+    } else {
+      try way.judge(using: &random)
+    }
   }
 
   private func materialise(_ cut: PowerCut) {

@@ -16,6 +16,14 @@ package enum LevelName: String, CaseIterable, Sendable {
   /// Whether it can do without a member.
   var isRedundant: Bool { self != .linear && self != .raid0 }
 
+  /// Whether it can be given another shape.
+  var canGrow: Bool {
+    switch self {
+    case .raid0, .raid1, .raid4, .raid5, .raid6, .erasureCoded: true
+    case .linear, .near, .far, .offset: false
+    }
+  }
+
   /// Whether some member may be missing beside one that is being filled.
   var canLackTwo: Bool {
     switch self {

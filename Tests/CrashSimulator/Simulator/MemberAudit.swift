@@ -9,13 +9,18 @@ import Raid
 struct MemberAudit {
   private let scenario: Scenario
   private let content: [UInt8]
+  private let geometry: SlowGeometry
   /// By slot: who has it, and what it holds; none for empty slots.
   private var images: [Int: [UInt8]] = [:]
   private var probes: [Int: MemberProbe] = [:]
 
   /// - Parameter content: what the array gives.
-  init(_ scenario: Scenario, _ array: RaidArray, content: [UInt8], empty: Set<Int>) {
+  init(
+    _ scenario: Scenario, _ array: RaidArray, content: [UInt8], empty: Set<Int>,
+    geometry: SlowGeometry? = nil
+  ) {
     self.scenario = scenario
+    self.geometry = geometry ?? scenario.geometry
     self.content = content
     for (slot, holder) in array.assembly.holders.enumerated() where !empty.contains(slot) {
       guard let index = holder.member else { continue }
@@ -58,7 +63,6 @@ struct MemberAudit {
   }
 
   private func checkCopies() throws(Violation) {
-    let geometry = scenario.geometry
     let step = geometry.level == -1 ? 512 : 4096
     for offset in stride(from: 0, to: content.count, by: step) {
       let block = offset..<min(offset + step, content.count)
@@ -72,7 +76,6 @@ struct MemberAudit {
   }
 
   private func checkParity() throws(Violation) {
-    let geometry = scenario.geometry
     guard geometry.parityCount > 0 else { return }
     for row in 0..<geometry.rowCount {
       let roles = geometry.roles(ofRow: row)
@@ -120,7 +123,6 @@ struct MemberAudit {
 
   /// Blocks of a slot that the array has something in.
   private func usedBlocks(_ slot: Int) -> Set<Int> {
-    let geometry = scenario.geometry
     if geometry.parityCount > 0 { return Set(0..<geometry.rowCount * geometry.chunk / 4096) }
     var used = Set<Int>()
     let step = geometry.level == -1 ? 512 : 4096

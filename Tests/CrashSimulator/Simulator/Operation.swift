@@ -5,6 +5,8 @@ package enum Operation: String, CaseIterable, Sendable {
   case rebuild
   case replace
   case scrub
+  /// Other shapes: more members, another level, chunk or layout.
+  case grow
   /// Opening and closing; members that fail, are added and are removed.
   case metadata
 }

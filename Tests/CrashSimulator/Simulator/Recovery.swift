@@ -137,7 +137,7 @@ struct Recovery {
   }
 
   /// Those of the given that bear a mark of a member: a device that is prepared to become one has none for a while.
-  private func members() -> [TracedMember] {
+  func members() -> [TracedMember] {
     given.filter { member in
       // The others were members before the operation began, and remain it.
       if member.index != scenario.newcomer, !scenario.hasJoined.contains(member.index) {
@@ -153,7 +153,8 @@ struct Recovery {
     }
   }
 
-  private func attempt<Result>(
+  @discardableResult
+  func attempt<Result>(
     _ what: String, _ body: () throws(RaidError) -> Result
   ) throws(Violation) -> Result {
     do throws(RaidError) {

@@ -2,13 +2,14 @@ import FToolTestSupport
 import Raid
 
 extension Scenario {
-  /// Does what the cell says. One function for each operation; grow gets its own here.
+  /// Does what the cell says. One function for each operation.
   func perform(isTiny: Bool) throws {
     switch cell.operation {
     case .write: try write(isTiny ? 2 : Int.random(in: 2...6, using: &random))
     case .rebuild: try rebuild()
     case .replace: try replace()
     case .scrub: try scrub()
+    case .grow: try grow()
     case .metadata: try changeMetadata(isTiny ? 1 : Int.random(in: 1...3, using: &random))
     }
   }

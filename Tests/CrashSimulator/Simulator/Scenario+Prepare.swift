@@ -20,7 +20,7 @@ extension Scenario {
     slots[newcomer] = target
     if cell.health == .degraded { try lose(emptySlot) }
     switch cell.operation {
-    case .write, .replace, .metadata: break
+    case .write, .replace, .metadata, .grow: break
     case .rebuild:
       try lose(target)
     case .scrub: try damage()

@@ -32,7 +32,8 @@ struct EventSentence {
   var matters: Bool {
     switch event.kind {
     case .created, .started: false
-    case .finished: event.counts.third > 0 || event.counts.fourth > 0 || isRecovery
+    case .finished:
+      event.counts.third > 0 || event.counts.fourth > 0 || isRecovery || operation == "reshape"
     default: true
     }
   }
