@@ -1,23 +1,29 @@
 /// A change of shape, from its first superblock to its last (Linux: md.c, `update_raid_disks` and
 /// `md_finish_reshape`; raid5.c, `raid5_start_reshape`).
 extension MDSuperblock {
-  /// Says that a reshape towards higher array offsets begins, with nothing moved yet.
+  /// Says that a reshape begins, with nothing moved yet.
   ///
   /// - Parameters:
   ///   - old: what the array is, in the new level's terms: the number of slots that it has so far.
   ///   - new: what it becomes.
   ///   - shiftSectors: by how much this member's data begins earlier afterwards.
-  package mutating func beginReshape(from old: MDShape, to new: MDShape, shiftSectors: Int) {
+  ///   - endSectors: of the array in its new shape, where it goes from there to the start; nil where it goes from
+  ///     the start to the end.
+  package mutating func beginReshape(
+    from old: MDShape, to new: MDShape, shiftSectors: Int, endSectors: UInt64? = nil
+  ) {
     (level, layout, chunkSectors) = (old.level, old.layout, old.chunkSectors)
     sizeSectors = old.sizeSectors
     slotCount = new.slotCount
     reshape = MDReshape(
-      newLevel: new.level, positionSectors: 0, deltaSlots: new.slotCount - old.slotCount,
+      newLevel: new.level, positionSectors: endSectors ?? 0, deltaSlots: new.slotCount - old.slotCount,
       newLayout: new.layout, newChunkSectors: new.chunkSectors,
       newOffsetSectors: Int32(-shiftSectors))
     features.insert([.reshape])
     if shiftSectors != 0 { features.insert(.newOffset) }
     features.subtract([.raid0Layout, .reshapeBackwards])
+    // With fewer members it goes without saying.
+    if endSectors != nil, new.slotCount == old.slotCount { features.insert(.reshapeBackwards) }
   }
 
   /// Takes the new shape, everything being in its place: what the data has moved becomes room behind it.
@@ -41,9 +47,13 @@ extension MDSuperblock {
     var next = self
     if isReshaping == newest.isReshaping {
       // Changes for which nothing moves: another mirror, or two mirrors as a RAID 5.
+      let changes = [
+        [MDLevel.raid1, MDLevel.raid5], [MDLevel.raid5, MDLevel.raid1],
+        [MDLevel.raid6, MDLevel.raid5],
+      ]
       guard !isReshaping,
         slotCount < newest.slotCount && level == newest.level
-          || level == MDLevel.raid1 && newest.level == MDLevel.raid5
+          || changes.contains([level, newest.level])
       else { return self }
       (next.level, next.layout, next.chunkSectors) = (
         newest.level, newest.layout, newest.chunkSectors
@@ -56,7 +66,7 @@ extension MDSuperblock {
         next.recoveryOffsetSectors = 0
       }
     } else if newest.isReshaping {
-      guard newest.reshape.positionSectors == 0 else { return self }
+      guard newest.reshapesBackwards || newest.reshape.positionSectors == 0 else { return self }
       let wasSpare = role == .spare
       let shape = MDShape(
         level: newest.level, layout: newest.layout, chunkSectors: newest.chunkSectors,
@@ -66,7 +76,8 @@ extension MDSuperblock {
         chunkSectors: newest.reshape.newChunkSectors, slotCount: newest.slotCount,
         sizeSectors: newest.sizeSectors)
       next.beginReshape(
-        from: shape, to: new, shiftSectors: -Int(newest.reshape.newOffsetSectors))
+        from: shape, to: new, shiftSectors: -Int(newest.reshape.newOffsetSectors),
+        endSectors: newest.reshapesBackwards ? newest.reshape.positionSectors : nil)
       next.roles = newest.roles
       if wasSpare, case .slot(let slot) = next.role, slot < next.previousSlotCount {
         next.features.insert(.recoveryOffset)

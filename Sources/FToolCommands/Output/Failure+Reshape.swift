@@ -11,16 +11,16 @@ extension Failure {
       self.init(
         .usage, "\(from) cannot be made into \(to)",
         hint:
-          "what can be: more members for 1, 4, 5, 6 and ec; 5 into 6; 0 and 4 into 5 or 6; 1 of two "
-          + "members into 5; another chunk or layout for 4, 5 and 6")
+          "what can be: more or fewer members for 4, 5, 6 and ec, more for 1; 5 into 6 and back; 0 and 4 into 5; "
+          + "1 of two members into 5 and back; another chunk or layout for 4, 5 and 6")
     case .badShape(let error): self.init(.usage, "there is no such array: \(error.sentence)")
     case .shrinks(let from, let to):
       self.init(
         .usage,
         "the array would have \(ByteSize(to)) instead of \(ByteSize(from)): its end would be lost",
-        hint: "add members, or choose a chunk of which the members have a whole number")
-    case .fewerMembers(let from, let to):
-      self.init(.usage, "the array has \(from) members, and cannot be given \(to)")
+        hint:
+          "with fewer members --force does that, once what is on the array has been made smaller; with another "
+          + "chunk, choose one of which the members have a whole number")
     case .unequalMembers:
       self.init(
         .usage, "the members of the array are of different sizes, and a parity needs equal ones")

@@ -63,43 +63,58 @@ struct GrowWork {
       try fill(devices, rate: rate)
       return show(sentence, plan, isComplete: true, lost: [])
     }
-    return try move(devices, sentence, rate: rate)
+    if plan.isFirstStep { context.output.note("first \(new): then a member can leave") }
+    let report = try move(try reopen(devices), rate)
+    if plan.isFirstStep, report.lostRanges.isEmpty {
+      return try finish(devices, request, before)
+    }
+    return show(sentence, plan, isComplete: !plan.isFirstStep, lost: report.lostRanges)
+  }
+
+  /// The last step, for which nothing has to be moved.
+  private func finish(
+    _ devices: [any BlockDevice], _ request: ReshapeRequest, _ before: String
+  ) throws(Failure) -> ExitStatus {
+    do throws(RaidError) {
+      var options = RaidArray.Options()
+      options.isWritable = true
+      let array = try RaidArray.open(devices, options: options)
+      let plan = try array.reshapePlan(request, givenCount: 0)
+      try array.beginReshape(plan)
+      return show(
+        "made \(before), into \(Self.sentence(plan.new)), \(ByteSize(plan.new.byteCount))", plan,
+        isComplete: true, lost: [])
+    } catch {
+      throw Failure(error)
+    }
   }
 
   /// Goes on with a reshape that is under way.
   func goOn(rate: Int?) throws(Failure) -> ExitStatus {
+    let goal = array.reshapeGoal.map(Self.sentence) ?? "reshaped"
     if write.dryRun {
-      context.output.show(
-        SimpleReport(
-          type: "raid-grow", "would go on with the reshape",
-          json: ["array": .string(array.name), "dry_run": .bool(true)]))
-      return .done
+      return show("would make the array \(goal)", nil, isComplete: false, lost: [])
     }
-    return try move(
-      array, "the array is \(array.reshapeGoal.map(Self.sentence) ?? "reshaped")", rate)
+    let report = try move(array, rate)
+    return show("the array is \(goal)", nil, isComplete: true, lost: report.lostRanges)
   }
 
-  private func move(
-    _ devices: [any BlockDevice], _ sentence: String, rate: Int?
-  ) throws(Failure) -> ExitStatus {
+  private func reopen(_ devices: [any BlockDevice]) throws(Failure) -> RaidArray {
     var options = RaidArray.Options()
     options.isWritable = true
     options.reshapes = true
-    let reopened: RaidArray
     do throws(RaidError) {
-      reopened = try RaidArray.open(devices, options: options)
+      return try RaidArray.open(devices, options: options)
     } catch {
       throw Failure(error)
     }
-    return try move(reopened, sentence, rate)
   }
 
-  private func move(
-    _ array: RaidArray, _ sentence: String, _ rate: Int?
-  ) throws(Failure) -> ExitStatus {
+  /// Moves what is to be moved. A signal ends it with an error, for the next run to go on.
+  private func move(_ array: RaidArray, _ rate: Int?) throws(Failure) -> ReshapeReport {
     let line = context.progress(
       "reshape", total: array.reshapeGoal?.byteCount ?? array.byteCount,
-      startingAt: array.reshapePosition)
+      startingAt: array.reshapedByteCount)
     let report: ReshapeReport
     do throws(RaidError) {
       report = try array.continueReshape(session.sweep(line, rate: rate))
@@ -113,8 +128,9 @@ struct GrowWork {
     }
     if !report.isComplete {
       context.output.note(
-        "the reshape stands at \(ByteSize(report.position)) of \(ByteSize(report.end)); "
-          + "'ftool raid grow' without a change goes on with it")
+        "the reshape stands at \(ByteSize(report.position)) of \(ByteSize(report.end))"
+          + (array.losesDataInLinux
+            ? "; let no Linux md go on with it: it loses data when such a reshape is stopped" : ""))
       try context.stop.check()
     }
     for range in report.lostRanges {
@@ -122,7 +138,7 @@ struct GrowWork {
         "bytes \(range.lowerBound) to \(range.upperBound - 1) of the array could be read nowhere: "
           + "they are marked as lost")
     }
-    return show(sentence, nil, isComplete: report.isComplete, lost: report.lostRanges)
+    return report
   }
 
   /// Fills mirrors that have come.

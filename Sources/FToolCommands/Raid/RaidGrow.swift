@@ -29,7 +29,7 @@ package struct RaidGrow: Verb {
   package var memberCount: Int?
 
   @Option(
-    name: [.customShort("l", allowingJoined: true), .long], help: "5, 6, or ec:K+M.",
+    name: [.customShort("l", allowingJoined: true), .long], help: "1, 5, 6, or ec:K+M.",
     completion: .list(["5", "6"]), transform: LevelChoice.init(parsing:))
   package var level: LevelChoice?
 
@@ -80,7 +80,7 @@ package struct RaidGrow: Verb {
     }
     let work = GrowWork(session, change.write, context)
     if session.array.isReshaping {
-      guard !wantsChange else {
+      guard isWhat(session.array.reshapeGoal) else {
         throw Failure(
           .usage, "a reshape of the array is under way: it has to end before another one begins",
           hint: "'ftool raid grow' without a change goes on with it")
@@ -95,12 +95,27 @@ package struct RaidGrow: Verb {
     return try work.begin(request(session.array), adding: add, rate: rate.rate)
   }
 
+  /// Whether the reshape that is under way is the one that is asked for, which was cut off, or nothing is.
+  private func isWhat(_ goal: ArrayShape?) -> Bool {
+    guard wantsChange else { return true }
+    guard let goal, level.map({ $0.engine == goal.level }) ?? true,
+      layout.map({ $0.word == goal.layout }) ?? true,
+      chunk.map({ $0 == goal.chunkByteCount }) ?? true,
+      memberCount.map({ $0 == goal.slotCount }) ?? true
+    else { return false }
+    if case .erasure(let data, let parity)? = level, data + parity != goal.slotCount {
+      return false
+    }
+    return true
+  }
+
   private func request(_ array: RaidArray) throws(Failure) -> ReshapeRequest {
     var request = ReshapeRequest()
     request.level = level?.engine
     request.chunkByteCount = chunk
     request.layout = layout?.word
     request.slotCount = memberCount
+    request.allowsShrinking = change.write.force
     if memberCount == nil, !add.isEmpty { request.slotCount = array.shape.slotCount + add.count }
     if case .erasure(let data, let parity)? = level {
       guard request.slotCount ?? (data + parity) == data + parity else {

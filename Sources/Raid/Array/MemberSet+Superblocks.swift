@@ -73,7 +73,7 @@ extension MemberSet {
         state.header?.nextMarker = marker
         state.superblock.events = events
         state.superblock.updateSeconds = seconds
-        state.superblock.marker = state.header == nil ? 0 : marker
+        state.superblock.marker = marker
         if let sectors = change.resyncOffsetSectors {
           state.superblock.resyncOffsetSectors = sectors
         }
@@ -91,6 +91,8 @@ extension MemberSet {
           state.superblock.features.remove(.badBlocks)
         }
         change.each?(member, &state.superblock)
+        // Who goes on with a reshape wants to know whether it was ours, also where nothing else of ours is.
+        if state.header == nil, !state.superblock.isReshaping { state.superblock.marker = 0 }
       }
     }
     try storeEvents(on: keepers)

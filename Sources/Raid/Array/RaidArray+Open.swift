@@ -256,7 +256,8 @@ extension RaidArray {
       guard let sums = member.sums else { continue }
       do throws(DeviceError) {
         guard let log = try ReshapeLog(on: member),
-          log.part.upperBound / 512 == Int(clamping: reference.reshape.positionSectors)
+          (reference.reshapesBackwards ? log.part.lowerBound : log.part.upperBound) / 512
+            == Int(clamping: reference.reshape.positionSectors)
         else { continue }
         try log.apply(to: sums)
       } catch {

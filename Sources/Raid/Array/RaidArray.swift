@@ -75,7 +75,10 @@ package final class RaidArray: BlockDevice {
   let newShape: ArrayShape?
   let newMembers: MemberSet?
   /// All members, who keep what is known of the array.
-  var keeper: MemberSet { newMembers ?? members }
+  var keeper: MemberSet {
+    guard let newMembers, newMembers.slotCount >= members.slotCount else { return members }
+    return newMembers
+  }
   let intent: WriteIntent?
   /// Where what is written is told first; nil where the array has none, or is only read.
   let journal: WriteJournal?

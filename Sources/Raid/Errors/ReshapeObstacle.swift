@@ -10,8 +10,6 @@ package enum ReshapeObstacle: Error, Equatable, Sendable {
   case badShape(ArrayShapeError)
   /// The array would have fewer bytes than it has.
   case shrinks(from: Int, to: Int)
-  /// Fewer members than there are.
-  case fewerMembers(from: Int, to: Int)
   /// The members of a RAID 0 are of different sizes, so that it has more than one zone.
   case unequalMembers
   /// So many new members are needed, and so many are there.

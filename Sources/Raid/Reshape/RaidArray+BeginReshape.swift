@@ -16,23 +16,18 @@ extension RaidArray {
     if obstacle == .reshaping || assembly.reference.isReshaping {
       throw .unsuitable(.reshape(.underWay))
     }
-    let plan = try ReshapePlan(shape, request)
+    let all = members.active + members.spares
+    let plan = try ReshapePlan(
+      shape, request,
+      .init(
+        before: all.map(\.headroom).min() ?? 0,
+        behind: members.active.map { $0.tailroom(shape) }.min() ?? 0))
     let spareCount = members.spares.count + givenCount
     guard plan.joiningSlots.count <= spareCount else {
       throw .unsuitable(
         .reshape(.newMembers(needed: plan.joiningSlots.count, given: spareCount)))
     }
     try requireWhole()
-    if !plan.isInstant {
-      for member in members.active + members.spares {
-        let least = plan.leastShift
-        let has = member.headroom
-        guard has >= least else {
-          throw .unsuitable(
-            .reshape(.noHeadroom(member: member.name, has: has, needs: least)))
-        }
-      }
-    }
     return plan
   }
 
@@ -64,7 +59,13 @@ extension RaidArray {
       throw .unsuitable(
         .reshape(.newMembers(needed: plan.joiningSlots.count, given: joining.count)))
     }
-    let shift = plan.isInstant ? 0 : try shift(plan)
+    let shift = plan.shift
+    for member in members.active + joining {
+      let has = shift < 0 ? member.tailroom(plan.old) : member.headroom
+      guard has >= abs(shift) else {
+        throw .unsuitable(.reshape(.noHeadroom(member: member.name, has: has, needs: abs(shift))))
+      }
+    }
     let old = MDShape(plan.old)
     let new = MDShape(plan.new)
     var change = MemberSet.Change()
@@ -79,10 +80,12 @@ extension RaidArray {
         .memberAdded, cause: ArrayEvent.ArrivalCause.promotion.rawValue, slot: slot,
         member: member)
     }
+    if plan.isInstant { members.makeSpares(behind: plan.new.slotCount, &change) }
+    let end = plan.isBackwards ? UInt64(plan.new.byteCount / 512) : nil
     change.each = { [filled] member, superblock in
-      superblock.beginReshape(from: old, to: new, shiftSectors: shift / 512)
+      superblock.beginReshape(from: old, to: new, shiftSectors: shift / 512, endSectors: end)
       if plan.isInstant { superblock.finishReshape() }
-      superblock.slotCount = new.slotCount
+      superblock.sizeSectors = new.sizeSectors
       if filled.contains(Int(superblock.deviceNumber)) {
         superblock.features.insert(.recoveryOffset)
         superblock.recoveryOffsetSectors = 0
@@ -93,21 +96,14 @@ extension RaidArray {
     try members.commit(change, intent: intent)
     endWithoutUpdate()
   }
-
-  /// By how much the data of every member moves: as far as all of them have room, and no farther than is of use.
-  private func shift(_ plan: ReshapePlan) throws(RaidError) -> Int {
-    let unit = plan.leastShift
-    let room = (members.active + members.spares).map(\.headroom).min() ?? 0
-    let shift = min(room, plan.usefulShift) / unit * unit
-    guard shift >= unit else {
-      let name = (members.active + members.spares).first { $0.headroom == room }?.name ?? ""
-      throw .unsuitable(.reshape(.noHeadroom(member: name, has: room, needs: unit)))
-    }
-    return shift
-  }
 }
 
 extension Member {
+  /// Bytes behind what the array uses of it.
+  fileprivate func tailroom(_ shape: ArrayShape) -> Int {
+    max(0, dataByteCount - (shape.memberByteCounts.min() ?? 0)) / 4096 * 4096
+  }
+
   /// Bytes before the data that belong to nothing.
   var headroom: Int {
     let superblock = superblock
@@ -120,6 +116,18 @@ extension Member {
     }
     let start = Int(superblock.dataOffsetSectors)
     return max(0, (start * 512 - (first * 512 + 4095) / 4096 * 4096))
+  }
+}
+
+extension MemberSet {
+  /// Says of those whose slots are no more that they are spares.
+  func makeSpares(behind slotCount: Int, _ change: inout Change) {
+    for slot in slots.dropFirst(slotCount) {
+      for member in slot.writable {
+        member.record.state.withLock { $0.header?.slot = RegionHeader.noSlot }
+        change.roles[Int(member.superblock.deviceNumber)] = .spare
+      }
+    }
   }
 }
 

@@ -21,7 +21,29 @@ extension RaidArray {
   package var isReshaping: Bool { newShape != nil }
   /// What the reshape that is under way makes of it.
   package var reshapeGoal: ArrayShape? { newShape }
-  /// Array bytes that have the new shape.
+  /// Whether Linux md loses data when it does this reshape and is stopped: it then writes down a position that lags
+  /// behind what it has moved by more than the gap (md.c and raid5.c of 6.1 to 6.12: `min_offset_diff` is
+  /// worked out only when a reshape is assembled that has begun already).
+  package var losesDataInLinux: Bool {
+    let superblock = assembly.reference
+    return newShape != nil && superblock.reshape.deltaSlots == 0
+      && superblock.effectiveNewOffsetSectors != 0
+  }
+  /// Whether somebody else wrote the superblocks last, as far as the members tell.
+  package var wasReshapedByOthers: Bool {
+    assembly.members.indices.contains {
+      guard assembly.standings[$0].isUsed else { return false }
+      let probe = assembly.members[$0]
+      return probe.header == nil ? probe.superblock.marker == 0 : !probe.isLastWrittenByUs
+    }
+  }
+  /// How many array bytes have been moved.
+  package var reshapedByteCount: Int {
+    guard let newShape else { return 0 }
+    return assembly.reference.reshapesBackwards
+      ? newShape.byteCount - reshapePosition : reshapePosition
+  }
+  /// Array bytes up to here have the new shape, or those from here on.
   package var reshapePosition: Int {
     min(
       newShape?.byteCount ?? 0,
@@ -41,17 +63,21 @@ extension RaidArray {
   }
 }
 
-/// A reshape that is under way, towards higher array offsets.
+/// A reshape that is under way.
 final class Reshape: Sendable {
   let array: RaidArray
   private let old: ArrayShape
   private let new: ArrayShape
   private let source: RaidArray.Placed
   private let target: RaidArray.Placed
-  /// The members in both shapes; those of the new one are all that there are.
+  /// The members in both shapes; those of the one with more slots are all that there are.
   private let oldMembers: MemberSet
-  let members: MemberSet
-  /// By how much every member's data begins earlier in the new shape, at the least.
+  private let newMembers: MemberSet
+  private var members: MemberSet { array.keeper }
+  /// It goes from the end of the array to its start.
+  private let isBackwards: Bool
+  /// By how much every member's data begins earlier in the new shape, at the least; backwards: by how much later,
+  /// at the least.
   private let shift: Int
   private let lost = Mutex<[Range<Int>]>([])
 
@@ -65,44 +91,47 @@ final class Reshape: Sendable {
     self.array = array
     (old, new) = (array.shape, newShape)
     (source, target) = (array.segments[0].data, array.segments[1].data)
-    (oldMembers, members) = (array.members, newMembers)
-    if array.assembly.reference.reshapesBackwards {
-      throw .unsuitable(.reshape(.foreignKind("it goes from the end of the array to its start")))
-    }
+    (oldMembers, self.newMembers) = (array.members, newMembers)
+    isBackwards = array.assembly.reference.reshapesBackwards
     guard case .parity = old.placement, case .parity = new.placement else {
       throw .unsuitable(.reshape(.levels(from: old.levelName, to: new.levelName)))
     }
+    let direction = isBackwards ? 512 : -512
     shift =
-      newMembers.active.map { -512 * Int($0.superblock.effectiveNewOffsetSectors) }.min() ?? 0
+      array.keeper.active.map { direction * Int($0.superblock.effectiveNewOffsetSectors) }.min()
+      ?? 0
     let lasting = newMembers.active.first { !$0.badBlocks.isEmpty }
     if let lasting { throw .unsuitable(.reshape(.badBlocks(member: lasting.name))) }
   }
 
   func run(_ options: SweepOptions) throws(RaidError) -> ReshapeReport {
-    let started = MaintenanceStart(at: position)
+    let end = new.byteCount
+    let started = MaintenanceStart(at: moved(at: array.reshapePosition))
     array.noteOpening()
-    var done = position
-    var isStopped = !options.progress(done, new.byteCount)
-    while done < new.byteCount, !isStopped {
-      let end = try self.end(ofPartFrom: done)
-      try move(done..<end, options)
-      try conclude(done..<end, started, phase: .running)
-      done = end
-      isStopped = !options.progress(done, new.byteCount) && done < new.byteCount
+    var position = array.reshapePosition
+    var isStopped = !options.progress(moved(at: position), end)
+    while moved(at: position) < end, !isStopped {
+      let part = try nextPart(from: position)
+      try move(part, options)
+      position = isBackwards ? part.lowerBound : part.upperBound
+      try conclude(part, position, started)
+      isStopped = !options.progress(moved(at: position), end) && moved(at: position) < end
     }
-    let isComplete = done >= new.byteCount
+    let done = moved(at: position)
+    let isComplete = done >= end
     members.note(
       isComplete ? .finished : .interrupted,
       cause: MaintenanceProgress.Operation.reshape.rawValue,
       counts: .init(
-        isComplete ? started.position : done, new.byteCount, 0, lost.withLock { $0.count }))
+        isComplete ? started.position : done, end, 0, lost.withLock { $0.count }))
     try finish(at: done, started, isComplete: isComplete)
-    return ReshapeReport(
-      position: done, end: new.byteCount, lostRanges: lost.withLock { $0 })
+    return ReshapeReport(position: done, end: end, lostRanges: lost.withLock { $0 })
   }
 
-  /// Array bytes that are in the new shape by the superblocks, beyond what the old one has, too.
-  private var position: Int { array.reshapePosition }
+  /// Array bytes that have been moved when it stands there.
+  private func moved(at position: Int) -> Int {
+    isBackwards ? new.byteCount - position : position
+  }
 
   // MARK: How much at once
 
@@ -115,28 +144,37 @@ final class Reshape: Sendable {
     return rows
   }
 
-  /// Where the part ends that may be written next: what is written must not touch what is needed until the
-  /// superblocks say that the part is moved.
-  private func end(ofPartFrom start: Int) throws(RaidError) -> Int {
+  /// The part that may be written next: what is written must not touch what is needed until the superblocks say
+  /// that the part is moved.
+  private func nextPart(from position: Int) throws(RaidError) -> Range<Int> {
     let (oldRows, newRows) = (Self.rows(old), Self.rows(new))
     // md demands whole chunks of either size (raid5.c, `raid5_run`: "not on a stripe boundary").
     let unit = max(oldRows.chunkByteCount, newRows.chunkByteCount) * newRows.dataColumnCount
     let memberUnit = unit / newRows.rowByteCount * newRows.chunkByteCount
-    let from = start / newRows.rowByteCount * newRows.chunkByteCount
-    var limit = from + max(memberUnit, partByteLimit)
-    if start < old.byteCount {
-      // The first row of the old shape that has anything that has not been moved.
-      let needed = start / oldRows.rowByteCount * oldRows.chunkByteCount
-      limit = min(limit, needed + shift)
+    // Bytes of a member's new data that may be written before or behind where it stands. What is left of the
+    // array, which need not be whole units, comes first where it goes backwards, and last otherwise.
+    var room = max(memberUnit, partByteLimit)
+    if isBackwards {
+      let needed = oldRows.memberEnd(min(position, old.byteCount)) - shift
+      room = min(room, newRows.memberEnd(position) - needed)
+      let rest = position % unit
+      let least = rest > 0 ? newRows.memberEnd(rest) : memberUnit
+      try requireRoom(room, least)
+      if rest > 0 { return position - rest..<position }
+      return max(0, position - room / memberUnit * unit)..<position
     }
-    let count = (limit - from) / memberUnit
-    guard count > 0 else {
-      throw .unsuitable(
-        .reshape(
-          .noHeadroom(
-            member: members.active.first?.name ?? "", has: limit - from, needs: memberUnit)))
+    let start = newRows.memberStart(position)
+    if position < old.byteCount {
+      room = min(room, oldRows.memberStart(position) + shift - start)
     }
-    return min(new.byteCount, start + count * unit)
+    try requireRoom(room, min(memberUnit, newRows.memberEnd(new.byteCount) - start))
+    return position..<min(new.byteCount, position + max(1, room / memberUnit) * unit)
+  }
+
+  private func requireRoom(_ has: Int, _ needs: Int) throws(RaidError) {
+    guard has < needs else { return }
+    throw .unsuitable(
+      .reshape(.noHeadroom(member: members.active.first?.name ?? "", has: has, needs: needs)))
   }
 
   private var partByteLimit: Int {
@@ -150,7 +188,7 @@ final class Reshape: Sendable {
   /// Reads a part in the old shape and writes it in the new one, spread over the workers.
   private func move(_ part: Range<Int>, _ options: SweepOptions) throws(RaidError) {
     let rowByteCount = newRows.rowByteCount
-    let room = WorkingMemory.byteCount(slotCount: members.slotCount)
+    let room = WorkingMemory.byteCount(slotCount: array.members.slotCount)
     let step = max(1, min(room, (part.count / options.workers)) / rowByteCount) * rowByteCount
     guard step <= room else { return try moveInRows(part, options) }
     _ = try Sweep.run(
@@ -215,11 +253,11 @@ final class Reshape: Sendable {
     let inRow = block.lowerBound % rows.rowByteCount
     let slot = rows.pattern(ofRow: row).dataSlots[inRow / rows.chunkByteCount]
     let offset = row * rows.chunkByteCount + inRow % rows.chunkByteCount
-    for member in members.slots[slot].writable {
+    for member in newMembers.slots[slot].writable {
       do throws(DeviceError) {
         try member.markLost([offset])
       } catch {
-        try members.fail(member, error)
+        try newMembers.fail(member, error)
       }
     }
     lost.withLock { $0.append(block) }
@@ -229,36 +267,35 @@ final class Reshape: Sendable {
 
   /// Makes a part durable in its new place, and then says that it is there.
   private func conclude(
-    _ part: Range<Int>, _ started: MaintenanceStart, phase: MaintenanceProgress.Phase
+    _ part: Range<Int>, _ position: Int, _ started: MaintenanceStart
   ) throws(RaidError) {
     try requireEnough()
     let rows = newRows
     let blocks =
-      part.lowerBound / rows.rowByteCount * rows.chunkByteCount
-      / 4096..<(part.upperBound + rows.rowByteCount - 1) / rows.rowByteCount * rows.chunkByteCount
-      / 4096
+      rows.memberStart(part.lowerBound) / 4096..<rows.memberEnd(part.upperBound) / 4096
     // With it the sums of the part before are durable, too, so that theirs may be overwritten here.
     try members.onEach(members.active) { (member) throws(DeviceError) in
       try member.device.flush()
     }
-    try members.onEach(members.active) { (member) throws(DeviceError) in
+    try newMembers.onEach(newMembers.active) { (member) throws(DeviceError) in
       guard let sums = member.sums, let found = try sums.stored(blocks) else { return }
       try ReshapeLog(part: part, firstBlock: blocks.lowerBound, sums: found).store(on: member)
       try member.device.flush()
     }
     try requireEnough()
-    let filled = UInt64(blocks.upperBound * 4096 / 512)
+    // Who comes has all that has been moved, from the start of its data on.
+    let filled = isBackwards ? nil : UInt64(blocks.upperBound * 4096 / 512)
     var change = MemberSet.Change()
     if array.foundForeignWrite { change.sumsAreStale = true }
     change.each = { _, superblock in
-      superblock.reshape.positionSectors = UInt64(part.upperBound / 512)
-      if superblock.features.contains(.recoveryOffset) {
+      superblock.reshape.positionSectors = UInt64(position / 512)
+      if let filled, superblock.features.contains(.recoveryOffset) {
         superblock.recoveryOffsetSectors = filled
       }
     }
-    setProgress(part.upperBound, started, phase)
+    setProgress(moved(at: position), started, .running)
     try members.commit(change, intent: array.intent)
-    try members.onEach(members.active) { (member) throws(DeviceError) in
+    try newMembers.onEach(newMembers.active) { (member) throws(DeviceError) in
       try member.sums?.flush()
     }
   }
@@ -281,11 +318,12 @@ final class Reshape: Sendable {
   private func finish(
     at position: Int, _ started: MaintenanceStart, isComplete: Bool
   ) throws(RaidError) {
-    try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
+    try newMembers.onEach(newMembers.active) { (member) throws(DeviceError) in try member.flush() }
     try requireEnough()
     setProgress(position, started, isComplete ? .finished : .interrupted)
     var change = MemberSet.Change()
     if array.foundForeignWrite { change.sumsAreStale = true }
+    if isComplete { members.makeSpares(behind: new.slotCount, &change) }
     change.each = { _, superblock in
       guard isComplete else { return }
       superblock.finishReshape()
@@ -293,18 +331,32 @@ final class Reshape: Sendable {
       superblock.recoveryOffsetSectors = 0
     }
     try members.commit(change, intent: array.intent)
-    if isComplete { try array.storeRoster(of: members) }
-    try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
+    if isComplete { try array.storeRoster(of: newMembers) }
+    try members.onEach(members.active) { (member) throws(DeviceError) in
+      try member.device.flush()
+    }
   }
 
   /// Members that fail fail in both shapes, and each has to do without them.
   private func requireEnough() throws(RaidError) {
     let isEnough =
       oldMembers.survives(oldMembers.slots.map { $0.writable.contains(where: \.isInSync) })
-      && members.survives(members.slots.map { !$0.writable.isEmpty })
+      && newMembers.survives(newMembers.slots.map { !$0.writable.isEmpty })
     guard !isEnough else { return }
     let failure = array.failures.last
     throw .member(
       name: failure?.name ?? "", failure?.cause ?? .gone(.noSuchAddressOrDevice))
+  }
+}
+
+extension ParityPlacement {
+  /// Where the row begins, on every member, that has an array byte.
+  fileprivate func memberStart(_ arrayOffset: Int) -> Int {
+    arrayOffset / rowByteCount * chunkByteCount
+  }
+
+  /// Where the last of the rows ends, on every member, that have the array bytes before this one.
+  fileprivate func memberEnd(_ arrayOffset: Int) -> Int {
+    (arrayOffset + rowByteCount - 1) / rowByteCount * chunkByteCount
   }
 }

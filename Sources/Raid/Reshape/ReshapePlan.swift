@@ -8,6 +8,8 @@ package struct ReshapeRequest: Sendable {
   package var layout: UInt32?
   package var chunkByteCount: Int?
   package var slotCount: Int?
+  /// The array may have fewer bytes afterwards: those at its end are given up.
+  package var allowsShrinking = false
 
   package init() {}
 }
@@ -16,111 +18,112 @@ package struct ReshapeRequest: Sendable {
 ///
 /// As md does it (drivers/md/raid5.c, `raid5_takeover` and `reshape_request`): the array is first called by the
 /// new level in a layout in which everything lies where it did, such as a RAID 6 whose last member, with all of
-/// Q, is missing, and which is otherwise a RAID 5. From there rows of the new shape are written from the array's
-/// start on, each member's data beginning a little before where it did, so that what is written is never where
-/// anything is that has not been moved.
+/// Q, is missing, and which is otherwise a RAID 5. From there rows of the new shape are written, from the
+/// array's start on or from its end back, while each member's data comes to begin a little before where it did,
+/// or behind: so that what is written is never where anything is that has not been moved.
 package struct ReshapePlan: Sendable {
   /// What the array is, said in the new level's terms.
   package let old: ArrayShape
   package let new: ArrayShape
   /// Slots that nobody has yet.
   package let joiningSlots: Range<Int>
+  /// Nothing has to be moved: what is written down changes, new mirrors are to be filled, and who holds nothing but
+  /// a parity that is no more leaves.
+  package let isInstant: Bool
+  /// What is asked for is another step behind this one, which has to move nothing.
+  package let isFirstStep: Bool
+  /// By how much the data of every member begins earlier afterwards, in bytes; negative for later, from the end
+  /// of the array back.
+  let shift: Int
 
-  /// Nothing has to be moved: what is written down changes, and new mirrors are to be filled.
-  package var isInstant: Bool { old.placement == new.placement || new.level == .mirrored }
-  /// The least by which data has to move.
-  var leastShift: Int { max(old.chunkByteCount, new.chunkByteCount) }
-  /// By how much data had better move: as much as is written at once where the gap does not widen by itself.
-  var usefulShift: Int {
-    isWidening ? max(8 << 20, 2 * leastShift) : max(64 << 20, 2 * leastShift)
-  }
-  private var isWidening: Bool {
-    guard case .parity(let old) = old.placement, case .parity(let new) = new.placement else {
-      return false
-    }
-    return new.dataColumnCount > old.dataColumnCount
+  var isBackwards: Bool { shift < 0 }
+
+  /// Bytes of each member that belong to nothing, before its data and behind.
+  struct Room {
+    var before: Int
+    var behind: Int
   }
 
   /// - Throws: `unsuitable(.reshape)`, with what stands in the way.
-  init(_ current: ArrayShape, _ request: ReshapeRequest) throws(RaidError) {
+  init(_ current: ArrayShape, _ request: ReshapeRequest, _ room: Room) throws(RaidError) {
     let level = request.level ?? current.level
-    let base: ArrayShape
-    let layout: UInt32?
-    (base, layout) = try Self.takeover(current, level, request)
-    let slotCount = request.slotCount ?? base.slotCount
-    guard slotCount >= current.slotCount else {
-      throw .unsuitable(.reshape(.fewerMembers(from: current.slotCount, to: slotCount)))
+    var step = try Takeover(current, level, request)
+    let slotCount = request.slotCount ?? step.slotCount ?? step.base.slotCount
+    if step.slotCount.map({ $0 != slotCount }) ?? false {
+      // One thing after the other.
+      throw .unsuitable(.reshape(.levels(from: current.levelName, to: step.goalName(slotCount))))
     }
-    guard slotCount >= base.slotCount else {
+    guard slotCount >= step.base.slotCount || slotCount < current.slotCount else {
       throw .unsuitable(
         .reshape(
           .newMembers(
-            needed: base.slotCount - current.slotCount, given: slotCount - current.slotCount)))
+            needed: step.base.slotCount - current.slotCount, given: slotCount - current.slotCount)))
     }
-    old = base
+    let chunk =
+      level == .mirrored ? 0 : request.chunkByteCount ?? step.base.chunkByteCount
+    let unit = max(chunk, step.base.chunkByteCount)
+    var size = step.base.memberByteCounts.min() ?? 0
+    let shrinks = slotCount < current.slotCount && step.slotCount == nil
+    if shrinks, room.behind < unit, level != .mirrored {
+      // Rows get narrower, and so longer, down to the last: a little of each member is given up for the way.
+      size = max(0, size - 2 * unit) / unit * unit
+      step.base = try Self.shape(like: step.base, size: size)
+    }
+    old = step.base
+    let stepSlots = step.isFirstStep ? current.slotCount : slotCount
     new = try Self.shape(
-      level, layout ?? base.layout, chunk: request.chunkByteCount ?? base.chunkByteCount,
-      slots: slotCount, size: base.memberByteCounts.min() ?? 0)
-    joiningSlots = current.slotCount..<slotCount
+      step.level ?? level, step.layout ?? old.layout, chunk: chunk, slots: stepSlots,
+      size: step.size ?? size)
+    isInstant =
+      step.isInstant || old.placement == new.placement
+      || new.level == .mirrored && old.level == .mirrored
+    isFirstStep = step.isFirstStep
+    joiningSlots = current.slotCount..<max(current.slotCount, stepSlots)
     // md knows no other chunks for these levels (raid5.c, `setup_conf`).
     if case .parity = new.placement, new.chunkByteCount.nonzeroBitCount != 1 {
       throw .unsuitable(.reshape(.badShape(.chunk(new.chunkByteCount))))
     }
     guard new != current else { throw .unsuitable(.reshape(.nothingToChange)) }
-    guard new.byteCount >= current.byteCount, base.byteCount == current.byteCount else {
+    guard new.byteCount >= current.byteCount || request.allowsShrinking && shrinks else {
       throw .unsuitable(.reshape(.shrinks(from: current.byteCount, to: new.byteCount)))
     }
-    if isInstant { return }
+    if isInstant {
+      shift = 0
+      return
+    }
     guard case .parity = old.placement, case .parity = new.placement else {
       throw .unsuitable(.reshape(.levels(from: current.levelName, to: new.levelName)))
     }
+    let behind = room.behind + (step.base.memberByteCounts.min() ?? 0) - size
+    shift = try Self.shift(
+      old, new, Room(before: room.before, behind: shrinks ? max(behind, unit) : behind))
   }
 
-  /// The shape in terms of another level with every byte in its place, and the layout that is wanted of the
-  /// latter.
-  private static func takeover(
-    _ current: ArrayShape, _ level: RaidLevel, _ request: ReshapeRequest
-  ) throws(RaidError) -> (ArrayShape, UInt32?) {
-    let count = current.slotCount
-    let chunk = current.chunkByteCount
-    let size = current.memberByteCounts.min() ?? 0
-    let symmetric = ParityRotation.leftSymmetric.rawValue
-    let last = ParityRotation.parityLast.rawValue
-    switch (current.level, level) {
-    case (.erasureCoded(let old), .erasureCoded(let new)) where old != new:
-      return (current, UInt32(new))
-    case (let old, let new) where old == new:
-      return (current, request.layout)
-    case (.singleParity, .doubleParity) where current.layout <= 3:
-      // Q is on a member of its own: the layouts whose names end with -6.
-      let base = try shape(
-        level, current.layout + 16, chunk: chunk, slots: count + 1, size: size)
-      return (base, request.layout ?? current.layout)
-    case (.striped, .singleParity), (.striped, .doubleParity):
-      let used = current.memberByteCounts.map { $0 - $0 % chunk }
-      guard let first = used.first, used.allSatisfy({ $0 == first }) else {
-        throw .unsuitable(.reshape(.unequalMembers))
-      }
-      let base = try shape(
-        level, last, chunk: chunk, slots: count + level.parityCount, size: first)
-      return (base, request.layout ?? symmetric)
-    case (.dedicatedParity, .singleParity):
-      let base = try shape(level, last, chunk: chunk, slots: count, size: size)
-      return (base, request.layout ?? symmetric)
-    case (.mirrored, .singleParity) where count == 2:
-      // Of two members: the parity of one chunk is that chunk.
-      let wanted = request.chunkByteCount ?? 64 << 10
-      var own = 4096
-      while own < wanted, size % (own * 2) == 0 { own *= 2 }
-      let base = try shape(level, symmetric, chunk: own, slots: 2, size: size)
-      return (base, request.layout ?? symmetric)
-    default:
-      throw .unsuitable(
-        .reshape(.levels(from: current.levelName, to: level.name(slotCount: count))))
+  /// Where to the data moves, and how far. Where rows get wider as it goes, or narrower from the end back, the gap
+  /// widens by itself, and a little is enough; otherwise no more is written at once than it is wide. Some of
+  /// the room is left for the next time.
+  private static func shift(
+    _ old: ArrayShape, _ new: ArrayShape, _ room: Room
+  ) throws(RaidError) -> Int {
+    let unit = max(old.chunkByteCount, new.chunkByteCount)
+    let columns = (old.dataColumnCount, new.dataColumnCount)
+    let isSame = columns.0 == columns.1 && old.slotCount == new.slotCount
+    let goesBack = new.slotCount < old.slotCount || isSame && room.behind > room.before
+    // By the number of members a reader knows which way it goes.
+    guard isSame || goesBack ? columns.1 <= columns.0 : columns.1 >= columns.0 else {
+      throw .unsuitable(.reshape(.levels(from: old.levelName, to: new.levelName)))
     }
+    let has = goesBack ? room.behind : room.before
+    let wanted =
+      columns.0 != columns.1 ? 2 * unit : max(unit, min(32 << 20, goesBack ? has : has / 2))
+    let shift = min(has, wanted) / unit * unit
+    guard shift >= unit else {
+      throw .unsuitable(.reshape(.noHeadroom(member: "the members", has: has, needs: unit)))
+    }
+    return goesBack ? -shift : shift
   }
 
-  private static func shape(
+  static func shape(
     _ level: RaidLevel, _ layout: UInt32, chunk: Int, slots: Int, size: Int
   ) throws(RaidError) -> ArrayShape {
     do throws(ArrayShapeError) {
@@ -130,5 +133,16 @@ package struct ReshapePlan: Sendable {
     } catch {
       throw .unsuitable(.reshape(.badShape(error)))
     }
+  }
+
+  private static func shape(like shape: ArrayShape, size: Int) throws(RaidError) -> ArrayShape {
+    try self.shape(
+      shape.level, shape.layout, chunk: shape.chunkByteCount, slots: shape.slotCount, size: size)
+  }
+}
+
+extension ArrayShape {
+  fileprivate var dataColumnCount: Int {
+    if case .parity(let rows) = placement { rows.dataColumnCount } else { slotCount }
   }
 }

@@ -74,12 +74,12 @@ package struct CrashState: Sendable {
     var missing = scenario.mayLack
     for index in scenario.everPresent.shuffled(using: &random) {
       let more = missing.union([scenario.slots[index]])
-      guard scenario.geometry.survives(without: more) else { continue }
+      guard scenario.geometry.survives(without: more), more.count <= scenario.lossLimit else {
+        continue
+      }
       lost.insert(index)
       missing = more
-      // Mirrors may be on their way to a level that can do without one of them only.
-      let isGrowing = scenario.cell.operation == .grow && scenario.cell.level == .raid1
-      if Bool.random(using: &random) || isGrowing { break }
+      if Bool.random(using: &random) { break }
     }
     return lost
   }

@@ -7,6 +7,26 @@ extension Scenario {
   func grow() throws {
     let array = try open(present)
     let request = plan.growth(using: &random)
+    let next = try array.array.reshapePlan(request, givenCount: 1)
+    keptByteCount = min(geometry.byteCount, next.new.byteCount)
+    lossLimit = next.isFirstStep ? 1 : min(array.array.shape.redundancy, next.new.redundancy)
+    try grow(array, request)
+    guard next.isFirstStep else { return }
+    let second = try open(present)
+    try second.array.beginReshape(try second.array.reshapePlan(request, givenCount: 0))
+  }
+
+  /// Moves the data a little to the front, so that there is room behind it, too, and the next reshape can go from
+  /// the end to the start.
+  func moveToFront() throws {
+    for layout in [plan.layout == 0 ? 2 : 0, plan.layout] {
+      var request = ReshapeRequest()
+      request.layout = layout
+      try grow(try open(present), request)
+    }
+  }
+
+  private func grow(_ array: RecordedArray, _ request: ReshapeRequest) throws {
     if request.slotCount ?? plan.slotCount > plan.slotCount {
       slots[newcomer] = plan.slotCount
       try array.array.addSpare(members[newcomer], isForReshape: true)
@@ -44,8 +64,24 @@ extension ArrayPlan {
       if Bool.random(using: &random) { request.level = .singleParity }
       if request.level == nil || Bool.random(using: &random) { request.slotCount = more }
     case .erasureCoded(let parityCount):
-      request.slotCount = more
-      if Bool.random(using: &random) { request.level = .erasureCoded(parityCount: parityCount + 1) }
+      switch Int.random(in: 0..<4, using: &random) {
+      case 0:
+        (request.slotCount, request.allowsShrinking) = (slotCount - 1, true)
+        request.level = .erasureCoded(parityCount: parityCount - 1)
+      case 1:
+        (request.slotCount, request.allowsShrinking) = (slotCount - 1, true)
+      case 2:
+        (request.slotCount, request.level) = (more, .erasureCoded(parityCount: parityCount + 1))
+      default: request.slotCount = more
+      }
+    case .singleParity where slotCount == 4 && Int.random(in: 0..<4, using: &random) == 0:
+      (request.slotCount, request.allowsShrinking) = (3, true)
+    case .doubleParity where Int.random(in: 0..<4, using: &random) == 0:
+      if slotCount == 5, Bool.random(using: &random) {
+        (request.slotCount, request.allowsShrinking) = (4, true)
+      } else {
+        request.level = .singleParity
+      }
     case .singleParity where layout <= 3 && Int.random(in: 0..<3, using: &random) == 0:
       (request.level, request.slotCount) = (.doubleParity, more)
       if Bool.random(using: &random) { request.chunkByteCount = otherChunk }

@@ -20,7 +20,10 @@ extension Scenario {
     slots[newcomer] = target
     if cell.health == .degraded { try lose(emptySlot) }
     switch cell.operation {
-    case .write, .replace, .metadata, .grow: break
+    case .write, .replace, .metadata: break
+    case .grow:
+      let isParity = geometry.parityCount > 0 && geometry.level != 4 && geometry.level != 0x6563
+      if isParity, Int.random(in: 0..<3, using: &random) == 0 { try moveToFront() }
     case .rebuild:
       try lose(target)
     case .scrub: try damage()

@@ -36,6 +36,10 @@ package final class Scenario {
   var markedBefore: [Range<Int>] = []
   /// Something of the members was damaged before.
   var isDamaged = false
+  /// Array bytes that are to be there whatever its shape.
+  var keptByteCount = Int.max
+  /// How many slots may be empty, in whichever shape.
+  var lossLimit = Int.max
   /// A read does not notice what is damaged.
   var hidesDamage = false
 

@@ -173,6 +173,12 @@ struct ArraySession {
         "another system wrote to the array: its sums are stale until 'ftool raid scrub' renews them"
       )
     }
+    if array.losesDataInLinux, array.wasReshapedByOthers {
+      output.warn(
+        "another system was reshaping the array: Linux md loses data when a reshape that leaves the "
+          + "number of members is stopped, so that some of the "
+          + "\(ByteSize(array.reshapedByteCount)) that it has moved may be wrong already")
+    }
     if array.replayedRecordCount != nil, array.options.isWritable {
       output.warn(
         "the array was cut off while it was written: what its journal has is in its place now")

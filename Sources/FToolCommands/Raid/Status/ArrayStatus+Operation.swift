@@ -49,7 +49,8 @@ extension ArrayStatus {
         name = "reshape"
         isRunning = isWritten
         let sectors = assembly.reference.reshape.positionSectors
-        done = sectors > UInt64(total / 512) ? total : Int(sectors) * 512
+        let position = sectors > UInt64(total / 512) ? total : Int(sectors) * 512
+        done = assembly.reference.reshapesBackwards ? total - position : position
         self.total = total
       } else if let filled, let total {
         name = filled.state == .replacing ? "replace" : "rebuild"
