@@ -108,6 +108,28 @@ grown-size-1.0   | 1 | 1.0 | 24,24       | 8M    | --size=max
 grown-members    | 5 | 1.2 | 24,24,24,24 |       | --raid-devices=4
 TABLE
 
+# ftool gives it another shape: name | level | metadata | bitmap | chunk | MiB of each member | how many of them come |
+# ftool's options
+read -r -d '' reshaped_cases <<'TABLE'
+reshaped-5-add    | 5 | 1.2 | internal | 64K  | 24,24,24,24       | 1 |
+reshaped-5-to-6   | 5 | 1.1 | none     | 64K  | 24,24,24,24       | 1 | --level 6
+reshaped-6-to-5   | 6 | 1.2 | none     | 16K  | 24,24,24,24       | 0 | --level 5
+reshaped-0-to-5   | 0 | 1.2 | none     | 64K  | 24,24,24          | 1 | --level 5
+reshaped-1-to-5   | 1 | 1.2 | none     | -    | 24,24,24          | 1 | --level 5
+reshaped-5-to-1   | 5 | 1.2 | none     | 64K  | 24,24             | 0 | --level 1
+reshaped-4-to-5   | 4 | 1.2 | none     | 64K  | 24,24,24          | 0 | --level 5
+reshaped-1-add    | 1 | 1.2 | none     | -    | 24,24,24          | 1 |
+reshaped-6-fewer  | 6 | 1.2 | internal | 64K  | 24,24,24,24,24,24 | 0 | --member-count 5 --force
+reshaped-5-chunk  | 5 | 1.2 | internal | 64K  | 24,24,24          | 0 | --chunk 16K
+reshaped-6-layout | 6 | 1.1 | none     | 64K  | 24,24,24,24       | 0 | --layout ra
+halfway-5-add     | 5 | 1.2 | none     | 64K  | 96,96,96,96       | 1 |
+halfway-5-to-6    | 5 | 1.2 | none     | 64K  | 96,96,96,96       | 1 | --level 6
+halfway-6-add     | 6 | 1.1 | none     | 64K  | 96,96,96,96,96    | 1 |
+halfway-5-chunk   | 5 | 1.2 | none     | 64K  | 96,96,96          | 0 | --chunk 32K
+handed-5-add      | 5 | 1.2 | none     | 64K  | 96,96,96,96       | 1 |
+handed-6-add      | 6 | 1.2 | none     | 16K  | 96,96,96,96,96    | 1 |
+TABLE
+
 # What mdadm had begun, and ftool ends: an array of Tests/Golden | what is done to it
 read -r -d '' begun_cases <<'TABLE'
 raid5-3-rebuilding    | rebuild m0 m2 m3
@@ -166,6 +188,14 @@ while IFS= read -r row; do
   add "$name" "${kind[$name]}"
 done <<<"$away_cases
 $grown_cases"
+while IFS= read -r row; do
+  name=$(field "$row" 1)
+  grep -Eq "$pattern" <<<"$name" || continue
+  level[$name]=$(field "$row" 2) metadata[$name]=$(field "$row" 3) bitmap[$name]=$(field "$row" 4)
+  chunk[$name]=$(field "$row" 5) sizes[$name]=$(field "$row" 6) joining[$name]=$(field "$row" 7)
+  options[$name]=$(field "$row" 8) layout[$name]=default sums[$name]=crc32c lost[$name]=
+  add "$name" "${name%%-*}"
+done <<<"$reshaped_cases"
 while IFS= read -r row; do
   name=$(field "$row" 1)
   grep -Eq "$pattern" <<<"$name" || continue

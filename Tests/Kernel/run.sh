@@ -32,7 +32,8 @@ mkdir "$shared" "$work/expected"
 . "$here/cases.sh"
 
 # ---- 1: ftool makes and writes them -----------------------------------------------------------------
-for name in $(of_kind ours) $(of_kind watched) $(of_kind killed) $(of_kind journaled) $(of_kind dirtied) $(of_kind moved) $(of_kind away) $(of_kind grown) $(of_kind ec); do
+for name in $(of_kind ours) $(of_kind watched) $(of_kind killed) $(of_kind journaled) $(of_kind dirtied) $(of_kind moved) $(of_kind away) $(of_kind grown) $(of_kind ec) \
+  $(of_kind reshaped) $(of_kind halfway) $(of_kind handed); do
   make_files "$name"
   arguments=(create "$name" $(first_paths "$name") --level "${level[$name]}" --metadata "${metadata[$name]}" --sums "${sums[$name]}" --yes)
   case ${layout[$name]} in - | default) ;; *) arguments+=(--layout "${layout[$name]}") ;; esac
@@ -51,7 +52,9 @@ for name in $(of_kind ours) $(of_kind watched) $(of_kind killed) $(of_kind journ
   reads "$name" "ftool reads it" $(first_paths "$name")
   case ${kind[$name]} in
     ec) ;;
-    away | grown) ;;
+    away | grown | handed) ;;
+    reshaped) expect "$name" "ftool gives it another shape" 0 grow $(first_paths "$name") $(added "$name") ${options[$name]} ;;
+    halfway) ftool_begins_reshape "$name" ;;
     moved) expect "$name" "ftool replaces m1" 0 replace $(first_paths "$name") --member "$shared/$name/m1" --onto "$(newest "$name")" ;;
     *) examined "$name" "" ;;
   esac
@@ -123,6 +126,39 @@ for name in $(of_kind grown); do
   plan 'dd if=/dev/md0 of=/host/$name/content bs=1M 2>/dev/null'
   plan leave
 done
+for name in $(of_kind reshaped); do
+  # What it held it still holds, as far as it still is; what has come is empty.
+  "$FTOOL" raid read $(paths "$name") 2>"$work/stderr" >"$work/shape" || { fail "$name" "cannot be read" "$(report)"; continue; }
+  length=$(stat -c %s "$(expected "$name")")
+  [ "$(stat -c %s "$work/shape")" -ge "$length" ] || length=$(stat -c %s "$work/shape")
+  if cmp -s -n "$length" "$(expected "$name")" "$work/shape"; then ok "$name" "ftool kept the content"
+  else fail "$name" "other content in another shape"; continue; fi
+  mv "$work/shape" "$(expected "$name")"
+  expect "$name" "ftool finds no fault in another shape" 0 scrub $(paths "$name")
+  sums_are "$name" valid $(paths "$name")
+  plan array "$name"
+  plan assemble $(in_slots "$name")
+  plan content "$(expected_hash "$name")"
+  plan check
+  kernel_will_write "$name" 2
+  plan write 2
+  plan content "$(expected_hash "$name")"
+  plan leave
+done
+for name in $(of_kind halfway); do
+  plan array "$name"
+  plan assemble_with -- $(members "$name")
+  plan recovered "'the kernel ends what ftool began'"
+  plan 'dd if=/dev/md0 of=/host/$name/content bs=1M 2>/dev/null'
+  plan check
+  plan leave
+done
+for name in $(of_kind handed); do
+  plan array "$name"
+  plan assemble $(first_paths "$name" | sed 's|.*/||')
+  plan begin_reshape $(members "$name" | tail -1) $(members "$name" | wc -l)
+  plan leave
+done
 for name in $(of_kind ec); do
   for member in $(paths "$name"); do sha256sum "$member"; done >"$work/ec.before"
   plan array "$name"
@@ -151,6 +187,30 @@ for name in $(of_kind ours); do
   reads "$name" "ftool reads it again" $(paths "$name")
   expect "$name" "ftool finds no fault" 0 scrub $(paths "$name")
   examined "$name" " after both wrote"
+done
+for name in $(of_kind reshaped); do
+  sums_are "$name" stale $(paths "$name")
+  reads "$name" "ftool reads what the kernel wrote" $(paths "$name")
+  expect "$name" "ftool scrubs and renews the sums" "0 1" scrub $(paths "$name")
+  ftool_writes "$name" 3 "ftool writes after the kernel" $(paths "$name")
+  reads "$name" "ftool reads it again" $(paths "$name")
+  examined "$name" " after both wrote"
+done
+for name in $(of_kind halfway) $(of_kind handed); do
+  if [ "${kind[$name]}" = handed ]; then
+    ftool status $(paths "$name")
+    grep -q 'reshape was interrupted' "$work/stdout" || { fail "$name" "status does not tell of the reshape" "$(report)"; continue; }
+    expect "$name" "ftool ends what the kernel began" 0 grow $(paths "$name")
+    "$FTOOL" raid read $(paths "$name") 2>"$work/stderr" >"$shared/$name/content"
+  fi
+  if cmp -s -n "$(stat -c %s "$(expected "$name")")" "$(expected "$name")" "$shared/$name/content"; then ok "$name" "the content is kept"
+  else fail "$name" "other content in another shape"; continue; fi
+  mv "$shared/$name/content" "$(expected "$name")"
+  reads "$name" "ftool reads it in its new shape" $(paths "$name")
+  expect "$name" "ftool scrubs and renews the sums" "0 1" scrub $(paths "$name")
+  expect "$name" "ftool finds no fault" 0 scrub $(paths "$name")
+  ftool_writes "$name" 3 "ftool writes it" $(paths "$name")
+  examined "$name" " in its new shape"
 done
 for name in $(of_kind watched); do
   sums_are "$name" valid $(paths "$name")
@@ -333,6 +393,13 @@ done
 for name in $(of_kind begun); do
   plan array "$name"
   plan assemble $(left_when_ended "$name")
+  plan content "$(expected_hash "$name")"
+  plan check
+  plan leave
+done
+for name in $(of_kind halfway) $(of_kind handed) $(of_kind reshaped); do
+  plan array "$name"
+  plan assemble $(in_slots "$name")
   plan content "$(expected_hash "$name")"
   plan check
   plan leave

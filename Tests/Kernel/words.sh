@@ -1,6 +1,6 @@
 # What run.sh's steps are made of: the state of each case, ftool and what it must do, what is written, boots.
 
-declare -A level layout metadata bitmap chunk sums sizes lost kind options limit settler bad complete
+declare -A level layout metadata bitmap chunk sums sizes lost kind options limit settler joining bad complete
 names=()
 passed=0 failed=0
 ok() { passed=$((passed + 1)); echo "ok   $(title "$1") $2"; }
@@ -17,7 +17,9 @@ is_lost() { case " ${lost[$1]} " in *" ${2#m} "*) return 0 ;; esac; return 1; }
 left_members() { local m; for m in $(members "$1"); do is_lost "$1" "$m" || echo "$m"; done; }
 left_paths() { local m; for m in $(left_members "$1"); do echo "$shared/$1/$m"; done; }
 # Of the arrays whose members change: those it begins with, the last of them the spare; the one that comes.
-first_paths() { if [ "${kind[$1]}" = moved ] || [ "$1" = grown-members ]; then paths "$1" | sed '$d'; else paths "$1"; fi; }
+first_paths() { if [ -n "${joining[$1]:-}" ]; then paths "$1" | head -n -"${joining[$1]}"; elif [ "${kind[$1]}" = moved ] || [ "$1" = grown-members ]; then paths "$1" | sed '$d'; else paths "$1"; fi; }
+# Those that come when it is given another shape, as ftool takes them.
+added() { paths "$1" | tail -n "${joining[$1]}" | sed 's/^/--add /'; }
 newest() { paths "$1" | tail -1; }
 # The members that an array has whose rebuild or replacement ftool has ended.
 left_when_ended() { case $1 in raid5-3-rebuilding | raid5-3-replacing) echo m0 m2 m3 ;; raid5-3-failed) echo m0 m1 m2 ;; *) echo m0 m1 ;; esac; }
@@ -105,6 +107,24 @@ ftool_writes() {  # NAME STEP WHAT MEMBER...
   done <"$shared/$name/writes.$step"
   expect_writes "$name" "$step"
   ok "$name" "$what"
+}
+# The members that have a slot in the new shape: those whose slots are no more are spares.
+in_slots() { case $1 in reshaped-6-to-5 | reshaped-6-fewer) members "$1" | sed '$d' ;; *) members "$1" ;; esac; }
+ftool_begins_reshape() { # NAME: and is stopped in the middle of it
+  local name=$1 status reshaper
+  ran="\$ ftool raid grow --rate 20M ${options[$name]}"
+  "$FTOOL" raid grow $(first_paths "$name") $(added "$name") ${options[$name]} --rate 20M >"$work/stdout" 2>"$work/stderr" &
+  reshaper=$!
+  sleep 3
+  kill -TERM $reshaper
+  wait $reshaper
+  status=$?
+  if [ $status = 143 ]; then ok "$name" "ftool's reshape is interrupted"; else fail "$name" "an interrupted reshape: exit $status" "$(report)"; return 1; fi
+  ftool status $(paths "$name")
+  grep -q 'reshape was interrupted' "$work/stdout" || { fail "$name" "status does not tell of the reshape" "$(report)"; return 1; }
+  # In both shapes at once.
+  "$FTOOL" raid read $(paths "$name") 2>"$work/stderr" | cmp -s -n "$(stat -c %s "$(expected "$name")")" - "$(expected "$name")" || { fail "$name" "half reshaped, it reads otherwise" "$(report)"; return 1; }
+  ok "$name" "ftool reads it half reshaped"
 }
 tear() {  # NAME MEMBER OFFSET: other bytes in the member's block of the stripe that has an array offset
   local name=$1 member=$shared/$1/$2 data columns count at
