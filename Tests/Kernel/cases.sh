@@ -119,15 +119,15 @@ reshaped-1-to-5   | 1 | 1.2 | none     | -    | 24,24,24          | 1 | --level 
 reshaped-5-to-1   | 5 | 1.2 | none     | 64K  | 24,24             | 0 | --level 1
 reshaped-4-to-5   | 4 | 1.2 | none     | 64K  | 24,24,24          | 0 | --level 5
 reshaped-1-add    | 1 | 1.2 | none     | -    | 24,24,24          | 1 |
-reshaped-6-fewer  | 6 | 1.2 | internal | 64K  | 24,24,24,24,24,24 | 0 | --member-count 5 --force
+reshaped-6-fewer  | 6 | 1.2 | internal | 64K  | 14,14,14,14,14,14 | 0 | --member-count 5 --force
 reshaped-5-chunk  | 5 | 1.2 | internal | 64K  | 24,24,24          | 0 | --chunk 16K
 reshaped-6-layout | 6 | 1.1 | none     | 64K  | 24,24,24,24       | 0 | --layout ra
-halfway-5-add     | 5 | 1.2 | none     | 64K  | 96,96,96,96       | 1 |
-halfway-5-to-6    | 5 | 1.2 | none     | 64K  | 96,96,96,96       | 1 | --level 6
-halfway-6-add     | 6 | 1.1 | none     | 64K  | 96,96,96,96,96    | 1 |
-halfway-5-chunk   | 5 | 1.2 | none     | 64K  | 96,96,96          | 0 | --chunk 32K
-handed-5-add      | 5 | 1.2 | none     | 64K  | 96,96,96,96       | 1 |
-handed-6-add      | 6 | 1.2 | none     | 16K  | 96,96,96,96,96    | 1 |
+halfway-5-add     | 5 | 1.2 | none     | 64K  | 28,28,28,28       | 1 |
+halfway-5-to-6    | 5 | 1.2 | none     | 64K  | 28,28,28,28       | 1 | --level 6
+halfway-6-add     | 6 | 1.1 | none     | 64K  | 28,28,28,28,28    | 1 |
+halfway-5-chunk   | 5 | 1.2 | none     | 64K  | 28,28,28          | 0 | --chunk 32K
+handed-5-add      | 5 | 1.2 | none     | 64K  | 28,28,28,28       | 1 |
+handed-6-add      | 6 | 1.2 | none     | 16K  | 28,28,28,28,28    | 1 |
 TABLE
 
 # What mdadm had begun, and ftool ends: an array of Tests/Golden | what is done to it

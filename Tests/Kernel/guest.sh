@@ -175,10 +175,11 @@ leave() { [ $failed = 0 ] || return 1; detach; }
 begin_reshape() { # M COUNT: adds a member, and is stopped in the middle of growing to so many
   [ $failed = 0 ] || return 1
   attach $1 || return 1
-  echo 4000 >/sys/block/$md/md/sync_speed_max
+  echo 2000 >/sys/block/$md/md/sync_speed_min
+  echo 2000 >/sys/block/$md/md/sync_speed_max
   expect "mdadm adds a member" mdadm /dev/$md --add "$(loop_of $1)" || return 1
   expect "mdadm begins to grow it" mdadm --grow /dev/$md --raid-devices=$2 || return 1
-  sleep 6
+  sleep 3
   grep -q reshape /proc/mdstat || { fail "the reshape is over already"; return 1; }
   mdadm --stop /dev/$md >/tmp/mdadm 2>&1 || { fail "cannot be stopped"; return 1; }
   say "kernel is stopped in the middle of a reshape"

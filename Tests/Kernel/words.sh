@@ -112,10 +112,10 @@ ftool_writes() {  # NAME STEP WHAT MEMBER...
 in_slots() { case $1 in reshaped-6-to-5 | reshaped-6-fewer) members "$1" | sed '$d' ;; *) members "$1" ;; esac; }
 ftool_begins_reshape() { # NAME: and is stopped in the middle of it
   local name=$1 status reshaper
-  ran="\$ ftool raid grow --rate 20M ${options[$name]}"
-  "$FTOOL" raid grow $(first_paths "$name") $(added "$name") ${options[$name]} --rate 20M >"$work/stdout" 2>"$work/stderr" &
+  ran="\$ ftool raid grow --rate 8M ${options[$name]}"
+  "$FTOOL" raid grow $(first_paths "$name") $(added "$name") ${options[$name]} --rate 8M >"$work/stdout" 2>"$work/stderr" &
   reshaper=$!
-  sleep 3
+  sleep 2
   kill -TERM $reshaper
   wait $reshaper
   status=$?
