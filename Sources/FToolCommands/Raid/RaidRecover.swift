@@ -9,7 +9,11 @@ package struct RaidRecover: Verb {
   package static let configuration = CommandConfiguration(
     commandName: "recover",
     abstract: "Find the layout of images of unknown order, chunk or level; never writes.",
-    discussion: "Shows the candidates, the best first, and the command that reads that one.")
+    discussion: """
+      Shows the candidates, the best first, and the command that reads that one. With --force it starts an \
+      array whose members say what they are and that lacks current ones: it shows what proves that those \
+      which are out of date may be taken back, and what would be lost, and asks before it writes superblocks.
+      """)
 
   @Argument(
     help: "The images, in any order; 'missing' for one that is not there.", completion: .file())
@@ -55,6 +59,8 @@ package struct RaidRecover: Verb {
   @Flag(name: .long, help: "Do not believe superblocks, nor what is left of them.")
   package var ignoreSuperblocks = false
 
+  @OptionGroup package var lock: LockOptions
+  @OptionGroup package var write: WriteOptions
   @OptionGroup package var global: GlobalOptions
 
   package init() {}
@@ -89,9 +95,19 @@ package struct RaidRecover: Verb {
     if let dataOffset, dataOffset % 512 != 0 {
       throw ValidationError("--data-offset is a multiple of 512")
     }
+    if write.force, narrows {
+      throw ValidationError(
+        "--force goes by superblocks, and takes none of the options that narrow a search")
+    }
+  }
+
+  private var narrows: Bool {
+    level != nil || chunk != nil || layout != nil || dataOffset != nil || size != nil
+      || memberCount != nil || ignoreSuperblocks
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
+    if write.force { return try performForce(context) }
     let devices = try open()
     let line = context.progress("recover", total: nil)
     let result: RecoveryResult

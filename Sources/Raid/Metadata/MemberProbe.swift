@@ -78,6 +78,15 @@ package struct MemberProbe: Sendable {
     badBlocks = probe.badBlocks
   }
 
+  /// The same member, as it is to be.
+  init(_ probe: MemberProbe, superblock: MDSuperblock) {
+    device = probe.device
+    self.superblock = superblock
+    header = probe.header
+    headerProblem = probe.headerProblem
+    badBlocks = probe.badBlocks
+  }
+
   private static func badBlocks(
     of superblock: MDSuperblock, on device: any BlockDevice
   ) -> Result<MDBadBlockLog, StartObstacle> {
