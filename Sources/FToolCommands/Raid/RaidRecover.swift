@@ -59,6 +59,7 @@ package struct RaidRecover: Verb {
   @Flag(name: .long, help: "Do not believe superblocks, nor what is left of them.")
   package var ignoreSuperblocks = false
 
+  @OptionGroup package var holes: HolesOption
   @OptionGroup package var lock: LockOptions
   @OptionGroup package var write: WriteOptions
   @OptionGroup package var global: GlobalOptions
@@ -103,7 +104,7 @@ package struct RaidRecover: Verb {
 
   private var narrows: Bool {
     level != nil || chunk != nil || layout != nil || dataOffset != nil || size != nil
-      || memberCount != nil || ignoreSuperblocks
+      || memberCount != nil || ignoreSuperblocks || !holes.holes.isEmpty
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
@@ -125,7 +126,7 @@ package struct RaidRecover: Verb {
     }
     line.clear()
     for note in result.notes { context.output.note(note) }
-    let report = RecoveryReport(result, members: members)
+    let report = RecoveryReport(result, members: members, holes: holes.holes)
     guard !result.candidates.isEmpty else {
       throw Failure(
         .damaged, "no layout fits these images", hint: result.advice.joined(separator: "; "))
@@ -165,6 +166,8 @@ package struct RaidRecover: Verb {
         throw Failure(error, path)
       }
     }
-    return devices
+    // Those that are there, hidden where their maps say so, in their places.
+    var hidden = try holes.hide(in: devices.compactMap(\.self)).makeIterator()
+    return devices.map { $0 == nil ? nil : hidden.next() }
   }
 }

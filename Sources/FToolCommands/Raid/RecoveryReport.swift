@@ -6,11 +6,13 @@ struct RecoveryReport: Report {
   let type = "raid-recover"
   private let result: RecoveryResult
   private let members: [String]
+  private let holes: [HolesOption.Hole]
   /// How many candidates the table shows.
   private static let rowLimit = 8
 
-  init(_ result: RecoveryResult, members: [String]) {
+  init(_ result: RecoveryResult, members: [String], holes: [HolesOption.Hole]) {
     self.result = result
+    self.holes = holes
     self.members = members
   }
 
@@ -83,7 +85,8 @@ struct RecoveryReport: Report {
 
   private func command(_ candidate: RecoveryCandidate) -> String {
     let paths = names(candidate).map(Self.quoted).joined(separator: " ")
-    return "ftool raid read --assume \(AssumedLayout(candidate)) -o array.img \(paths)"
+    let maps = holes.map { " --holes " + Self.quoted("\($0.member)=\($0.map)") }.joined()
+    return "ftool raid read --assume \(AssumedLayout(candidate))\(maps) -o array.img \(paths)"
   }
 
   /// As a shell takes it.

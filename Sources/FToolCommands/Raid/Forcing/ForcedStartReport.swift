@@ -50,7 +50,8 @@ struct ForcedStartReport: Report {
       let superblock = assembly.members[index].superblock
       table.append([
         name(index), slotText(index), "\(superblock.events)",
-        "\(UTCTime(secondsSinceEpoch: Int64(superblock.updateSeconds)))", becomes(index),
+        UTCTime(secondsSinceEpoch: Int64(clamping: superblock.updateSeconds)).rfc3339,
+        becomes(index),
       ])
     }
     var text = table.text(style)
@@ -221,7 +222,7 @@ struct ForcedStartReport: Report {
     return [
       "path": .string(name(index)), "slot": Int(slotText(index)).map { .number($0) } ?? .null,
       "events": .number(superblock.events),
-      "updated": .time(UTCTime(secondsSinceEpoch: Int64(superblock.updateSeconds))),
+      "updated": .time(UTCTime(secondsSinceEpoch: Int64(clamping: superblock.updateSeconds))),
       "used": .bool(assembly.standings[index].isUsed), "taken_back": .bool(back != nil),
       "lost_bytes": .number(back?.lostByteCount ?? 0),
       "reason": .string(

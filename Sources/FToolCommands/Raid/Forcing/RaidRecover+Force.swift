@@ -23,9 +23,12 @@ extension RaidRecover {
       if plan.verdict == .impossible { throw Self.impossible(plan) }
       return .done
     }
-    try requireAllGiven(plan)
+    if !write.dryRun { try requireAllGiven(plan) }
     context.output.show(report)
-    if write.dryRun { return .done }
+    if write.dryRun {
+      if let forgotten = Self.forgotten(plan, members) { context.output.warn(forgotten) }
+      return .done
+    }
     try context.confirm(report.question, write)
     do throws(RaidError) {
       try plan.carryOut()
@@ -40,14 +43,18 @@ extension RaidRecover {
 
   /// Nobody is left behind because a path was forgotten.
   private func requireAllGiven(_ plan: ForcedStart) throws(Failure) {
+    guard let forgotten = Self.forgotten(plan, members) else { return }
+    throw Failure(
+      .notFound, forgotten,
+      hint: "give them: what they have may be newer. If they are lost, say 'missing' for each")
+  }
+
+  private static func forgotten(_ plan: ForcedStart, _ operands: [String]) -> String? {
     let back = plan.returning.map(\.slot)
     let absent = plan.assembly.slotsNotGiven.filter { !back.contains($0) }
-    guard absent.count > members.count(where: { $0 == "missing" }) else { return }
-    throw Failure(
-      .notFound,
-      "the array counts on members that were not given: slot "
-        + absent.map(String.init).joined(separator: ", slot "),
-      hint: "give them: what they have may be newer. If they are lost, say 'missing' for each")
+    guard absent.count > operands.count(where: { $0 == "missing" }) else { return nil }
+    return "the array counts on members that were not given: slot "
+      + absent.map(String.init).joined(separator: ", slot ")
   }
 
   private static func impossible(_ plan: ForcedStart) -> Failure {
