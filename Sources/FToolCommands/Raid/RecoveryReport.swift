@@ -42,6 +42,28 @@ struct RecoveryReport: Report {
     return text
   }
 
+  /// What is to be known of members that contradict each other, although the layout is right; nil if none do.
+  var disagreement: String? {
+    guard let found = result.agreement, found.differingCount > 0, let best = result.candidates.first
+    else { return nil }
+    let places = "\(found.differingCount) of \(found.comparedCount) places that were compared"
+    let who: String
+    switch suspects.count {
+    case 1: who = "by what the others say, \(suspects[0]) is out of date or damaged there"
+    case 0, best.shape.slotCount: who = "one of them is out of date or damaged, and nothing says which"
+    default: who = "one of \(suspects.joined(separator: ", ")) is out of date or damaged"
+    }
+    return "the members do not agree at \(places): \(who). Leave it out, with 'missing' in its place, and compare "
+      + "what is read"
+  }
+
+  /// Members of which one, or the only one, is wrong wherever they do not agree.
+  private var suspects: [String] {
+    guard let found = result.agreement, let best = result.candidates.first else { return [] }
+    let all = names(best)
+    return found.suspects.map { all[$0] }
+  }
+
   var json: JSONValue {
     [
       "decided": .bool(result.isDecided),
@@ -49,6 +71,9 @@ struct RecoveryReport: Report {
       "notes": .array(result.notes.map(JSONValue.string)),
       "advice": .array(result.advice.map(JSONValue.string)),
       "bytes_read": .number(result.byteCountRead),
+      "compared_places": .number(result.agreement?.comparedCount ?? 0),
+      "differing_places": .number(result.agreement?.differingCount ?? 0),
+      "suspects": .array(suspects.map(JSONValue.string)),
     ]
   }
 
