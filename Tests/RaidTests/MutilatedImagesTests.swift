@@ -40,7 +40,7 @@ import Testing
   @Test(arguments: [ArrayRecipe.raid6, .raid1]) func `a member out of date is named where that can be known`(
     _ recipe: ArrayRecipe
   ) throws {
-    let bench = try MutilatedArray(recipe, stale: 2, erased: true)
+    let bench = try MutilatedArray(recipe, stale: 2)
     let result = try LayoutRecovery.search(bench.given, request: bench.request)
     #expect(result.isDecided)
     let found = try #require(result.agreement)
@@ -79,16 +79,16 @@ struct MutilatedArray {
     }
   }
 
-  /// An array of which nothing is wrong but this.
-  init(_ recipe: ArrayRecipe, stale: Int, erased: Bool) throws {
-    self = try MutilatedArray(seed: 77, recipe: recipe, stale: stale, erased: erased)
+  /// An array of which nothing is wrong but a member that is out of date and whose superblock is gone.
+  init(_ recipe: ArrayRecipe, stale: Int) throws {
+    self = try MutilatedArray(seed: 77, recipe: recipe, stale: stale)
   }
 
   init(seed: UInt64) throws {
-    self = try MutilatedArray(seed: seed, recipe: nil, stale: nil, erased: nil)
+    self = try MutilatedArray(seed: seed, recipe: nil, stale: nil)
   }
 
-  private init(seed: UInt64, recipe fixed: ArrayRecipe?, stale fixedStale: Int?, erased isErased: Bool?) throws {
+  private init(seed: UInt64, recipe fixed: ArrayRecipe?, stale fixedStale: Int?) throws {
     var random = SeededGenerator(seed: seed)
     let isFixed = fixed != nil
     recipe = fixed?.with { recipe in
@@ -124,9 +124,10 @@ struct MutilatedArray {
     content = bench.model
     // Superblocks are gone: of all, of some, or of none.
     let erased: [Int]
-    switch isErased == true ? 0 : Int.random(in: 0..<3, using: &random) {
+    switch isFixed ? 3 : Int.random(in: 0..<3, using: &random) {
     case 0: erased = Array(bench.devices.indices)
     case 1: erased = bench.devices.indices.filter { _ in Bool.random(using: &random) }
+    case 3: erased = fixedStale.map { [$0] } ?? []
     default: erased = []
     }
     for slot in erased {
