@@ -35,7 +35,9 @@ import Testing
     ] { #expect(plan.output.contains(words), plan.remark) }
     let json = try bench.ftool("raid recover -fn m0.img m2.img missing --json").json
     #expect(json["verdict"] == .string("possible") && json["changed"] == .bool(false))
-    #expect(try bench.snapshot().filter { $0.key.hasPrefix("m") } == before.filter { $0.key.hasPrefix("m") })
+    #expect(
+      try bench.snapshot().filter { $0.key.hasPrefix("m") }
+        == before.filter { $0.key.hasPrefix("m") })
 
     let done = try bench.ftool("raid recover -fy m0.img m2.img missing --json", ends: 3).json
     #expect(done["changed"] == .bool(true) && done["lost_bytes"] == json["lost_bytes"])
@@ -57,7 +59,8 @@ import Testing
     #expect(again.output.contains("there is nothing to force"), again.remark)
     let events = try bench.ftool("raid events m0.img")
     #expect(
-      events.output.contains("m2.img in slot 2 was out of date, and was taken back by 'recover --force'"),
+      events.output.contains(
+        "m2.img in slot 2 was out of date, and was taken back by 'recover --force'"),
       events.remark)
     // It lives on: what is lost can be written again, and the empty slot be filled.
     try bench.ftool("raid write m0.img", input: data)

@@ -303,7 +303,8 @@ extension Workbench {
     }
     let found = try bench.ftool(
       "raid recover --holes m1.img=m1.img.map -l 5 -c 64K --layout left-symmetric --data-offset \(start) "
-        + "m2.img m1.img m0.img --json", ends: 65).json
+        + "m2.img m1.img m0.img --json", ends: 65
+    ).json
     let command = try #require(found["result"]["candidates"][0]["command"].string)
     #expect(command.contains(" --holes m1.img=m1.img.map "), "\(command)")
   }

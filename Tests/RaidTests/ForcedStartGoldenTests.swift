@@ -32,7 +32,9 @@ import Testing
   /// Members leave; those that stay write it down twice.
   private static func leave(_ folder: String, _ leaving: [String], staying: [String]) throws {
     let numbers = try leaving.map {
-      Int(try MemberProbe(FileDevice.open("\(folder)/\($0).img", access: .readOnly)).superblock.deviceNumber)
+      Int(
+        try MemberProbe(FileDevice.open("\(folder)/\($0).img", access: .readOnly)).superblock
+          .deviceNumber)
     }
     for name in staying {
       try edit(folder, name) { superblock in
@@ -42,7 +44,9 @@ import Testing
     }
   }
 
-  private static func hash(_ devices: [any BlockDevice], _ scratch: borrowing ScratchDirectory) throws -> String {
+  private static func hash(_ devices: [any BlockDevice], _ scratch: borrowing ScratchDirectory)
+    throws -> String
+  {
     let array = try RaidArray.open(devices)
     let path = scratch.path("content")
     let file = try OwnedDescriptor.open(path, access: .readWrite, options: [.create, .truncate])
@@ -61,12 +65,16 @@ import Testing
   private static func requireAgreement(
     ofMdadm folder: String, _ names: [String], state: String
   ) throws {
-    guard let program = ["/usr/sbin/mdadm", "/sbin/mdadm"].first(where: { Files.exists($0) }) else { return }
+    guard let program = ["/usr/sbin/mdadm", "/sbin/mdadm"].first(where: { Files.exists($0) }) else {
+      return
+    }
     var events: Set<Substring> = []
     for name in names {
       let run = try BuiltTool.run(program: program, ["--examine", "\(folder)/\(name).img"])
       let lines = run.outputText.split(separator: "\n").map { $0.drop { $0 == " " } }
-      #expect(lines.contains { $0.hasPrefix("Checksum : ") && $0.hasSuffix(" - correct") }, "\(run.outputText)")
+      #expect(
+        lines.contains { $0.hasPrefix("Checksum : ") && $0.hasSuffix(" - correct") },
+        "\(run.outputText)")
       #expect(lines.contains { $0.hasPrefix("Array State : \(state) ") }, "\(run.outputText)")
       events.formUnion(lines.filter { $0.hasPrefix("Events : ") })
     }
@@ -86,6 +94,52 @@ import Testing
     let devices = try Self.devices(folder, ["m0", "m1", "m2"])
     #expect(try Self.hash(devices, scratch) == Self.expected("raid5-3-failed", ["m0", "m1", "m2"]))
     try Self.requireAgreement(ofMdadm: folder, ["m0", "m2"], state: "A.A")
+  }
+
+  /// What was in `raid5-4-dead`: numbers, and over them, while m3 was away, others.
+  private static var contentOfTheDead: [UInt8] {
+    func numbers(_ range: ClosedRange<Int>) -> [UInt8] { range.flatMap { Array("\($0)\n".utf8) } }
+    var bytes = [UInt8](repeating: 0, count: 70_656 << 10)
+    let (first, second) = (numbers(1...100_000), numbers(50_000...100_000))
+    bytes.replaceSubrange(0..<first.count, with: first)
+    bytes.replaceSubrange(256 << 10..<(256 << 10) + second.count, with: second)
+    return bytes
+  }
+
+  @Test func `an array that died under a kernel starts, and has everything`() throws {
+    let scratch = try ScratchDirectory()
+    let folder = try GoldenArchive.unpack("raid5-4-dead", into: scratch)
+    let all = ["m0", "m1", "m2", "m3"]
+    #expect(throws: RaidError.self) { _ = try RaidArray.open(Self.devices(folder, all)) }
+    let plan = try ForcedStart(Assembly(devices: Self.devices(folder, all)))
+    #expect(plan.verdict == .possible && plan.returning.map(\.slot) == [1])
+    #expect(plan.returning.first?.evidence == .nothingWrittenSince(emptySlots: [1, 3]))
+    #expect(
+      plan.lost.isEmpty && plan.doubtful.isEmpty && plan.refused.map(\.reason) == [.notNeeded])
+    try plan.carryOut()
+    let array = try RaidArray.open(Self.devices(folder, all))
+    #expect(try array.allBytes() == Self.contentOfTheDead)
+    try Self.requireAgreement(ofMdadm: folder, ["m0", "m1", "m2"], state: "AAA.")
+  }
+
+  @Test func `what a kernel's bitmap marks is given up, and nothing else`() throws {
+    let scratch = try ScratchDirectory()
+    let folder = try GoldenArchive.unpack("raid5-4-dead", into: scratch)
+    let three = ["m0", "m2", "m3"]
+    let plan = try ForcedStart(Assembly(devices: Self.devices(folder, three)))
+    #expect(plan.verdict == .possible && plan.returning.map(\.slot) == [3])
+    #expect(plan.returning.first?.evidence == .marked(byteCount: 64 << 10))
+    #expect(plan.lost.ranges == [458_752..<524_288])
+    try plan.carryOut()
+    let array = try RaidArray.open(Self.devices(folder, three))
+    let content = Self.contentOfTheDead
+    for known in [0..<458_752, 524_288..<array.byteCount] {
+      #expect(try array.bytes(known).elementsEqual(content[known]))
+    }
+    for block in stride(from: 458_752, to: 524_288, by: 4096) {
+      #expect(throws: DeviceError.self) { _ = try array.bytes(block..<block + 4096) }
+    }
+    try Self.requireAgreement(ofMdadm: folder, three, state: "A.AA")
   }
 
   @Test(arguments: [

@@ -37,7 +37,8 @@ import Testing
   @Test(arguments: [
     (plain(.raid5), [1, 3]), (plain(.raid4), [0, 3]), (plain(.raid6), [0, 2, 3]),
     (.raid6, [1, 2, 3, 4]), (.triple, [0, 1, 2, 3]), (.raid5, [0, 1]),
-    (plain(.raid10), [0, 1]), (.raid10, [2, 3]), (plain(.far2), [0, 1]),
+    (plain(.raid0), [1]), (.linear, [2]), (plain(.raid10), [0, 1]), (.raid10, [2, 3]),
+    (plain(.far2), [0, 1]),
   ])
   func `members that left in one moment come back, no more than are needed`(
     _ recipe: ArrayRecipe, _ slots: [Int]
@@ -79,10 +80,12 @@ import Testing
   }
 
   /// What the bitmap marks of a member is lost, and is never read.
-  @Test(arguments: [
-    plain(.raid5, bitmap: true), plain(.raid4, bitmap: true), plain(.raid10, bitmap: true), .raid5,
-    .raid5.withoutJournal, .raid10, .far2,
-  ].map { recipe in recipe.with { $0.dataByteCount = 1 << 20 } })
+  @Test(
+    arguments: [
+      plain(.raid5, bitmap: true), plain(.raid4, bitmap: true), plain(.raid10, bitmap: true),
+      .raid5,
+      .raid5.withoutJournal, .raid10, .far2,
+    ].map { recipe in recipe.with { $0.dataByteCount = 1 << 20 } })
   func `what a bitmap marks is given up, and everything else kept`(_ recipe: ArrayRecipe) throws {
     for away in 0..<recipe.slotCount {
       let bench = try ForcedBench(recipe, away: [away], writes: 2)
@@ -362,7 +365,8 @@ import Testing
           let again = try bench.plan()
           if again.verdict == .possible { try again.carryOut() }
           #expect(again.verdict != .impossible, "slot \(slot), \(number), \(effect)")
-          try bench.requireNothingOld(lost: wanted.lost, "slot \(slot), \(number), \(effect), again")
+          try bench.requireNothingOld(
+            lost: wanted.lost, "slot \(slot), \(number), \(effect), again")
         }
       }
     }

@@ -37,7 +37,8 @@ import Testing
     #expect(wrong.isEmpty || isTold, story)
   }
 
-  @Test(arguments: [ArrayRecipe.raid6, .raid1]) func `a member out of date is named where that can be known`(
+  @Test(arguments: [ArrayRecipe.raid6, .raid1])
+  func `a member out of date is named where that can be known`(
     _ recipe: ArrayRecipe
   ) throws {
     let bench = try MutilatedArray(recipe, stale: 2)
@@ -91,12 +92,14 @@ struct MutilatedArray {
   private init(seed: UInt64, recipe fixed: ArrayRecipe?, stale fixedStale: Int?) throws {
     var random = SeededGenerator(seed: seed)
     let isFixed = fixed != nil
-    recipe = fixed?.with { recipe in
-      recipe.dataByteCount = 5 << 20
-      if recipe.chunk > 0 { recipe.chunk = 64 << 10 }
-    } ?? Self.recipes[Int(seed) % Self.recipes.count].with { recipe in
-      recipe.hasSums = Bool.random(using: &random)
-    }
+    recipe =
+      fixed?.with { recipe in
+        recipe.dataByteCount = 5 << 20
+        if recipe.chunk > 0 { recipe.chunk = 64 << 10 }
+      }
+      ?? Self.recipes[Int(seed) % Self.recipes.count].with { recipe in
+        recipe.hasSums = Bool.random(using: &random)
+      }
     let bench = try ArrayBench(recipe)
     let array = try bench.open()
     let text = RecoveryContent.tar(byteCount: array.byteCount, seed: seed)
@@ -150,7 +153,10 @@ struct MutilatedArray {
       while map.byteCount < device.byteCount {
         let good = Int.random(in: 1...512, using: &random) * 4096
         map.append(min(device.byteCount, map.byteCount + good), .rescued)
-        let hole = map.byteCount..<min(device.byteCount, map.byteCount + Int.random(in: 1...64, using: &random) * 4096)
+        let hole =
+          map
+          .byteCount..<min(
+            device.byteCount, map.byteCount + Int.random(in: 1...64, using: &random) * 4096)
         if !hole.isEmpty {
           map.append(hole.upperBound, .lost)
           device.corrupt(hole) { _ in 0 }

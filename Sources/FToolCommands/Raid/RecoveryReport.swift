@@ -50,10 +50,12 @@ struct RecoveryReport: Report {
     let who: String
     switch suspects.count {
     case 1: who = "by what the others say, \(suspects[0]) is out of date or damaged there"
-    case 0, best.shape.slotCount: who = "one of them is out of date or damaged, and nothing says which"
+    case 0, best.shape.slotCount:
+      who = "one of them is out of date or damaged, and nothing says which"
     default: who = "one of \(suspects.joined(separator: ", ")) is out of date or damaged"
     }
-    return "the members do not agree at \(places): \(who). Leave it out, with 'missing' in its place, and compare "
+    return
+      "the members do not agree at \(places): \(who). Leave it out, with 'missing' in its place, and compare "
       + "what is read"
   }
 

@@ -137,6 +137,7 @@ package struct MemberAgreement: Sendable, Equatable {
     // Those that a majority contradicts; where there is none, each may be wrong.
     let isMajority = most * 2 > found.count
     return Finding(
-      suspects: Set(found.indices.filter { !isMajority || votes[$0] < most }.map { found[$0].slot }))
+      suspects: Set(found.indices.filter { !isMajority || votes[$0] < most }.map { found[$0].slot })
+    )
   }
 }

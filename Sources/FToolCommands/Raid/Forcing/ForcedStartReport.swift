@@ -78,19 +78,25 @@ struct ForcedStartReport: Report {
     text += list("Lost", plan.lost, "no current member has them, and nothing computes them", style)
     text += list(
       "In doubt", plan.doubtful,
-      "they are computed from what was being written when the array was left, and may be wrong", style)
-    if plan.lost.isEmpty, plan.doubtful.isEmpty { text += "\nNothing is lost, and nothing in doubt.\n" }
+      "they are computed from what was being written when the array was left, and may be wrong",
+      style)
+    if plan.lost.isEmpty, plan.doubtful.isEmpty {
+      text += "\nNothing is lost, and nothing in doubt.\n"
+    }
     if plan.keepsLogs, !isClean {
       text += "\nWhat is torn is mended by the partial parity logs when the array is opened.\n"
     }
     if !plan.emptySlots.isEmpty {
-      text += "\nEmpty afterwards: \(slots(plan.emptySlots)). The array can lose no more: copy what matters, then "
+      text +=
+        "\nEmpty afterwards: \(slots(plan.emptySlots)). The array can lose no more: copy what matters, then "
         + "'ftool raid rebuild'.\n"
     }
     return text
   }
 
-  private func list(_ title: String, _ extent: ArrayExtent, _ why: String, _ style: TextStyle) -> String {
+  private func list(_ title: String, _ extent: ArrayExtent, _ why: String, _ style: TextStyle)
+    -> String
+  {
     if extent.isEmpty { return "" }
     var text =
       "\n\(style.strong("\(title):")) \(ByteSize(extent.byteCount).exactDescription) of the array: \(why)\n"
@@ -98,7 +104,9 @@ struct ForcedStartReport: Report {
       text += "  bytes \(range.lowerBound) to \(range.upperBound)\n"
     }
     let rest = extent.rangeCount - min(extent.ranges.count, Self.rangeLimit)
-    if rest > 0 { text += "  and \(rest) more up to byte \(extent.ranges.last?.upperBound ?? 0) and behind\n" }
+    if rest > 0 {
+      text += "  and \(rest) more ranges behind them; --json lists up to \(ArrayExtent.listLimit)\n"
+    }
     return text
   }
 
@@ -117,7 +125,7 @@ struct ForcedStartReport: Report {
   }
 
   private func slots(_ slots: [Int]) -> String {
-    "slot " + slots.map(String.init).joined(separator: ", ")
+    (slots.count == 1 ? "slot " : "slots ") + slots.map(String.init).joined(separator: ", ")
   }
 
   private func slotText(_ index: Int) -> String {
@@ -158,8 +166,9 @@ struct ForcedStartReport: Report {
 
   private func sentence(_ reason: StaleRefusal) -> String {
     switch reason {
-    case .notNeeded: return plan.verdict == .impossible
-      ? " alone is not enough" : " is not needed; 'ftool raid rebuild' brings it up to date"
+    case .notNeeded:
+      return plan.verdict == .impossible
+        ? " alone is not enough" : " is not needed; 'ftool raid rebuild' brings it up to date"
     case .noBitmap:
       return
         " may lack anything: the array could be written after it left, and no bitmap says where it was"

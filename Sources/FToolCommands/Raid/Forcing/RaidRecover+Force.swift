@@ -34,7 +34,9 @@ extension RaidRecover {
       try plan.carryOut()
     } catch {
       var failure = Failure(error)
-      if failure.hint == nil { failure.hint = "run the same command again: it goes on where it was" }
+      if failure.hint == nil {
+        failure.hint = "run the same command again: it goes on where it was"
+      }
       throw failure
     }
     context.output.show(ForcedStartReport(plan, state: .carriedOut, isDryRun: false))

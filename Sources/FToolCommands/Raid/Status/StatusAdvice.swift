@@ -67,7 +67,8 @@ struct StatusAdvice: Equatable, Sendable {
     if !old.isEmpty {
       advice.append(
         .init(
-          reason: "to see whether \(old.joined(separator: ", ")) can be taken back, and what would be lost",
+          reason:
+            "to see whether \(old.joined(separator: ", ")) can be taken back, and what would be lost",
           command: "ftool raid recover --force --dry-run \(operand)"))
     }
     if isMissing || !old.isEmpty {
