@@ -8,11 +8,11 @@ import RaidGeometry
 package struct RaidRecover: Verb {
   package static let configuration = CommandConfiguration(
     commandName: "recover",
-    abstract: "Find the layout of images of unknown order, chunk or level; never writes.",
+    abstract: "Find how images belong together; start by force what lacks current members.",
     discussion: """
-      Shows the candidates, the best first, and the command that reads that one. With --force it starts an \
-      array whose members say what they are and that lacks current ones: it shows what proves that those \
-      which are out of date may be taken back, and what would be lost, and asks before it writes superblocks.
+      Shows the candidates, the best first, and the command that reads that one; writes nothing. With \
+      --force it starts an array whose members say what they are, and of which too few are current: it \
+      shows what proves that others may be taken back, and what would be lost, and asks before it writes.
       """)
 
   @Argument(

@@ -80,6 +80,10 @@ struct ForcedStartReport: Report {
       "In doubt", plan.doubtful,
       "they are computed from what was being written when the array was left, and may be wrong",
       style)
+    if !plan.doubtful.isEmpty {
+      text +=
+        "  What 'ftool raid read --salvage -o FILE' reads before is free of them, and its map says where they are.\n"
+    }
     if plan.lost.isEmpty, plan.doubtful.isEmpty {
       text += "\nNothing is lost, and nothing in doubt.\n"
     }
