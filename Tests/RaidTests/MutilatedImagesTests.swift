@@ -37,6 +37,32 @@ import Testing
     #expect(wrong.isEmpty || isTold, story)
   }
 
+  struct Laid: Sendable {
+    let level: RaidLevel
+    let layout: UInt32
+    let slots: Int
+  }
+
+  @Test(
+    arguments: [
+      Laid(level: .striped, layout: 1, slots: 3), Laid(level: .singleParity, layout: 2, slots: 4),
+      Laid(level: .doubleParity, layout: 2, slots: 5),
+      Laid(level: .mirroredStripes, layout: 0x102, slots: 4),
+    ], [16 << 10, 128 << 10, 256 << 10])
+  func `with a wrong chunk nothing is certain`(_ laid: Laid, _ chunk: Int) throws {
+    let content = RecoveryContent.tar(byteCount: 6 << 20)
+    let sample = try RecoverySample(
+      laid.level, layout: laid.layout, chunk: 64 << 10, slots: laid.slots, content: content)
+    var request = RecoveryRequest()
+    request.chunkByteCount = chunk
+    let (devices, _) = sample.shuffled(seed: UInt64(chunk))
+    let result = try LayoutRecovery.search(devices, request: request)
+    let best = result.candidates.first.map {
+      "\($0.shape.levelName) \($0.shape.chunkByteCount) \($0.order) \($0.evidence)"
+    }
+    #expect(!result.isDecided, "\(best ?? "none")")
+  }
+
   @Test(arguments: [ArrayRecipe.raid6, .raid1])
   func `a member out of date is named where that can be known`(
     _ recipe: ArrayRecipe
