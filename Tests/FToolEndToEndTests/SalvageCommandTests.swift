@@ -268,3 +268,75 @@ extension Workbench {
     #expect(run.status == 0, run.remark)
   }
 }
+
+/// Images that ddrescue made of failing disks.
+@Suite struct RescuedImageTests {
+  /// Zeros where the disk could not be read, and the map that says so.
+  private func copyBadly(_ bench: borrowing Workbench, _ member: String) throws {
+    let start = try bench.dataOffset(member)
+    let size = try bench.contents(member).count
+    try bench.damage(member, at: start + 8192, [UInt8](repeating: 0, count: 65_536))
+    let map = """
+      # Mapfile. Created by GNU ddrescue version 1.27
+      # Command line: ddrescue /dev/sdb \(member) \(member).map
+      0x00000000     +               1
+      0x00000000  \(start + 8192)  +
+      \(start + 8192)  65536  -
+      \(start + 73_728)  \(size - start - 73_728)  +
+
+      """
+    try bench.folder.file("\(member).map", Array(map.utf8))
+  }
+
+  @Test func `what was not rescued is computed, and never read as zeros`() throws {
+    let bench = try Workbench()
+    let data = try bench.makeFilledArray("--sums none")
+    try copyBadly(bench, "m1.img")
+    let blind = try bench.ftool("raid read m0.img --length \(data.count)")
+    #expect(blind.bytes != data)
+    let run = try bench.ftool("raid read m0.img --holes m1.img=m1.img.map --length \(data.count)")
+    #expect(run.bytes == data, run.remark)
+    // Also where superblocks are forgotten, by the command that is printed.
+    let start = try bench.dataOffset("m0.img")
+    for member in ["m0.img", "m1.img", "m2.img"] {
+      try bench.damage(member, at: 4096, [UInt8](repeating: 0, count: 4096))
+    }
+    let found = try bench.ftool(
+      "raid recover --holes m1.img=m1.img.map -l 5 -c 64K --layout left-symmetric --data-offset \(start) "
+        + "m2.img m1.img m0.img --json", ends: 65
+    ).json
+    let command = try #require(found["result"]["candidates"][0]["command"].string)
+    #expect(command.contains(" --holes m1.img=m1.img.map "), "\(command)")
+  }
+
+  @Test func `maps and members that do not belong together are refused`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray()
+    try bench.folder.file("short.map", Array("0 + 1\n0 4096 +\n".utf8))
+    try bench.folder.file("none.map", Array("hello\n".utf8))
+    try bench.ftool("raid read m0.img --holes m1.img=short.map", ends: 64)
+    try bench.ftool("raid read m0.img --holes m1.img=none.map", ends: 65)
+    try bench.ftool("raid read m0.img --holes other=short.map", ends: 64)
+    try bench.ftool("raid read m0.img --holes m1.img", ends: 64)
+    try bench.ftool("raid read m0.img --repair --holes m1.img=short.map", ends: 64)
+    try bench.ftool("raid recover m0.img m1.img --holes m1.img=missing.map", ends: 66)
+    try bench.ftool("raid recover --force m0.img --holes m0.img=short.map", ends: 64)
+  }
+
+  @Test(arguments: [("6", 5), ("1", 3)])
+  func `a member that is out of date and has lost its superblock is named`(
+    _ level: String, _ members: Int
+  ) throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray(level: level, members: members, "--sums none")
+    try bench.ftool("raid fail m0.img --member m2.img")
+    try bench.ftool("raid write m0.img", input: Workbench.noise(700_000, seed: 5))
+    try bench.damage("m2.img", at: 4096, [UInt8](repeating: 0, count: 4096))
+    let run = try bench.ftool("raid recover \(Workbench.names(members)) --json")
+    #expect(run.error.contains("the members do not agree at "), run.remark)
+    #expect(run.error.contains("m2.img is out of date or damaged there"), run.remark)
+    let json = try run.json
+    #expect(json["differing_places"].number ?? 0 > 0)
+    #expect(json["suspects"] == .array([.string("m2.img")]))
+  }
+}

@@ -39,6 +39,30 @@ import Testing
     }
   }
 
+  @Test(arguments: 0..<UInt64(16)) func `changed members that left do no harm`(
+    seed: UInt64
+  ) throws {
+    var random = SeededGenerator(seed: seed)
+    let recipes: [ArrayRecipe] = [.raid5, .raid6, .raid10, .mirror, .linear, .triple, .raid0]
+    let recipe = recipes[Int(seed) % recipes.count].with {
+      $0.dataByteCount = 64 << 10
+      $0.hasBitmap = seed % 2 == 0 && !$0.level.usesWholeMembers
+    }
+    let lossCount = max(1, recipe.level.parityCount + 1)
+    let dead = try ForcedBench(recipe)
+    try dead.kill(Array(0..<min(lossCount, recipe.slotCount - 1)))
+    for _ in 0..<40 {
+      let trial = dead.copy()
+      for device in trial.array.devices where Int.random(in: 0..<2, using: &random) == 0 {
+        try mutate(device, using: &random)
+      }
+      guard let plan = try? trial.plan(), plan.verdict == .possible else { continue }
+      try? plan.carryOut()
+      guard let array = try? trial.open() else { continue }
+      _ = try? array.bytes(0..<array.byteCount)
+    }
+  }
+
   private func mutate(_ device: MemoryDevice, using random: inout SeededGenerator) throws {
     let probe = try MemberProbe(device)
     let start = Int(probe.superblock.superOffsetSectors) * 512

@@ -70,6 +70,7 @@ package struct RaidRead: Verb {
     transform: AssumedLayout.init(parsing:))
   package var assume: AssumedLayout?
 
+  @OptionGroup package var holes: HolesOption
   @OptionGroup package var degraded: DegradedOption
   @OptionGroup package var sums: SumsFileOption
   @OptionGroup package var lock: LockOptions
@@ -85,6 +86,9 @@ package struct RaidRead: Verb {
     }
     if salvage, repair {
       throw ValidationError("--salvage only reads: it does not go with --repair")
+    }
+    if repair, !holes.holes.isEmpty {
+      throw ValidationError("--holes is for reading: it does not go with --repair")
     }
     if map != nil, !salvage { throw ValidationError("--map is for --salvage") }
     if map == "-" || map == "" { throw ValidationError("--map needs the path of a file") }
@@ -105,6 +109,7 @@ package struct RaidRead: Verb {
     request.readPolicy = readPolicy
     request.sumsFile = sums.sumsFile
     request.wait = lock.wait
+    request.holes = holes
     let session =
       if let assume {
         try ArraySession(assuming: assume, operand, request, context: context)

@@ -8,8 +8,12 @@ import RaidGeometry
 package struct RaidRecover: Verb {
   package static let configuration = CommandConfiguration(
     commandName: "recover",
-    abstract: "Find the layout of images of unknown order, chunk or level; never writes.",
-    discussion: "Shows the candidates, the best first, and the command that reads that one.")
+    abstract: "Find how images belong together; start by force what lacks current members.",
+    discussion: """
+      Shows the candidates, the best first, and the command that reads that one; writes nothing. With \
+      --force it starts an array whose members say what they are, and of which too few are current: it \
+      shows what proves that others may be taken back, and what would be lost, and asks before it writes.
+      """)
 
   @Argument(
     help: "The images, in any order; 'missing' for one that is not there.", completion: .file())
@@ -55,6 +59,9 @@ package struct RaidRecover: Verb {
   @Flag(name: .long, help: "Do not believe superblocks, nor what is left of them.")
   package var ignoreSuperblocks = false
 
+  @OptionGroup package var holes: HolesOption
+  @OptionGroup package var lock: LockOptions
+  @OptionGroup package var write: WriteOptions
   @OptionGroup package var global: GlobalOptions
 
   package init() {}
@@ -89,9 +96,19 @@ package struct RaidRecover: Verb {
     if let dataOffset, dataOffset % 512 != 0 {
       throw ValidationError("--data-offset is a multiple of 512")
     }
+    if write.force, narrows {
+      throw ValidationError(
+        "--force goes by superblocks, and takes none of the options that narrow a search")
+    }
+  }
+
+  private var narrows: Bool {
+    level != nil || chunk != nil || layout != nil || dataOffset != nil || size != nil
+      || memberCount != nil || ignoreSuperblocks || !holes.holes.isEmpty
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
+    if write.force { return try performForce(context) }
     let devices = try open()
     let line = context.progress("recover", total: nil)
     let result: RecoveryResult
@@ -109,12 +126,13 @@ package struct RaidRecover: Verb {
     }
     line.clear()
     for note in result.notes { context.output.note(note) }
-    let report = RecoveryReport(result, members: members)
+    let report = RecoveryReport(result, members: members, holes: holes.holes)
     guard !result.candidates.isEmpty else {
       throw Failure(
         .damaged, "no layout fits these images", hint: result.advice.joined(separator: "; "))
     }
     context.output.show(report)
+    if let warning = report.disagreement { context.output.warn(warning) }
     guard result.isDecided else {
       throw Failure(
         .damaged, "the layout cannot be determined: several are as good as each other",
@@ -149,6 +167,8 @@ package struct RaidRecover: Verb {
         throw Failure(error, path)
       }
     }
-    return devices
+    // Those that are there, hidden where their maps say so, in their places.
+    var hidden = try holes.hide(in: devices.compactMap(\.self)).makeIterator()
+    return devices.map { $0 == nil ? nil : hidden.next() }
   }
 }

@@ -6,11 +6,13 @@ struct RecoveryReport: Report {
   let type = "raid-recover"
   private let result: RecoveryResult
   private let members: [String]
+  private let holes: [HolesOption.Hole]
   /// How many candidates the table shows.
   private static let rowLimit = 8
 
-  init(_ result: RecoveryResult, members: [String]) {
+  init(_ result: RecoveryResult, members: [String], holes: [HolesOption.Hole]) {
     self.result = result
+    self.holes = holes
     self.members = members
   }
 
@@ -40,6 +42,30 @@ struct RecoveryReport: Report {
     return text
   }
 
+  /// What is to be known of members that contradict each other, although the layout is right; nil if none do.
+  var disagreement: String? {
+    guard let found = result.agreement, found.differingCount > 0, let best = result.candidates.first
+    else { return nil }
+    let places = "\(found.differingCount) of \(found.comparedCount) places that were compared"
+    let who: String
+    switch suspects.count {
+    case 1: who = "by what the others say, \(suspects[0]) is out of date or damaged there"
+    case 0, best.shape.slotCount:
+      who = "one of them is out of date or damaged, and nothing says which"
+    default: who = "one of \(suspects.joined(separator: ", ")) is out of date or damaged"
+    }
+    return
+      "the members do not agree at \(places): \(who). Leave it out, with 'missing' in its place, and compare "
+      + "what is read"
+  }
+
+  /// Members of which one, or the only one, is wrong wherever they do not agree.
+  private var suspects: [String] {
+    guard let found = result.agreement, let best = result.candidates.first else { return [] }
+    let all = names(best)
+    return found.suspects.map { all[$0] }
+  }
+
   var json: JSONValue {
     [
       "decided": .bool(result.isDecided),
@@ -47,6 +73,9 @@ struct RecoveryReport: Report {
       "notes": .array(result.notes.map(JSONValue.string)),
       "advice": .array(result.advice.map(JSONValue.string)),
       "bytes_read": .number(result.byteCountRead),
+      "compared_places": .number(result.agreement?.comparedCount ?? 0),
+      "differing_places": .number(result.agreement?.differingCount ?? 0),
+      "suspects": .array(suspects.map(JSONValue.string)),
     ]
   }
 
@@ -83,7 +112,8 @@ struct RecoveryReport: Report {
 
   private func command(_ candidate: RecoveryCandidate) -> String {
     let paths = names(candidate).map(Self.quoted).joined(separator: " ")
-    return "ftool raid read --assume \(AssumedLayout(candidate)) -o array.img \(paths)"
+    let maps = holes.map { " --holes " + Self.quoted("\($0.member)=\($0.map)") }.joined()
+    return "ftool raid read --assume \(AssumedLayout(candidate))\(maps) -o array.img \(paths)"
   }
 
   /// As a shell takes it.

@@ -57,6 +57,8 @@ package struct Assembly: Sendable {
   /// member that is missing can be computed after a crash, too, but for what was being written to it
   /// (Linux: "starting dirty degraded array with PPL").
   package let isMendedByLogs: Bool
+  /// Slots whose members were out of date, and are about to be taken back.
+  let returningSlots: Set<Int>
   /// The index of the journal member; nil where there is none.
   package var journal: Int? { standings.firstIndex(of: .journal) }
 
@@ -84,6 +86,7 @@ package struct Assembly: Sendable {
     self.unusable = unusable
     disregardedJournal = nil
     isMendedByLogs = false
+    returningSlots = []
     guard let first = members.first else { throw .notStartable(.noMembers) }
     if let other = members.first(where: { $0.superblock.arrayID != first.superblock.arrayID }) {
       throw .notStartable(.mixed(first.name, other.name))

@@ -28,11 +28,13 @@ extension MemberSet {
   /// Everyone whose superblock is kept up to date: the members in slots, their replacements, spares.
   ///
   /// In the order in which they are written. Those that have the data come first, so that one that is only
-  /// being filled is never the newest: by its word they would be out of date.
+  /// being filled is never the newest: by its word they would be out of date. Those that are taken back come
+  /// last: what they say now proves that they may be.
   private var keepers: [Member] {
-    let active = self.active
+    let returning = returningSlots.isEmpty ? [] : returningSlots.flatMap { slots[$0].writable }
+    let active = self.active.filter { member in !returning.contains { $0 === member } }
     return active.filter(\.isInSync) + active.filter { !$0.isInSync }
-      + spares.filter { !$0.isFailed }
+      + spares.filter { !$0.isFailed } + returning
   }
 
   /// Writes new superblocks to all members.

@@ -75,15 +75,18 @@ package final class MemberSet: Sendable {
   let survives: @Sendable ([Bool]) -> Bool
   /// Whether members may be written at all.
   package let isWritable: Bool
+  /// Slots whose members are taken back: the disk calls them out of date until they are written last of all.
+  let returningSlots: Set<Int>
 
   /// - Parameter survives: whether all data is there when these slots, and no others, can be read.
   init(
-    slots: [Slot], spares: [Member], isWritable: Bool,
+    slots: [Slot], spares: [Member], isWritable: Bool, returningSlots: Set<Int> = [],
     survives: @escaping @Sendable ([Bool]) -> Bool
   ) {
     slotCount = slots.count
     state = Mutex(State(slots: slots, spares: spares))
     self.isWritable = isWritable
+    self.returningSlots = returningSlots
     self.survives = survives
   }
 

@@ -42,7 +42,8 @@ extension RaidArray {
     }
     let (slots, spares) = try slotsFor(false)
     let members = Self.memberSet(
-      slots, spares, shapes.old, options, isWritable: options.isWritable || scan != nil)
+      slots, spares, shapes.old, options, isWritable: options.isWritable || scan != nil,
+      returningSlots: assembly.returningSlots)
     if !options.salvages { try Self.requireEnough(members, shapes.old, reference) }
     let memory = WorkingMemoryPool(slotCount: members.slotCount)
     let intent = assembly.writeIntent(
@@ -155,7 +156,9 @@ extension RaidArray {
     if reference.isReshaping, !options.reshapes { return .reshaping }
     if reference.features.contains(.clustered) { return .clustered }
     if reference.features.contains(.journal) || assembly.journal != nil { return .hasJournal }
-    if !reference.features.isDisjoint(with: .anyPartialParityLog) { return .hasPartialParityLog }
+    if !options.startsByForce, !reference.features.isDisjoint(with: .anyPartialParityLog) {
+      return .hasPartialParityLog
+    }
     if !options.allowsDegraded, !assembly.slotsNotGiven.isEmpty {
       return .membersNotGiven(assembly.slotsNotGiven)
     }
@@ -169,7 +172,7 @@ extension RaidArray {
 
   /// Whether a member that keeps sums has a superblock that is not ours; or, if that counts, had one
   /// and its sums have not been renewed since.
-  private static func hasForeignWrite(_ assembly: Assembly, countsKnown: Bool) -> Bool {
+  static func hasForeignWrite(_ assembly: Assembly, countsKnown: Bool) -> Bool {
     assembly.members.indices.contains { index in
       let probe = assembly.members[index]
       guard probe.header?.range(of: .sums) != nil else { return false }
@@ -288,11 +291,11 @@ extension RaidArray {
 
   private static func memberSet(
     _ slots: [MemberSet.Slot], _ spares: [Member], _ shape: ArrayShape, _ options: Options,
-    isWritable: Bool
+    isWritable: Bool, returningSlots: Set<Int> = []
   ) -> MemberSet {
     MemberSet(
       slots: Array(slots.prefix(shape.slotCount)), spares: spares,
-      isWritable: isWritable,
+      isWritable: isWritable, returningSlots: returningSlots,
       survives: { options.salvages || shape.survives(present: $0) })
   }
 

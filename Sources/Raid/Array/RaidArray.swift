@@ -40,6 +40,8 @@ package final class RaidArray: BlockDevice {
     package var reshapes = false
     /// Open it although data is lost, to read what there is: see `Salvage`. Not together with `isWritable`.
     package var salvages = false
+    /// Nothing but superblocks and what our journal has is written, to start it: see `ForcedStart`.
+    var startsByForce = false
     /// Data bytes by slot, for linear and RAID 0, where a layout was assumed.
     var memberByteCounts: [Int]?
 

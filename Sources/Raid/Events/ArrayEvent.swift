@@ -58,6 +58,8 @@ package struct ArrayEvent: Hashable, Sendable {
     case promotion = 4
     /// It was away, and lacks only what is marked.
     case returned = 5
+    /// It was out of date, and was taken back by force. Counts: bytes that it lacks.
+    case forced = 6
   }
 
   /// What was overruled.
@@ -66,6 +68,8 @@ package struct ArrayEvent: Hashable, Sendable {
     case degraded = 1
     /// A crash had left doubt, and members were missing.
     case inDoubt = 2
+    /// It was called clean to be started. Counts: members that lacked, bytes in doubt.
+    case calledClean = 3
   }
 
   /// Counts the array's events, from 1 on.

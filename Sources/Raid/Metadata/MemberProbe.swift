@@ -78,6 +78,15 @@ package struct MemberProbe: Sendable {
     badBlocks = probe.badBlocks
   }
 
+  /// The same member, as it is to be.
+  init(_ probe: MemberProbe, superblock: MDSuperblock) {
+    device = probe.device
+    self.superblock = superblock
+    header = probe.header
+    headerProblem = probe.headerProblem
+    badBlocks = probe.badBlocks
+  }
+
   private static func badBlocks(
     of superblock: MDSuperblock, on device: any BlockDevice
   ) -> Result<MDBadBlockLog, StartObstacle> {
@@ -137,15 +146,6 @@ package struct MemberProbe: Sendable {
       return (nil, .invalid)
     }
     return (header, nil)
-  }
-
-  /// The same member as another superblock describes it.
-  init(_ probe: MemberProbe, superblock: MDSuperblock) {
-    device = probe.device
-    self.superblock = superblock
-    header = probe.header
-    headerProblem = probe.headerProblem
-    badBlocks = probe.badBlocks
   }
 
   /// What the list of bad blocks says, as data offsets in bytes, in order; of a member that is of use.

@@ -45,7 +45,7 @@ extension CandidateJudge {
   }
 
   /// Whether the parity blocks of a row are what its data make.
-  private static func agree(
+  static func agree(
     _ blocks: [[UInt8]], _ pattern: RowPattern, _ code: ErasureCode
   ) -> Bool {
     let parityCount = pattern.paritySlots.count

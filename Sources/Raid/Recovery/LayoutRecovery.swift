@@ -27,6 +27,18 @@ package enum LayoutRecovery {
     progress: @escaping RecoveryProgress = { _ in true }
   ) throws(RaidError) -> RecoveryResult {
     guard devices.contains(where: { $0 != nil }) else { throw .notStartable(.noMembers) }
+    var result = try layouts(of: devices, request, progress)
+    guard result.isDecided, let best = result.candidates.first else { return result }
+    let images = MemberImages(devices, progress: { progress(result.byteCountRead + $0) })
+    result.agreement = try MemberAgreement(images, best)
+    result.byteCountRead += images.byteCountRead
+    return result
+  }
+
+  private static func layouts(
+    of devices: [(any BlockDevice)?], _ request: RecoveryRequest,
+    _ progress: @escaping RecoveryProgress
+  ) throws(RaidError) -> RecoveryResult {
     var devices = devices
     if let count = request.slotCount, count > devices.count, count <= 255 {
       devices += Array(repeating: nil, count: count - devices.count)

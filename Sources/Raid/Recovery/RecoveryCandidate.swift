@@ -62,5 +62,7 @@ package struct RecoveryResult: Sendable {
   /// What would help to decide, in words; empty when it is decided.
   package let advice: [String]
   /// How many bytes were read.
-  package let byteCountRead: Int
+  package internal(set) var byteCountRead: Int
+  /// Whether the members agree as the first candidate has them; nil where nothing could be compared.
+  package internal(set) var agreement: MemberAgreement?
 }

@@ -10,6 +10,7 @@ extension RecoverySearch {
     let isDecided =
       candidates.first.map { best in
         best.confidence >= 0.8 && best.evidence.allSatisfy { $0.weight > -20 }
+          && !best.isContradictedByContent
       } ?? false
     var finals: [RecoveryCandidate] = []
     for var candidate in candidates {
@@ -28,6 +29,9 @@ extension RecoverySearch {
         "the members hold nothing but zeros where they were looked at: nothing can be told from them"
       ]
     }
+    if request.chunkByteCount != nil {
+      advice.append("leave --chunk out, if what it says may be wrong")
+    }
     if request.level == nil { advice.append("say the level with --level") }
     if request.chunkByteCount == nil { advice.append("say the chunk size with --chunk") }
     if request.dataOffset == nil { advice.append("say where the data starts with --data-offset") }
@@ -38,5 +42,21 @@ extension RecoverySearch {
       "encrypted or compressed content tells nothing of its order: then only superblocks or notes help"
     )
     return advice
+  }
+}
+
+extension RecoveryCandidate {
+  /// What says its own place says another one, and no superblocks say this one. The best of what the caller has
+  /// left to choose from may still be wrong.
+  fileprivate var isContradictedByContent: Bool {
+    var content = 0.0
+    for one in evidence {
+      switch one.kind {
+      case .sequence, .filesystem: content += one.weight
+      case .superblock: if one.weight >= 40 { return false }
+      case .parity, .copies, .continuity, .origin, .convention: break
+      }
+    }
+    return content < 0
   }
 }

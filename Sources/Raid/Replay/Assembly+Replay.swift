@@ -101,5 +101,6 @@ extension Assembly {
     unusable = assembly.unusable
     self.disregardedJournal = disregardedJournal
     self.isMendedByLogs = isMendedByLogs
+    returningSlots = assembly.returningSlots
   }
 }

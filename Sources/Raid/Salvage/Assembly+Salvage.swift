@@ -61,6 +61,23 @@ extension Assembly {
     unusable = assembly.unusable
     disregardedJournal = assembly.disregardedJournal
     isMendedByLogs = assembly.isMendedByLogs
+    returningSlots = assembly.returningSlots
+  }
+
+  /// The same members, where some that were out of date are taken for current.
+  init(
+    _ assembly: Assembly, reference: MDSuperblock, members: [MemberProbe], standings: [Standing],
+    holders: [(member: Int?, replacement: Int?)], returningSlots: Set<Int>
+  ) {
+    self.reference = reference
+    self.members = members
+    self.standings = standings
+    self.holders = holders
+    slotsNotGiven = assembly.slotsNotGiven.filter { !returningSlots.contains($0) }
+    unusable = assembly.unusable
+    disregardedJournal = assembly.disregardedJournal
+    isMendedByLogs = assembly.isMendedByLogs
+    self.returningSlots = returningSlots
   }
 }
 
@@ -76,7 +93,7 @@ extension Assembly.Standing {
 
 extension MDSuperblock {
   /// Whether bytes lie where the array of another superblock has them.
-  fileprivate func hasShape(of other: MDSuperblock) -> Bool {
+  func hasShape(of other: MDSuperblock) -> Bool {
     level == other.level && layout == other.layout && chunkSectors == other.chunkSectors
       && creationTime == other.creationTime && sizeSectors == other.sizeSectors
       && slotCount == other.slotCount && version == other.version && !isReshaping

@@ -86,13 +86,19 @@ package struct RescueMapReader {
   package mutating func finish(
     ofArray array: String, byteCount: Int
   ) throws(RescueMapError) -> RescueMap {
-    try endLine()
-    guard hasStatus, map.count > 0 else { throw .malformed(line: lineNumber - 1, .missing) }
+    let map = try finish()
     guard let named = self.array else { throw .unnamed }
     guard named == array else { throw .foreign(named) }
     guard map.byteCount == byteCount else {
       throw .otherSize(has: map.byteCount, needs: byteCount)
     }
+    return map
+  }
+
+  /// The map, when all of the file has been fed, whoever wrote it and whatever it is of.
+  package mutating func finish() throws(RescueMapError) -> RescueMap {
+    try endLine()
+    guard hasStatus, map.count > 0 else { throw .malformed(line: lineNumber - 1, .missing) }
     return map
   }
 

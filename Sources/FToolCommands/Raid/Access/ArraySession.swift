@@ -25,6 +25,8 @@ struct ArraySession {
     var reshapes = false
     var readPolicy = ReadPolicy.roundRobin
     var sumsFile: String?
+    /// Members of which not everything could be copied.
+    var holes: HolesOption?
     var wait: Duration?
 
     init() {}
@@ -44,8 +46,10 @@ struct ArraySession {
     let finder = ArrayFinder(operand, context: context)
     let found = try finder.members(operand.array)
     let paths = found + finder.members(request.mentioned, ofArrayOf: found)
-    members = try MemberFiles(
+    var files = try MemberFiles(
       paths, for: request.use, direct: request.direct, wait: request.wait, context: context)
+    if let holes = request.holes { try files.hide(holes) }
+    members = files
     var leftOut: [StartObstacle] = []
     do throws(RaidError) {
       let assembly =
@@ -86,8 +90,10 @@ struct ArraySession {
     isDirect = request.direct
     sums = nil
     let paths = try operand.array.map { (text) throws(Failure) in try ArrayFinder.path(text) }
-    members = try MemberFiles(
+    var files = try MemberFiles(
       paths, for: .read, direct: request.direct, wait: request.wait, context: context)
+    if let holes = request.holes { try files.hide(holes) }
+    members = files
     var opened = members.devices.makeIterator()
     array = try layout.open(
       paths.map { $0.isMissing ? nil : opened.next() }, salvages: request.salvages)

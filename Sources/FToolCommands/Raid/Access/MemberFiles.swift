@@ -40,6 +40,9 @@ struct MemberFiles {
     if use != .look { try hold(use, wait: wait, context: context) }
   }
 
+  /// From now on what maps say was not rescued can't be read.
+  mutating func hide(_ holes: HolesOption) throws(Failure) { devices = try holes.hide(in: devices) }
+
   /// Says who else uses what is about to be written.
   private static func requireUnused(_ path: MemberPath) throws(Failure) {
     let use: DeviceUse?
@@ -75,6 +78,7 @@ struct MemberFiles {
 
   /// The file behind a device, and which of its bytes.
   static func file(of device: any BlockDevice) -> (FileDevice, Range<Int>)? {
+    if let rescued = device as? RescuedDevice { return file(of: rescued.device) }
     if let file = device as? FileDevice { return (file, 0..<file.byteCount) }
     if let window = device as? DeviceWindow, let file = window.device as? FileDevice {
       return (file, window.range)

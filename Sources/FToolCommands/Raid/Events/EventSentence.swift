@@ -141,6 +141,9 @@ struct EventSentence {
     case .spare: "was added as a spare"
     case .promotion: "was a spare, and is to be rebuilt"
     case .returned: "came back, and lacks only what was written meanwhile"
+    case .forced:
+      "was out of date, and was taken back by 'recover --force'"
+        + (event.counts.first > 0 ? ": \(size(event.counts.first)) of it are lost" : "")
     }
   }
 
@@ -150,6 +153,9 @@ struct EventSentence {
     return switch ArrayEvent.ForcedCause(rawValue: event.cause) {
     case .inDoubt:
       "it was written although a crash had left doubt and \(slot)\(more) lacked its member"
+    case .calledClean:
+      "it was started by 'recover --force' although a crash had left \(size(event.counts.second)) in doubt "
+        + "and \(slot)\(more) lacked its member"
     case .degraded, nil: "it was written without the member of \(slot)\(more), by --degraded"
     }
   }

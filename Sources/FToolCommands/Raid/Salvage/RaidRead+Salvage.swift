@@ -89,6 +89,7 @@ extension RaidRead {
     request.readPolicy = readPolicy
     request.sumsFile = sums.sumsFile
     request.wait = lock.wait
+    request.holes = holes
     if let assume { return try ArraySession(assuming: assume, operand, request, context: context) }
     do throws(Failure) {
       return try ArraySession(operand, request, context: context)

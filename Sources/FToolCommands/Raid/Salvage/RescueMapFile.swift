@@ -20,19 +20,38 @@ struct RescueMapFile: Sendable {
         throw Failure(
           .wouldOverwrite, "\(path) is not a file", hint: "choose another map with --map")
       }
-      let file = try OwnedDescriptor.open(path, access: .readOnly)
-      var buffer = AlignedBuffer(byteCount: 256 << 10)
-      var bytes = buffer.mutableBytes
-      while true {
-        let count = try file.readStream(into: &bytes, range: 0..<bytes.byteCount)
-        if count == 0 { break }
-        try reader.feed((0..<count).map { bytes.bytes.integer(at: $0, as: UInt8.self) })
-      }
+      try Self.feed(path, to: &reader)
       return try reader.finish(ofArray: array, byteCount: byteCount)
     } catch let error as RescueMapError {
       throw failure(error)
     } catch {
       throw Failure(unexpected: error)
+    }
+  }
+
+  /// Reads the map of an image, which any program may have written.
+  static func load(ofImage path: String) throws(Failure) -> RescueMap {
+    var reader = RescueMapReader()
+    do {
+      try feed(path, to: &reader)
+      return try reader.finish()
+    } catch RescueMapError.malformed(let line, let problem) {
+      throw Failure(
+        .damaged, "\(path) is no map: line \(line) \(problem.sentence)",
+        hint: "give the map that GNU ddrescue wrote")
+    } catch {
+      throw Failure(unexpected: error)
+    }
+  }
+
+  private static func feed(_ path: String, to reader: inout RescueMapReader) throws {
+    let file = try OwnedDescriptor.open(path, access: .readOnly)
+    var buffer = AlignedBuffer(byteCount: 256 << 10)
+    var bytes = buffer.mutableBytes
+    while true {
+      let count = try file.readStream(into: &bytes, range: 0..<bytes.byteCount)
+      if count == 0 { return }
+      try reader.feed((0..<count).map { bytes.bytes.integer(at: $0, as: UInt8.self) })
     }
   }
 

@@ -69,6 +69,13 @@ struct StatusAdvice: Equatable, Sendable {
     }
     let old = status.rows.filter { $0.state == .stale || $0.state == .failed || $0.state == .split }
       .compactMap(\.path)
+    if !old.isEmpty {
+      advice.append(
+        .init(
+          reason:
+            "to see whether \(old.joined(separator: ", ")) can be taken back, and what would be lost",
+          command: "ftool raid recover --force --dry-run \(operand)"))
+    }
     if isMissing || !old.isEmpty {
       advice.append(
         .init(

@@ -1,0 +1,31 @@
+/// Bytes of an array, which may be scattered over millions of places: how many, and where the first are.
+package struct ArrayExtent: Equatable, Sendable {
+  /// All of them.
+  package private(set) var byteCount = 0
+  /// In order, joined where they meet; no more than `listLimit`.
+  package private(set) var ranges: [Range<Int>] = []
+  /// How many ranges there are, listed or not.
+  package private(set) var rangeCount = 0
+  private var end = -1
+
+  /// How many ranges are listed.
+  package static let listLimit = 4096
+
+  package var isEmpty: Bool { byteCount == 0 }
+
+  /// Adds bytes behind those that were added before.
+  mutating func append(_ range: Range<Int>) {
+    guard !range.isEmpty else { return }
+    precondition(range.lowerBound >= end, "an extent goes on where it ends")
+    byteCount += range.count
+    if range.lowerBound == end {
+      if rangeCount == ranges.count {
+        ranges[rangeCount - 1] = ranges[rangeCount - 1].lowerBound..<range.upperBound
+      }
+    } else {
+      rangeCount += 1
+      if ranges.count < Self.listLimit { ranges.append(range) }
+    }
+    end = range.upperBound
+  }
+}
