@@ -27,7 +27,9 @@ extension MDSuperblock {
   }
 
   /// Takes the new shape, everything being in its place: what the data has moved becomes room behind it.
+  /// Without a reshape it changes nothing.
   package mutating func finishReshape() {
+    guard isReshaping else { return }
     level = reshape.newLevel
     layout = reshape.newLayout
     chunkSectors = reshape.newChunkSectors

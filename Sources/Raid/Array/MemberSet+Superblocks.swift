@@ -19,7 +19,8 @@ extension MemberSet {
     var sumsAreStale: Bool?
     /// Roles by device number.
     var roles: [Int: MDRole] = [:]
-    /// For what is particular: called with each member's superblock.
+    /// For what is particular: called with each member's superblock, and once more for each member that fails
+    /// meanwhile.
     var each: (@Sendable (Member, inout MDSuperblock) -> Void)?
 
     init() {}

@@ -100,8 +100,12 @@ final class Reshape: Sendable {
     shift =
       array.keeper.active.map { direction * Int($0.superblock.effectiveNewOffsetSectors) }.min()
       ?? 0
-    let lasting = newMembers.active.first { !$0.badBlocks.isEmpty }
-    if let lasting { throw .unsuitable(.reshape(.badBlocks(member: lasting.name))) }
+    // What is listed later is what the reshape itself has found to be lost.
+    if array.reshapedByteCount == 0,
+      let member = newMembers.active.first(where: { !$0.badBlocks.isEmpty })
+    {
+      throw .unsuitable(.reshape(.badBlocks(member: member.name)))
+    }
   }
 
   func run(_ options: SweepOptions) throws(RaidError) -> ReshapeReport {
@@ -247,17 +251,20 @@ final class Reshape: Sendable {
     for block in gone { try markLost(block, stripes.placement) }
   }
 
-  /// What nobody had in the old shape is nobody's in the new one.
+  /// What nobody had in the old shape is nobody's in the new one: the block, and all parity from which it could be
+  /// computed, which is not of what it held.
   private func markLost(_ block: Range<Int>, _ rows: ParityPlacement) throws(RaidError) {
     let row = block.lowerBound / rows.rowByteCount
     let inRow = block.lowerBound % rows.rowByteCount
-    let slot = rows.pattern(ofRow: row).dataSlots[inRow / rows.chunkByteCount]
+    let pattern = rows.pattern(ofRow: row)
     let offset = row * rows.chunkByteCount + inRow % rows.chunkByteCount
-    for member in newMembers.slots[slot].writable {
-      do throws(DeviceError) {
-        try member.markLost([offset])
-      } catch {
-        try newMembers.fail(member, error)
+    for slot in [pattern.dataSlots[inRow / rows.chunkByteCount]] + pattern.paritySlots {
+      for member in newMembers.slots[slot].writable {
+        do throws(DeviceError) {
+          try member.markLost([offset])
+        } catch {
+          try newMembers.fail(member, error)
+        }
       }
     }
     lost.withLock { $0.append(block) }
@@ -274,6 +281,9 @@ final class Reshape: Sendable {
     let blocks =
       rows.memberStart(part.lowerBound) / 4096..<rows.memberEnd(part.upperBound) / 4096
     // With it the sums of the part before are durable, too, so that theirs may be overwritten here.
+    try newMembers.onEach(newMembers.active) { (member) throws(DeviceError) in
+      if let ranges = member.badBlocks.takeChange() { try member.storeBadBlocks(ranges) }
+    }
     try members.onEach(members.active) { (member) throws(DeviceError) in
       try member.device.flush()
     }
@@ -287,7 +297,10 @@ final class Reshape: Sendable {
     let filled = isBackwards ? nil : UInt64(blocks.upperBound * 4096 / 512)
     var change = MemberSet.Change()
     if array.foundForeignWrite { change.sumsAreStale = true }
+    let listing = Set(
+      newMembers.active.filter(\.badBlocks.isLogUsed).map { $0.superblock.deviceNumber })
     change.each = { _, superblock in
+      if listing.contains(superblock.deviceNumber) { superblock.features.insert(.badBlocks) }
       superblock.reshape.positionSectors = UInt64(position / 512)
       if let filled, superblock.features.contains(.recoveryOffset) {
         superblock.recoveryOffsetSectors = filled
@@ -324,7 +337,10 @@ final class Reshape: Sendable {
     var change = MemberSet.Change()
     if array.foundForeignWrite { change.sumsAreStale = true }
     if isComplete { members.makeSpares(behind: new.slotCount, &change) }
+    let listing = Set(
+      newMembers.active.filter(\.badBlocks.isLogUsed).map { $0.superblock.deviceNumber })
     change.each = { _, superblock in
+      if listing.contains(superblock.deviceNumber) { superblock.features.insert(.badBlocks) }
       guard isComplete else { return }
       superblock.finishReshape()
       superblock.features.remove(.recoveryOffset)

@@ -1,0 +1,260 @@
+import BlockStorage
+import FToolTestSupport
+import LinuxSystem
+import MDFormat
+import RaidGeometry
+import Testing
+
+@testable import Raid
+
+/// Arrays that get another shape.
+@Suite struct ReshapeTests {
+  static func request(
+    _ level: RaidLevel? = nil, layout: UInt32? = nil, chunk: Int? = nil, slots: Int? = nil,
+    shrinks: Bool = false
+  ) -> ReshapeRequest {
+    var request = ReshapeRequest()
+    request.level = level
+    request.layout = layout
+    request.chunkByteCount = chunk
+    request.slotCount = slots
+    request.allowsShrinking = shrinks
+    return request
+  }
+
+  /// Any change that makes sense of an array of this shape.
+  private static func anyRequest(
+    _ shape: ArrayShape, _ random: inout SeededGenerator
+  ) -> ReshapeRequest {
+    let count = shape.slotCount
+    let chunk = [4096, 8192, 16384].randomElement(using: &random)!
+    switch (shape.level, Int.random(in: 0..<6, using: &random)) {
+    case (.mirrored, 0) where count == 2: return request(.singleParity, chunk: chunk)
+    case (.mirrored, _): return request(slots: count + 1)
+    case (.striped, _): return request(.singleParity, slots: count + 1)
+    case (.dedicatedParity, _): return request(.singleParity)
+    case (.singleParity, 0) where shape.layout <= 3:
+      return request(.doubleParity, chunk: chunk, slots: count + 1)
+    case (.doubleParity, 0): return request(.singleParity)
+    case (.erasureCoded(let parity), 0) where parity < 4:
+      return request(.erasureCoded(parityCount: parity + 1), slots: count + 1)
+    case (.erasureCoded(let parity), 1) where parity > 1:
+      return request(
+        .erasureCoded(parityCount: parity - 1), slots: count - 1, shrinks: true)
+    case (_, 2): return request(slots: count + 1)
+    case (_, 3) where count > 4: return request(slots: count - 1, shrinks: true)
+    case (.erasureCoded, _): return request(chunk: chunk)
+    case (_, 4): return request(layout: UInt32.random(in: 0...3, using: &random))
+    default: return request(chunk: chunk)
+    }
+  }
+
+  @Test(arguments: 0..<12) func `whatever the shapes, the content stays`(seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    let (level, layout, count) =
+      [
+        (.singleParity, 2, 3), (.singleParity, 0, 4), (.doubleParity, 2, 4), (.striped, 2, 3),
+        (.mirrored, 0, 2), (.dedicatedParity, 0, 3), (.erasureCoded(parityCount: 2), 2, 4),
+      ].randomElement(using: &random)! as (RaidLevel, UInt32, Int)
+    let bench = try ReshapeBench(
+      level, layout: layout, chunk: level == .mirrored ? 0 : 8192, slotCount: count,
+      headroom: (64 << 10) + 8192 * Int.random(in: 0...20, using: &random),
+      hasSums: seed % 4 != 3, hasBitmap: seed % 5 == 4 && level != .striped, seed: seed)
+    for step in 0..<6 {
+      let shape = try bench.open(writable: false).shape
+      let wanted = Self.anyRequest(shape, &random)
+      let comment: Comment = "seed \(seed), step \(step): \(shape.levelName) to \(wanted)"
+      do {
+        try bench.begin(wanted)
+      } catch RaidError.unsuitable(.reshape(let obstacle)) {
+        // It is that already, or the room is used up: it has to be as it was.
+        switch obstacle {
+        case .nothingToChange, .noHeadroom, .shrinks: break
+        default: Issue.record("\(obstacle); \(comment)")
+        }
+        try bench.compare(comment)
+        continue
+      }
+      var isDone = false
+      while !isDone {
+        try bench.compare(comment)
+        let parts = Monitor(Int.random(in: 1...3, using: &random))
+        isDone = try bench.goOn {
+          parts.withLock { left in
+            left -= 1
+            return left >= 0
+          }
+        }
+      }
+      try bench.compare(comment)
+      let array = try bench.open()
+      for slot in array.degradedSlots { _ = try array.rebuild(slot: slot, SweepOptions()) }
+      let report = try array.scrub(RaidArray.ScrubOptions())
+      #expect(report.findings.isEmpty, comment)
+      try array.close()
+      #expect(!array.isReshaping && array.degradedSlots.isEmpty, comment)
+      if array.shape.redundancy > 0 {
+        try bench.compare(
+          without: [Int.random(in: 0..<array.shape.slotCount, using: &random)], comment)
+      }
+    }
+  }
+
+  @Test func `a member that is lost meanwhile is done without`() throws {
+    for missing in 0..<4 {
+      let bench = try ReshapeBench(.singleParity, chunk: 4096, slotCount: 3, headroom: 8192)
+      try bench.begin(Self.request(slots: 4))
+      let parts = Monitor(3)
+      _ = try bench.goOn {
+        parts.withLock { left in
+          left -= 1
+          return left >= 0
+        }
+      }
+      try bench.compare(without: [missing], "half, without \(missing)")
+      let array = try bench.open(reshapes: true, without: [missing])
+      #expect(array.isReshaping)
+      #expect(try array.continueReshape(SweepOptions()).isComplete)
+      try bench.compare(without: [missing], "without \(missing)")
+      // It has missed something, and is not believed.
+      let whole = try bench.open(writable: false)
+      #expect(whole.degradedSlots == [missing])
+      try bench.compare("with \(missing)")
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func `blocks that nobody has are lost where they are then, and named`(
+    shrinks: Bool
+  ) throws {
+    let bench = try ReshapeBench(.singleParity, chunk: 4096, slotCount: shrinks ? 4 : 3)
+    // The same block of two members: data and parity of it are gone, or two of data.
+    let start = Int(try MemberProbe(bench.devices[0]).superblock.dataOffsetSectors) * 512
+    for slot in 0..<2 { bench.devices[slot].corrupt(start + 20480..<start + 20490) }
+    try bench.begin(Self.request(slots: shrinks ? 3 : 4, shrinks: shrinks))
+    // What is known to be lost stays known over an interruption.
+    var lostRanges: [Range<Int>] = []
+    for limit in [6, Int.max] {
+      let array = try bench.open(reshapes: true)
+      if !array.isReshaping { break }
+      let parts = Monitor(limit)
+      var options = SweepOptions()
+      options.progress = { _, _ in
+        parts.withLock { left in
+          left -= 1
+          return left >= 0
+        }
+      }
+      lostRanges += try array.continueReshape(options).lostRanges
+    }
+    #expect(!lostRanges.isEmpty)
+    let grown = try bench.open(writable: false)
+    for lost in lostRanges {
+      #expect(throws: DeviceError.self) { try grown.bytes(lost) }
+    }
+    let lost = Set(
+      lostRanges.flatMap { stride(from: $0.lowerBound, to: $0.upperBound, by: 4096) })
+    for offset in stride(from: 0, to: bench.content.count, by: 4096) where !lost.contains(offset) {
+      #expect(
+        try grown.bytes(offset..<offset + 4096) == Array(bench.content[offset..<offset + 4096]))
+    }
+  }
+
+  @Test func `what stands in the way is said, and nothing is changed`() throws {
+    let bench = try ReshapeBench(.singleParity, chunk: 8192, slotCount: 3, headroom: 4096)
+    let before = bench.devices.map(\.contents)
+    func obstacle(_ request: ReshapeRequest, _ given: Int = 9) throws -> ReshapeObstacle? {
+      do throws(RaidError) {
+        _ = try bench.open().reshapePlan(request, givenCount: given)
+        return nil
+      } catch {
+        guard case .unsuitable(.reshape(let obstacle)) = error else { throw error }
+        return obstacle
+      }
+    }
+    #expect(try obstacle(Self.request()) == .nothingToChange)
+    #expect(try obstacle(Self.request(chunk: 8192)) == .nothingToChange)
+    #expect(
+      try obstacle(Self.request(slots: 4))
+        == .noHeadroom(member: "the members", has: 4096, needs: 8192))
+    #expect(try obstacle(Self.request(chunk: 12288)) == .badShape(.chunk(12288)))
+    #expect(try obstacle(Self.request(.mirroredStripes)) == .levels(from: "raid5", to: "raid10"))
+    guard case .shrinks? = try obstacle(Self.request(slots: 2)) else {
+      Issue.record("fewer members lose nothing")
+      return
+    }
+    let roomy = try ReshapeBench(.singleParity, chunk: 8192, slotCount: 3)
+    #expect(throws: RaidError.unsuitable(.reshape(.newMembers(needed: 2, given: 1)))) {
+      _ = try roomy.open().reshapePlan(Self.request(slots: 5), givenCount: 1)
+    }
+    #expect(throws: RaidError.unsuitable(.reshape(.degraded(slots: [1])))) {
+      _ = try roomy.open(without: [1]).reshapePlan(Self.request(slots: 4), givenCount: 1)
+    }
+    #expect(bench.devices.map(\.contents) == before)
+  }
+
+  @Test func `nothing else writes to it meanwhile`() throws {
+    let bench = try ReshapeBench(.singleParity, chunk: 4096, slotCount: 3)
+    try bench.begin(Self.request(slots: 4))
+    #expect(throws: RaidError.readOnly(.reshaping)) { _ = try bench.open() }
+    try bench.compare("begun")
+  }
+
+  // MARK: Faults
+
+  /// What is done while a member goes wrong.
+  static let works: [(name: String, level: RaidLevel, slots: Int, request: ReshapeRequest)] = [
+    ("more members", .singleParity, 3, request(slots: 4)),
+    ("a second parity", .singleParity, 3, request(.doubleParity, slots: 4)),
+    ("fewer members", .doubleParity, 5, request(slots: 4, shrinks: true)),
+    ("another chunk", .singleParity, 3, request(chunk: 4096)),
+  ]
+
+  @Test(arguments: works.indices, [0, 3]) func `a failing member costs nothing`(
+    work: Int, member: Int
+  ) throws {
+    let work = Self.works[work]
+    guard member < work.slots || work.request.slotCount ?? 0 > member else { return }
+    let original = try ReshapeBench(work.level, chunk: 8192, slotCount: work.slots)
+    try original.begin(work.request)
+    func attempt(_ fault: FaultyDevice.Fault?) throws -> Int {
+      let bench = original.copy()
+      let comment: Comment = "\(work.name), \(member), \(String(describing: fault))"
+      let target = bench.devices[member]
+      let faulty = FaultyDevice(target, plan: fault.map { [$0] } ?? [])
+      bench.wrap = { device -> any BlockDevice in
+        if device === target { return faulty }
+        return device
+      }
+      do {
+        _ = try bench.goOn()
+      } catch {
+        #expect(fault != nil && error is RaidError, "\(error); \(comment)")
+      }
+      let count = faulty.operationCount()
+      faulty.heal()
+      bench.wrap = { $0 }
+      do {
+        try bench.compare(comment)
+        #expect(try bench.goOn(), comment)
+        let array = try bench.open()
+        _ = try array.scrub(RaidArray.ScrubOptions())
+        try array.close()
+        try bench.compare(comment)
+      } catch {
+        let found = bench.devices.map { device -> String in
+          guard let superblock = try? MemberProbe(device).superblock else { return "none" }
+          return "\(superblock.events)\(superblock.isReshaping ? " reshaping" : "")"
+        }
+        Issue.record("\(error); \(found); \(comment)")
+      }
+      return count
+    }
+    let count = try attempt(nil)
+    for effects in [FaultInjectionTests.loud, FaultInjectionTests.silent] {
+      for (number, effect) in FaultSweep.turns(count, effects, offset: member) {
+        _ = try attempt(.init(.operation(number, of: nil), effect))
+      }
+    }
+  }
+}
