@@ -37,6 +37,36 @@ import Testing
     #expect(try ArrayAudit.violations(bench) == [])
   }
 
+  @Test(arguments: recipes) func `a spare takes the place of who fails`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    let bench = try ArrayBench(recipe.with { $0.spareCount = 1 })
+    try bench.fill(seed: 3)
+    let target = bench.devices[1]
+    bench.inject(
+      [.init(.fromOperation(0, of: .write), .fail(.gone(.noSuchAddressOrDevice)))], on: target)
+    let array = try bench.open()
+    #expect(try array.takeSpares().isEmpty)
+    var random = SeededGenerator(seed: 2)
+    try bench.write(random.bytes(20000), at: 4096, to: array)
+    try array.flush()
+    let taken = try array.takeSpares()
+    #expect(taken.map(\.slot) == [1] && taken.map(\.spare) == [bench.spares[0].name])
+    #expect(taken.map(\.failed) == [target.name])
+    // What comes now goes to it, too.
+    try bench.write(random.bytes(9000), at: 0, to: array)
+    try array.close()
+    bench.wrap = { $0 }
+    let left = bench.devices[1]
+    bench.devices[1] = bench.spares.removeLast()
+    let again = try bench.open()
+    #expect(try again.rebuild(slot: 1, SweepOptions()).isComplete)
+    try again.close()
+    #expect(try ArrayAudit.violations(bench) == [])
+    bench.spares = [left]
+    #expect(try bench.contents(bench.open(writable: false)) == bench.model)
+  }
+
   @Test(arguments: recipes) func `zeros are written over what a new member held`(
     _ recipe: ArrayRecipe
   ) throws {

@@ -199,9 +199,18 @@ struct ArraySession {
     }
   }
 
-  /// Makes everything durable and the array clean.
+  /// Makes everything durable and the array clean. Spares take the places of those who have failed.
   func close() throws(Failure) {
-    do throws(RaidError) { try array.close() } catch { throw Failure(error) }
+    do throws(RaidError) {
+      for (slot, spare, failed) in try array.takeSpares() {
+        context.output.warn(
+          "\(spare), a spare, has taken the place of \(failed) in slot \(slot): 'ftool raid rebuild' fills it"
+        )
+      }
+      try array.close()
+    } catch {
+      throw Failure(error)
+    }
     for failure in array.failures {
       context.output.warn(
         "\(failure.name) was taken out of use: \(Failure(failure.cause, on: failure.name).message)")

@@ -1,0 +1,111 @@
+import FToolTestSupport
+import LinuxSystem
+import Testing
+
+/// `ftool raid grow`, as a script would use it.
+@Suite struct GrowTests {
+  @Test func `a member more, another level, another chunk, and back`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(size: "12M", bytes: 16_000_000)
+    for number in 3...4 {
+      try bench.folder.sparseFile("m\(number).img", byteCount: 12 << 20)
+    }
+    let before = try bench.snapshot()
+    let plan = try bench.ftool("raid grow m0.img --add m3.img --dry-run")
+    #expect(plan.output.hasPrefix("would make raid5 of 3 members"), plan.remark)
+    #expect(try bench.snapshot() == before)
+    for (line, level, members) in [
+      ("--add m3.img", "raid5", 4), ("--add m4.img --level 6", "raid6", 5),
+      ("--chunk 16K", "raid6", 5), ("--level 5", "raid5", 4), ("--layout ra", "raid5", 4),
+    ] {
+      let run = try bench.ftool("raid grow m0.img \(line) --json").json
+      #expect(run["type"] == .string("raid-grow") && run["complete"] == .bool(true))
+      #expect(run["level"] == .string(level) && run["members"] == .number(Double(members)))
+      let status = try bench.ftool("raid status m0.img --json --test").json
+      #expect(status["level"] == .string(level))
+      #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+      try bench.ftool("raid scrub m0.img")
+    }
+    let events = try bench.ftool("raid events m0.img").output
+    #expect(
+      events.contains("a reshape began") && events.contains("a reshape finished"), "\(events)")
+    // Two steps of one command: nobody is lost on the way, and who leaves is a spare.
+    let last = try bench.ftool("raid status m0.img").output
+    #expect(last.contains("m4.img") && last.contains("spare"), "\(last)")
+  }
+
+  @Test(arguments: [15, 9] as [Int32]) func `stopped or killed, the same command goes on`(
+    signal: Int32
+  ) throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(size: "24M", bytes: 40_000_000)
+    try bench.folder.sparseFile("m3.img", byteCount: 24 << 20)
+    var grow = try bench.start("raid grow m0.img --add m3.img --rate 6M")
+    #expect(try bench.waitForJob())
+    Machine.sleep(seconds: 1.5)
+    grow.signal(signal)
+    let ended = try grow.finish()
+    #expect(ended.status == (signal == 9 ? nil : 143), "\(ended.errorText)")
+    let status = try bench.ftool("raid status m0.img")
+    #expect(status.output.contains("Progress:    a reshape was interrupted"), status.remark)
+    #expect(status.output.contains("ftool raid grow m0.img"), status.remark)
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+    let refused = try bench.ftool("raid write m0.img", ends: 78, input: [1])
+    #expect(refused.error.contains("'ftool raid grow' goes on with it"), refused.remark)
+    let other = try bench.ftool("raid grow m0.img --chunk 16K", ends: 64)
+    #expect(other.error.contains("is under way"), other.remark)
+    try bench.ftool("raid grow m0.img \(signal == 9 ? "" : "--add m3.img")")
+    try bench.remove("m1.img")
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+  }
+
+  @Test func `what cannot be done is said with what can`() throws {
+    let bench = try Workbench()
+    try bench.makeArray()
+    try bench.folder.sparseFile("new.img", byteCount: 6 << 20)
+    try bench.folder.sparseFile("small.img", byteCount: 1 << 20)
+    let before = try bench.snapshot()
+    for (line, status, sentence) in [
+      ("", 64, "no reshape of the array is under way"),
+      ("--chunk 64K", 64, "the array has this shape already"),
+      ("--chunk 48K", 64, "a chunk is a power of two"),
+      ("--level 6", 64, "1 new members are needed, and 0 are there"),
+      ("--level 10", 64, "raid5 cannot be made into raid10"),
+      ("--member-count 2", 64, "its end would be lost"),
+      ("--layout near=2", 64, "cannot be changed to"),
+      ("--add none.img", 66, "none.img"),
+      ("--level ec:3+1 --member-count 9", 64, "ec:3+1 has 4 members"),
+    ] {
+      let run = try bench.ftool("raid grow m0.img \(line)", ends: Int32(status))
+      #expect(run.error.contains(sentence), run.remark)
+    }
+    #expect(try bench.snapshot() == before)
+    let small = try bench.ftool("raid grow m0.img --add small.img", ends: 64)
+    #expect(small.error.contains("small.img"), small.remark)
+    try bench.remove("m1.img")
+    let degraded = try bench.ftool("raid grow m0.img --add new.img --degraded", ends: 65)
+    #expect(degraded.error.contains("the array is degraded"), degraded.remark)
+  }
+
+  @Test func `fewer members give up the end of the array, if that is said`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(members: 4, size: "12M", bytes: 10_000_000)
+    try bench.ftool("raid grow m0.img --member-count 3 --force")
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+    try bench.ftool("raid scrub m0.img")
+    // Who has left is a spare, and comes back.
+    try bench.ftool("raid grow m0.img --member-count 4")
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+  }
+
+  @Test func `another mirror is filled`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(level: "1", members: 2)
+    try bench.folder.sparseFile("m2.img", byteCount: 6 << 20)
+    try bench.ftool("raid grow m0.img --add m2.img")
+    try bench.ftool("raid status m0.img --test")
+    try bench.remove("m0.img")
+    try bench.remove("m1.img")
+    #expect(try bench.ftool("raid read m2.img --length \(bytes.count)").bytes == bytes)
+  }
+}
