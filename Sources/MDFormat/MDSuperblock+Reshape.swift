@@ -16,7 +16,8 @@ extension MDSuperblock {
     sizeSectors = old.sizeSectors
     slotCount = new.slotCount
     reshape = MDReshape(
-      newLevel: new.level, positionSectors: endSectors ?? 0, deltaSlots: new.slotCount - old.slotCount,
+      newLevel: new.level, positionSectors: endSectors ?? 0,
+      deltaSlots: new.slotCount - old.slotCount,
       newLayout: new.layout, newChunkSectors: new.chunkSectors,
       newOffsetSectors: Int32(-shiftSectors))
     features.insert([.reshape])
@@ -55,6 +56,9 @@ extension MDSuperblock {
       ]
       guard !isReshaping,
         slotCount < newest.slotCount && level == newest.level
+          || sizeSectors != newest.sizeSectors && level == newest.level
+            && slotCount == newest.slotCount && chunkSectors == newest.chunkSectors
+            && layout == newest.layout
           || changes.contains([level, newest.level])
       else { return self }
       (next.level, next.layout, next.chunkSectors) = (
@@ -63,7 +67,7 @@ extension MDSuperblock {
       (next.slotCount, next.sizeSectors) = (newest.slotCount, newest.sizeSectors)
       let wasSpare = role == .spare
       next.roles = newest.roles
-      if wasSpare, case .slot = next.role {
+      if wasSpare, slotCount < newest.slotCount, case .slot = next.role {
         next.features.insert(.recoveryOffset)
         next.recoveryOffsetSectors = 0
       }

@@ -98,6 +98,29 @@ import Testing
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
   }
 
+  @Test(arguments: ["--sums crc32c", "--sums none --bitmap internal"])
+  func `larger members are used to their end`(options: String) throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(options)
+    let full = try bench.ftool("raid grow m0.img --size max", ends: 64)
+    #expect(full.error.contains("has room for"), full.remark)
+    #expect(try bench.shell("truncate -s 12M m?.img").status == 0)
+    let before = try bench.ftool("raid status m0.img --json").json["bytes"].number
+    try bench.ftool("raid grow m0.img --size max --dry-run")
+    try bench.ftool("raid grow m0.img --size max")
+    let status = try bench.ftool("raid status m0.img --json --test").json
+    let (now, then) = (try #require(status["bytes"].number), try #require(before))
+    #expect(now > then * 3 / 2)
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+    let end = Int(now) - bytes.count
+    try bench.ftool("raid write m0.img --offset \(end)", input: bytes)
+    try bench.ftool("raid scrub m0.img")
+    try bench.remove("m1.img")
+    #expect(try bench.ftool("raid read m0.img --offset \(end)").bytes == bytes)
+    let smaller = try bench.ftool("raid grow m0.img m2.img --size 4M --degraded", ends: 65)
+    #expect(smaller.error.contains("degraded"), smaller.remark)
+  }
+
   @Test func `another mirror is filled`() throws {
     let bench = try Workbench()
     let bytes = try bench.makeFilledArray(level: "1", members: 2)

@@ -24,6 +24,13 @@ extension Failure {
     case .unequalMembers:
       self.init(
         .usage, "the members of the array are of different sizes, and a parity needs equal ones")
+    case .fixedSize(let level):
+      self.init(.usage, "how much of its members \(level) uses cannot be changed")
+    case .noRoomToGrow(let member, let has, let needs):
+      self.init(
+        .usage,
+        "\(member) has room for \(has) bytes of data, and \(needs) are needed",
+        hint: "every member has to be larger: 'ftool raid replace' swaps one for a larger one")
     case .newMembers(let needed, let given):
       self.init(
         .usage, "\(needed) new members are needed, and \(given) are there",

@@ -46,7 +46,7 @@ struct GrowWork {
     let before = "\(Self.sentence(array.shape)), \(ByteSize(array.byteCount))"
     if write.dryRun {
       try session.requireWritable()
-      return show("would make \(before), into \(new)", plan, isComplete: false, lost: [])
+      return show("would make \(before), into \(new)", plan.new, isComplete: false, lost: [])
     }
     do throws(RaidError) {
       for device in added { try array.addSpare(device, isForReshape: true) }
@@ -61,14 +61,14 @@ struct GrowWork {
     let devices = session.members.devices + added
     if plan.isInstant {
       try fill(devices, rate: rate)
-      return show(sentence, plan, isComplete: true, lost: [])
+      return show(sentence, plan.new, isComplete: true, lost: [])
     }
     if plan.isFirstStep { context.output.note("first \(new): then a member can leave") }
     let report = try move(try reopen(devices), rate)
     if plan.isFirstStep, report.lostRanges.isEmpty {
       return try finish(devices, request, before)
     }
-    return show(sentence, plan, isComplete: !plan.isFirstStep, lost: report.lostRanges)
+    return show(sentence, plan.new, isComplete: !plan.isFirstStep, lost: report.lostRanges)
   }
 
   /// The last step, for which nothing has to be moved.
@@ -82,11 +82,40 @@ struct GrowWork {
       let plan = try array.reshapePlan(request, givenCount: 0)
       try array.beginReshape(plan)
       return show(
-        "made \(before), into \(Self.sentence(plan.new)), \(ByteSize(plan.new.byteCount))", plan,
+        "made \(before), into \(Self.sentence(plan.new)), \(ByteSize(plan.new.byteCount))",
+        plan.new,
         isComplete: true, lost: [])
     } catch {
       throw Failure(error)
     }
+  }
+
+  /// Uses more of each member, or less.
+  func resize(_ size: Int?, allowsShrinking: Bool) throws(Failure) -> ExitStatus {
+    let new: ArrayShape
+    do throws(RaidError) {
+      new = try array.resizedShape(size, allowsShrinking: allowsShrinking)
+    } catch {
+      throw Failure(error)
+    }
+    let change =
+      "\(Self.sentence(array.shape)) of \(ByteSize(array.byteCount)) into one of "
+      + "\(ByteSize(new.byteCount))"
+    if write.dryRun {
+      try session.requireWritable()
+      return show("would make \(change)", new, isComplete: false, lost: [])
+    }
+    let more = (new.memberByteCounts.min() ?? 0) - (array.shape.memberByteCounts.min() ?? 0)
+    let line = context.progress("empty", total: max(0, more))
+    let isComplete: Bool
+    do throws(RaidError) {
+      isComplete = try array.resize(to: new, session.sweep(line, rate: nil))
+    } catch {
+      throw Failure(error)
+    }
+    line.finish()
+    if !isComplete { try context.stop.check() }
+    return show("made \(change)", new, isComplete: true, lost: [])
   }
 
   /// Goes on with a reshape that is under way.
@@ -163,9 +192,9 @@ struct GrowWork {
   }
 
   private func show(
-    _ sentence: String, _ plan: ReshapePlan?, isComplete: Bool, lost: [Range<Int>]
+    _ sentence: String, _ shape: ArrayShape?, isComplete: Bool, lost: [Range<Int>]
   ) -> ExitStatus {
-    let shape = plan?.new ?? array.reshapeGoal
+    let shape = shape ?? array.reshapeGoal
     context.output.show(
       SimpleReport(
         type: "raid-grow", sentence,

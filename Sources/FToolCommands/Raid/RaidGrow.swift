@@ -48,6 +48,13 @@ package struct RaidGrow: Verb {
     transform: LayoutChoice.init(parsing:))
   package var layout: LayoutChoice?
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Use this much of each member; max for all that there is room for.", valueName: "size"),
+    transform: SizeChoice.init(parsing:))
+  package var size: SizeChoice?
+
   @OptionGroup package var rate: RateOption
   @OptionGroup package var change: ChangeOptions
   @OptionGroup package var global: GlobalOptions
@@ -60,6 +67,9 @@ package struct RaidGrow: Verb {
   }
 
   package func validate() throws {
+    if size != nil, wantsChange {
+      throw ValidationError("--size comes alone: one change after the other")
+    }
     if let chunk, chunk < 4096 || chunk.nonzeroBitCount != 1 {
       throw ValidationError("a chunk is a power of two, of 4K or more")
     }
@@ -79,6 +89,9 @@ package struct RaidGrow: Verb {
       $0.reshapes = true
     }
     let work = GrowWork(session, change.write, context)
+    if let size {
+      return try work.resize(size.byteCount, allowsShrinking: change.write.force)
+    }
     if session.array.isReshaping {
       guard isWhat(session.array.reshapeGoal) else {
         throw Failure(
@@ -128,4 +141,17 @@ package struct RaidGrow: Verb {
     }
     return request
   }
+}
+
+/// How much of each member to use, as it is said on the command line.
+package enum SizeChoice: Hashable, Sendable {
+  /// As much as all of them have room for.
+  case most
+  case bytes(Int)
+
+  init(parsing text: String) throws(InvalidValue) {
+    self = text == "max" ? .most : .bytes(try parsePositiveSize(text))
+  }
+
+  var byteCount: Int? { if case .bytes(let count) = self { count } else { nil } }
 }

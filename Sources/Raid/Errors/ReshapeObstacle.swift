@@ -10,6 +10,10 @@ package enum ReshapeObstacle: Error, Equatable, Sendable {
   case badShape(ArrayShapeError)
   /// The array would have fewer bytes than it has.
   case shrinks(from: Int, to: Int)
+  /// All of each member is used, or where bytes lie depends on the size.
+  case fixedSize(String)
+  /// Bytes of its data that the member could have at most, and that are needed.
+  case noRoomToGrow(member: String, has: Int, needs: Int)
   /// The members of a RAID 0 are of different sizes, so that it has more than one zone.
   case unequalMembers
   /// So many new members are needed, and so many are there.

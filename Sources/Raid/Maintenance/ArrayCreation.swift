@@ -377,6 +377,19 @@ extension NewMember {
       start = region.lowerBound
       room = region.count
     }
+    try device.writeBitmap(
+      at: start, byteCount: room, shape, superblock, marksEverything: marksEverything)
+  }
+}
+
+extension BlockDevice {
+  /// Writes a bitmap of the array's shape to so many bytes of a member.
+  ///
+  /// - Parameter marksEverything: mark all of it as being written, if the array has anything that could disagree.
+  func writeBitmap(
+    at start: Int, byteCount room: Int, _ shape: ArrayShape, _ superblock: MDSuperblock,
+    marksEverything: Bool
+  ) throws(DeviceError) {
     let covered = shape.intentByteCount
     let granularity = WriteIntent.granularity(covering: covered, bitmapByteCount: room)
     var bitmap = MDBitmapHeader(
@@ -391,7 +404,7 @@ extension NewMember {
     if marksEverything, shape.redundancy > 0 {
       for bit in 0..<bitmap.bitCount { MDBitmapHeader.set(bit: bit, to: true, in: &bytes) }
     }
-    try device.write(bytes.bytes, range: 0..<room, at: start)
+    try write(bytes.bytes, range: 0..<room, at: start)
   }
 }
 

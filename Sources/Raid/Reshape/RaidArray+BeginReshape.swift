@@ -28,11 +28,15 @@ extension RaidArray {
         .reshape(.newMembers(needed: plan.joiningSlots.count, given: spareCount)))
     }
     try requireWhole()
+    let version = assembly.reference.version
+    if !plan.isInstant, version.isBehindData || version == .v0_90 {
+      throw .unsuitable(.reshape(.metadata(version)))
+    }
     return plan
   }
 
   /// What has to be so before data is moved: everybody there, nothing in doubt, no block known to be bad.
-  private func requireWhole() throws(RaidError) {
+  func requireWhole() throws(RaidError) {
     if sumsFile != nil { throw .unsuitable(.reshape(.sumsBeside)) }
     let missing = degradedSlots
     if !missing.isEmpty { throw .unsuitable(.reshape(.degraded(slots: missing))) }
@@ -42,10 +46,6 @@ extension RaidArray {
     if wasUnclean || hasDoubt { throw .unsuitable(.reshape(.inDoubt)) }
     if let member = members.active.first(where: { !$0.badBlocks.isEmpty }) {
       throw .unsuitable(.reshape(.badBlocks(member: member.name)))
-    }
-    let version = assembly.reference.version
-    if version.isBehindData || version == .v0_90 {
-      throw .unsuitable(.reshape(.metadata(version)))
     }
   }
 

@@ -135,7 +135,7 @@ package struct ReshapePlan: Sendable {
     }
   }
 
-  private static func shape(like shape: ArrayShape, size: Int) throws(RaidError) -> ArrayShape {
+  static func shape(like shape: ArrayShape, size: Int) throws(RaidError) -> ArrayShape {
     try self.shape(
       shape.level, shape.layout, chunk: shape.chunkByteCount, slots: shape.slotCount, size: size)
   }

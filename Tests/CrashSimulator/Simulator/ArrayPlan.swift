@@ -97,7 +97,9 @@ struct ArrayPlan: Sendable {
   /// What a member needs for its data and the regions beside it.
   var memberByteCount: Int {
     (hasSums ? (128 << 10) + max(128 << 10, (24 << 10) * slotCount) : 32 << 10) + dataByteCount
-      + (dataOffset ?? 0) + (dataOffset == nil ? 0 : 24 << 10)
+      // Room to move, and room for everything behind the data once more.
+      + (dataOffset.map { $0 + (24 << 10) + (hasSums ? (128 << 10) + (40 << 10) * slotCount : 0) }
+        ?? 0)
   }
 
   var geometry: SlowGeometry {

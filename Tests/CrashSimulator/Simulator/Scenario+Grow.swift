@@ -6,6 +6,12 @@ extension Scenario {
   /// Gives the array another shape.
   func grow() throws {
     let array = try open(present)
+    if array.array.shape.redundancy > 0, Int.random(in: 0..<5, using: &random) == 0 {
+      lossLimit = array.array.shape.redundancy
+      let larger = try array.array.resizedShape(nil, allowsShrinking: false)
+      _ = try array.array.resize(to: larger, Self.oneWorker)
+      return
+    }
     let request = plan.growth(using: &random)
     let next = try array.array.reshapePlan(request, givenCount: 1)
     keptByteCount = min(geometry.byteCount, next.new.byteCount)
