@@ -53,7 +53,9 @@ for name in $(of_kind ours) $(of_kind watched) $(of_kind killed) $(of_kind journ
   case ${kind[$name]} in
     ec) ;;
     away | grown | handed) ;;
-    reshaped) expect "$name" "ftool gives it another shape" 0 grow $(first_paths "$name") $(added "$name") ${options[$name]} ;;
+    reshaped)
+      case $name in *-larger) truncate -s 24M $(paths "$name") ;; esac
+      expect "$name" "ftool gives it another shape" 0 grow $(first_paths "$name") $(added "$name") ${options[$name]} ;;
     halfway) ftool_begins_reshape "$name" ;;
     moved) expect "$name" "ftool replaces m1" 0 replace $(first_paths "$name") --member "$shared/$name/m1" --onto "$(newest "$name")" ;;
     *) examined "$name" "" ;;
