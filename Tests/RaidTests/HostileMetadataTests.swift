@@ -39,6 +39,37 @@ import Testing
     }
   }
 
+  @Test(arguments: 0..<UInt64(16))
+  func `changed members of an array that is being reshaped do no harm`(
+    seed: UInt64
+  ) throws {
+    var random = SeededGenerator(seed: seed)
+    let work = ReshapeTests.works[Int(seed) % ReshapeTests.works.count]
+    let bench = try ReshapeBench(
+      work.level, chunk: 8192, slotCount: work.slots, hasSums: seed % 3 != 0)
+    try bench.begin(work.request)
+    let parts = Monitor(Int.random(in: 0...2, using: &random))
+    _ = try bench.goOn {
+      parts.withLock { left in
+        left -= 1
+        return left >= 0
+      }
+    }
+    for _ in 0..<40 {
+      let trial = bench.copy()
+      for device in trial.devices where Int.random(in: 0..<3, using: &random) == 0 {
+        try mutate(device, using: &random)
+      }
+      if let array = try? trial.open(writable: false) {
+        _ = try? array.bytes(0..<min(array.byteCount, 200_000))
+      }
+      guard let array = try? trial.open(reshapes: true), array.isReshaping,
+        array.reshapeGoal.map({ $0.byteCount < 16 << 20 }) == true
+      else { continue }
+      _ = try? array.continueReshape(SweepOptions())
+    }
+  }
+
   @Test(arguments: 0..<UInt64(16)) func `changed members that left do no harm`(
     seed: UInt64
   ) throws {

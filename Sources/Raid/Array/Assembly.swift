@@ -96,7 +96,11 @@ package struct Assembly: Sendable {
     // Where an update that began or ended a reshape was cut off, what it was to say is known.
     let members = members.map { probe in
       let followed = probe.superblock.following(members[newest].superblock)
-      return followed == probe.superblock ? probe : MemberProbe(probe, superblock: followed)
+      // What the newest says need not make sense of another member.
+      guard followed != probe.superblock,
+        (try? followed.validate(memberSectors: probe.device.byteCount / 512)) != nil
+      else { return probe }
+      return MemberProbe(probe, superblock: followed)
     }
     self.members = members
     var standings = [Standing](repeating: .spare, count: members.count)

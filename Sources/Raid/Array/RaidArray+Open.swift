@@ -260,7 +260,8 @@ extension RaidArray {
       do throws(DeviceError) {
         guard let log = try ReshapeLog(on: member),
           (reference.reshapesBackwards ? log.part.lowerBound : log.part.upperBound) / 512
-            == Int(clamping: reference.reshape.positionSectors)
+            == Int(clamping: reference.reshape.positionSectors),
+          log.blocks.upperBound <= sums.blockCount
         else { continue }
         try log.apply(to: sums)
       } catch {

@@ -73,7 +73,7 @@ final class BlockSums: Sendable {
   private let cache = Mutex(Cache())
   private let pageLimit: Int
   /// Blocks of data that have sums.
-  private let blockCount: Int
+  let blockCount: Int
   /// They lie in a file of their own, and nobody is bound to look there before the data is believed.
   let isBeside: Bool
   /// Whether the array ever writes a block.

@@ -53,17 +53,22 @@ extension RaidArray {
       endWithoutUpdate()
       return false
     }
-    let all = members.active + members.spares
-    try members.onEach(all) { (member) throws(DeviceError) in
-      try member.writeEmptyBitmap(new)
-      try member.device.flush()
-    }
+    try writeEmptyBitmaps(new)
     var change = MemberSet.Change()
     change.each = { _, superblock in superblock.sizeSectors = UInt64(size / 512) }
     note(.finished, .reshape, .init(0, new.byteCount))
     try members.commit(change, intent: nil)
+    // With the superblocks' count of events: one that is behind says nothing.
+    try writeEmptyBitmaps(new)
     endWithoutUpdate()
     return true
+  }
+
+  private func writeEmptyBitmaps(_ shape: ArrayShape) throws(RaidError) {
+    try members.onEach(members.active + members.spares) { (member) throws(DeviceError) in
+      try member.writeEmptyBitmap(shape)
+      try member.device.flush()
+    }
   }
 
   /// Moves what lies behind the data where it is in the way.
