@@ -35,7 +35,12 @@ import Testing
     "raid6-5-right-symmetric-6",
   ]
 
-  @Test(arguments: GoldenArchive.expectations.keys.sorted())
+  /// Those that start: what they hold has to be known.
+  static let alive = GoldenArchive.expectations.filter {
+    $0.value.contains { $0.content != "refused" }
+  }.keys.sorted()
+
+  @Test(arguments: alive)
   func `what was found once is found again, and none is taken for another`(
     _ array: String
   ) throws {
