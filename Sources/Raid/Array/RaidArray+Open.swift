@@ -60,7 +60,7 @@ extension RaidArray {
       options.isWritable && assembly.isJournaled && sumsFile == nil && shapes.new == nil
       ? WriteJournal(
         members: members, intent: intent, arrayID: reference.arrayID,
-        redundancy: shapes.old.redundancy) : nil
+        redundancy: shapes.old.mostLosses) : nil
     let doubtStart =
       !isUnclean
       ? Int.max
@@ -319,6 +319,12 @@ extension RaidArray {
 }
 
 extension ArrayShape {
+  /// How many members may be lost without loss of data, if chance is kind about which they are: so many may be
+  /// missing when a journal is needed.
+  fileprivate var mostLosses: Int {
+    level == .mirroredStripes && redundancy > 0 ? slotCount - 1 : redundancy
+  }
+
   /// Whether the array keeps anything at this data offset of a slot's member.
   func uses(slot: Int, at offset: Int) -> Bool {
     switch placement {
