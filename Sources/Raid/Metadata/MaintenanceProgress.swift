@@ -23,7 +23,8 @@ package struct MaintenanceProgress: Sendable, Equatable {
   package var operation: Operation = .none
   /// How it ended, if it did.
   package var phase: Phase = .idle
-  /// Bytes done and to do: member bytes for parity levels and mirrors, else array bytes.
+  /// Bytes done and to do: member bytes for parity levels and mirrors, else array bytes; of a reshape array bytes
+  /// of the new shape.
   package var position = 0
   /// See `position`.
   package var end = 0
