@@ -121,6 +121,19 @@ import Testing
     #expect(smaller.error.contains("degraded"), smaller.remark)
   }
 
+  @Test func `rows that are larger than what is worked in`() throws {
+    let bench = try Workbench()
+    try bench.ftool(
+      "raid create photos \(Workbench.names(3)) --make 48M --level 5 --chunk 4M --homehost here")
+    let bytes = Workbench.noise(30_000_000)
+    try bench.ftool("raid write m0.img", input: bytes)
+    try bench.folder.sparseFile("m3.img", byteCount: 48 << 20)
+    try bench.ftool("raid grow m0.img --add m3.img")
+    try bench.ftool("raid scrub m0.img")
+    try bench.remove("m1.img")
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+  }
+
   @Test func `another mirror is filled`() throws {
     let bench = try Workbench()
     let bytes = try bench.makeFilledArray(level: "1", members: 2)

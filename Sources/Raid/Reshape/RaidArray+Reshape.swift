@@ -68,7 +68,6 @@ final class Reshape: Sendable {
   let array: RaidArray
   private let old: ArrayShape
   private let new: ArrayShape
-  private let source: RaidArray.Placed
   private let target: RaidArray.Placed
   /// The members in both shapes; those of the one with more slots are all that there are.
   private let oldMembers: MemberSet
@@ -90,11 +89,14 @@ final class Reshape: Sendable {
     else { throw .unsuitable(.reshape(.notUnderWay)) }
     self.array = array
     (old, new) = (array.shape, newShape)
-    (source, target) = (array.segments[0].data, array.segments[1].data)
+    target = array.segments[1].data
     (oldMembers, self.newMembers) = (array.members, newMembers)
     isBackwards = array.assembly.reference.reshapesBackwards
     guard case .parity = old.placement, case .parity = new.placement else {
       throw .unsuitable(.reshape(.levels(from: old.levelName, to: new.levelName)))
+    }
+    guard Self.rows(new).rowByteCount <= ReshapePlan.rowByteLimit else {
+      throw .unsuitable(.reshape(.badShape(.chunk(new.chunkByteCount))))
     }
     let direction = isBackwards ? 512 : -512
     shift =
@@ -204,16 +206,14 @@ final class Reshape: Sendable {
       })
   }
 
-  /// Where not even one row of the new shape fits into a buffer: parts of rows, one after the other.
+  /// Where not even one row of the new shape fits into the usual buffer: row after row through a larger one. Never
+  /// parts of rows: what is in the rest of a row means nothing yet, and parity must not be made of it.
   private func moveInRows(_ part: Range<Int>, _ options: SweepOptions) throws(RaidError) {
-    try array.memory.with { (memory) throws(RaidError) in
-      var offset = part.lowerBound
-      while offset < part.upperBound {
-        let end = min(part.upperBound, offset + memory.buffer.byteCount / 4096 * 4096)
-        options.rate?.pass(end - offset)
-        try move(offset..<end, &memory)
-        offset = end
-      }
+    let rowByteCount = newRows.rowByteCount
+    var memory = WorkingMemory(byteCount: rowByteCount, slotCount: newMembers.slotCount)
+    for start in stride(from: part.lowerBound, to: part.upperBound, by: rowByteCount) {
+      options.rate?.pass(rowByteCount)
+      try move(start..<start + rowByteCount, &memory)
     }
   }
 

@@ -38,6 +38,9 @@ package struct ReshapePlan: Sendable {
 
   var isBackwards: Bool { shift < 0 }
 
+  /// Data bytes of a row that is moved: whole ones go through memory.
+  static let rowByteLimit = 128 << 20
+
   /// Bytes of each member that belong to nothing, before its data and behind.
   struct Room {
     var before: Int
@@ -93,6 +96,9 @@ package struct ReshapePlan: Sendable {
     }
     guard case .parity = old.placement, case .parity = new.placement else {
       throw .unsuitable(.reshape(.levels(from: current.levelName, to: new.levelName)))
+    }
+    if case .parity(let rows) = new.placement, rows.rowByteCount > Self.rowByteLimit {
+      throw .unsuitable(.reshape(.badShape(.chunk(chunk))))
     }
     let behind = room.behind + (step.base.memberByteCounts.min() ?? 0) - size
     shift = try Self.shift(
