@@ -6,7 +6,9 @@ import Raid
 package struct HolesOption: ParsableArguments {
   /// A member's image and its map.
   package struct Hole: Equatable, Sendable {
+    /// As it is named among the operands.
     package var member: String
+    /// The path of ddrescue's map of it.
     package var map: String
   }
 

@@ -126,7 +126,7 @@ extension Member {
     return min(dataByteCount, BlockSums.dataByteCount(regionByteCount: region.count))
   }
 
-  /// Bytes that the data may take at the most, and where to what lies behind it has to go for that; nil for nowhere.
+  /// Bytes that the data may take at the most, and the new places of the regions behind it; nil where they stay.
   fileprivate var room: (byteCount: Int, regions: [RegionHeader.Region]?) {
     let (superblock, header) = (superblock, header)
     guard !superblock.version.isBehindData else { return (dataRoom, nil) }
