@@ -134,6 +134,29 @@ import Testing
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
   }
 
+  @Test func `without room to move it goes by way of spare room`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(size: "24M", bytes: 40_000_000, "--metadata 1.0")
+    try bench.folder.sparseFile("m3.img", byteCount: 24 << 20)
+    for (line, sentence) in [("--chunk 16K", "by way of spare room"), ("--add m3.img", "")] {
+      var grow = try bench.start("raid grow m0.img \(line) --rate 10M")
+      #expect(try bench.waitForJob())
+      Machine.sleep(seconds: 1)
+      grow.signal(9)
+      let ended = try grow.finish()
+      #expect(ended.status == nil && ended.errorText.contains(sentence), "\(ended.errorText)")
+      #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+      // A kernel would not know what is on its way.
+      let examined = try bench.ftool("raid examine m0.img --json")
+      #expect(examined.output.contains("write-journal"), examined.remark)
+      try bench.ftool("raid grow m0.img")
+      #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+      try bench.ftool("raid scrub m0.img")
+    }
+    try bench.remove("m1.img")
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+  }
+
   @Test func `another mirror is filled`() throws {
     let bench = try Workbench()
     let bytes = try bench.makeFilledArray(level: "1", members: 2)

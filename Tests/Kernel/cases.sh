@@ -122,6 +122,9 @@ reshaped-1-add    | 1 | 1.2 | none     | -    | 24,24,24          | 1 |
 reshaped-6-fewer  | 6 | 1.2 | internal | 64K  | 14,14,14,14,14,14 | 0 | --member-count 5 --force
 reshaped-5-chunk  | 5 | 1.2 | internal | 64K  | 24,24,24          | 0 | --chunk 16K
 reshaped-6-layout | 6 | 1.1 | none     | 64K  | 24,24,24,24       | 0 | --layout ra
+reshaped-5-add-1.0   | 5 | 1.0 | internal | 64K | 24,24,24,24       | 1 |
+reshaped-6-chunk-1.0 | 6 | 1.0 | none     | 64K | 24,24,24,24       | 0 | --chunk 16K
+reshaped-6-fewer-1.0 | 6 | 1.0 | none     | 64K | 14,14,14,14,14,14 | 0 | --member-count 5 --force
 reshaped-5-larger | 5 | 1.2 | internal | 64K  | 12,12,12          | 0 | --size max
 reshaped-1-larger | 1 | 1.1 | none     | -    | 12,12             | 0 | --size max
 halfway-5-add     | 5 | 1.2 | none     | 64K  | 28,28,28,28       | 1 |

@@ -109,7 +109,7 @@ ftool_writes() {  # NAME STEP WHAT MEMBER...
   ok "$name" "$what"
 }
 # The members that have a slot in the new shape: those whose slots are no more are spares.
-in_slots() { case $1 in reshaped-6-to-5 | reshaped-6-fewer) members "$1" | sed '$d' ;; *) members "$1" ;; esac; }
+in_slots() { case $1 in reshaped-6-to-5 | reshaped-6-fewer*) members "$1" | sed '$d' ;; *) members "$1" ;; esac; }
 ftool_begins_reshape() { # NAME: and is stopped in the middle of it
   local name=$1 status reshaper
   ran="\$ ftool raid grow --rate 8M ${options[$name]}"

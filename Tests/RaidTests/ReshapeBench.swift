@@ -1,6 +1,7 @@
 import BlockStorage
 import FToolTestSupport
 import LinuxSystem
+import MDFormat
 import RaidGeometry
 import Testing
 
@@ -17,7 +18,8 @@ final class ReshapeBench {
   /// - Parameter headroom: bytes before the data of each member to move into.
   init(
     _ level: RaidLevel, layout: UInt32 = 2, chunk: Int, slotCount: Int, headroom: Int = 64 << 10,
-    hasSums: Bool = true, hasBitmap: Bool = false, seed: UInt64 = 1
+    version: MDMetadataVersion = .v1_2, memberByteCount: Int = 192 << 10, hasSums: Bool = true,
+    hasBitmap: Bool = false, seed: UInt64 = 1
   ) throws {
     devices = (0..<slotCount).map {
       MemoryDevice(byteCount: Self.memberByteCount, name: "m\($0)")
@@ -27,8 +29,9 @@ final class ReshapeBench {
     request.hasSums = hasSums
     request.hasJournal = hasSums
     request.hasBitmap = hasBitmap
-    request.memberByteCount = 192 << 10
-    request.dataOffset = (16 << 10) + headroom
+    request.version = version
+    request.memberByteCount = memberByteCount
+    request.dataOffset = version == .v1_0 ? 0 : (16 << 10) + headroom
     let creation = try ArrayCreation(request, devices: devices, spares: [])
     try creation.write()
     _ = try creation.initialise(assumesClean: true, SweepOptions())

@@ -54,13 +54,13 @@ extension Failure {
     case .noHeadroom(let member, let has, let needs):
       self.init(
         .configuration,
-        "the data of \(member) has \(ByteSize(max(0, has))) before it to move into, and needs \(ByteSize(needs))",
+        "the data of \(member) has \(ByteSize(max(0, has))) of room to move, or to go by way of, and needs \(ByteSize(needs))",
         hint: "a smaller --chunk needs less")
     case .metadata(let version):
       self.init(
         .configuration,
-        "with metadata \(version.rawValue) the data has no room to move into: it begins where the members do",
-        hint: "mdadm can reshape such an array with a backup file")
+        "metadata \(version.rawValue) cannot say all that a reshape needs",
+        hint: "'mdadm --assemble --update=metadata' makes it 1.0, which can")
     case .sumsBeside:
       self.init(
         .usage, "the array keeps its sums in a file of their own", hint: "leave --sums-file out")

@@ -63,6 +63,11 @@ struct GrowWork {
       try fill(devices, rate: rate)
       return show(sentence, plan.new, isComplete: true, lost: [])
     }
+    if plan.isStaged {
+      context.output.note(
+        "the data has no room to move: it goes by way of spare room, and no Linux md can use the "
+          + "array until it is done")
+    }
     if plan.isFirstStep { context.output.note("first \(new): then a member can leave") }
     let report = try move(try reopen(devices), rate)
     if plan.isFirstStep, report.lostRanges.isEmpty {

@@ -98,6 +98,9 @@ package final class MemberSet: Sendable {
   /// Everyone in a slot who has not failed.
   package var active: [Member] { slots.flatMap(\.writable) }
 
+  /// Members have failed since the superblocks were last written.
+  var hasUnrecordedFailure: Bool { state.withLock { $0.hasUnrecordedFailure } }
+
   /// Whether every slot has someone who has all of its data.
   var isComplete: Bool { slots.allSatisfy { $0.writable.contains(where: \.isInSync) } }
 

@@ -15,12 +15,20 @@ extension RaidArray {
     _ range: Range<Int>, _ body: (RawSpan, Int, Range<Int>) throws(Failure) -> Void
   ) throws(RaidReadFailure<Failure>) {
     do throws(RaidError) { try requireInside(range) } catch { throw .array(error) }
+    try read(range, of: segments, body)
+  }
+
+  /// The same where the bytes lie in these segments.
+  func read<Failure: Error>(
+    _ range: Range<Int>, of segments: [Segment],
+    _ body: (RawSpan, Int, Range<Int>) throws(Failure) -> Void
+  ) throws(RaidReadFailure<Failure>) {
     try memory.with { (memory) throws(RaidReadFailure<Failure>) in
       var offset = range.lowerBound
       var pieces: [BufferPiece] = []
       while offset < range.upperBound {
         do throws(RaidError) {
-          try readNext(from: offset, to: range.upperBound, &memory, &pieces)
+          try readNext(from: offset, to: range.upperBound, of: segments, &memory, &pieces)
         } catch {
           throw .array(error)
         }
@@ -42,7 +50,7 @@ extension RaidArray {
 
   /// Reads what one buffer takes from `offset` on, not past `end`.
   func readNext(
-    from offset: Int, to end: Int, _ memory: inout WorkingMemory,
+    from offset: Int, to end: Int, of segments: [Segment], _ memory: inout WorkingMemory,
     _ pieces: inout [BufferPiece]
   ) throws(RaidError) {
     guard let segment = segments.first(where: { $0.range.contains(offset) }) else {

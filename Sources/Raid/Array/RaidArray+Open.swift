@@ -52,7 +52,7 @@ extension RaidArray {
     let isUnclean =
       !isMended
       && (shapes.old.redundancy > 0 ? !reference.isClean : intent?.hasDoubt ?? false)
-    if reference.features.contains(.writeJournal), scan?.isIncomplete ?? true {
+    if reference.features.contains(.writeJournal), shapes.new == nil, scan?.isIncomplete ?? true {
       // The bits of what was written by way of the journal are in the journal.
       intent?.doubtEverything()
     }
@@ -93,6 +93,7 @@ extension RaidArray {
     }
     var segments: [Segment] = []
     var newMembers: MemberSet?
+    var stagedRows: StagedRows?
     if let new = shapes.new {
       let (newSlots, _) = try slotsFor(true)
       let made = Self.memberSet(
@@ -104,6 +105,15 @@ extension RaidArray {
         Segment(range: newRange, data: placed(new, made)),
       ]
       newMembers = made
+      stagedRows = try Self.stagedRows(made, new, reference, memory)
+      if let rows = stagedRows {
+        let count = rows.part.clamped(to: oldRange).count
+        let cut = reference.reshapesBackwards
+        segments[0] = Segment(
+          range: cut ? oldRange.dropLast(count) : oldRange.dropFirst(count), data: segments[0].data)
+        segments.append(
+          Segment(range: rows.part.clamped(to: oldRange), data: .parity(rows.stripes)))
+      }
     } else {
       segments = [Segment(range: 0..<shapes.byteCount, data: placed(shapes.old, members))]
     }
@@ -114,7 +124,8 @@ extension RaidArray {
       foundForeignWrite: hasForeignWrite,
       isForeignWriteFresh: Self.hasForeignWrite(assembly, countsKnown: false),
       wasUnclean: isUnclean, replayedRecordCount: scan?.entries.count, memory: memory,
-      sumsFile: sumsFile, newShape: shapes.new, newMembers: newMembers)
+      sumsFile: sumsFile, newShape: shapes.new, newMembers: newMembers,
+      stagedRows: stagedRows)
     if let newMembers { try Self.finishMoving(newMembers, reference) }
     if let scan {
       try array.replay(scan)
@@ -251,6 +262,19 @@ extension RaidArray {
       sumsAreTrusted: trusts, sharesSums: current?.sharableSums != nil, record: record)
   }
 
+  /// What was being put in its place by way of the members' spare room.
+  private static func stagedRows(
+    _ members: MemberSet, _ shape: ArrayShape, _ reference: MDSuperblock,
+    _ memory: WorkingMemoryPool
+  ) throws(RaidError) -> StagedRows? {
+    guard reference.features.contains(.writeJournal), case .parity(let rows) = shape.placement
+    else { return nil }
+    return try StagedRows.find(
+      on: members, rows,
+      position: Int(clamping: reference.reshape.positionSectors).multipliedOrMax(by: 512),
+      isBackwards: reference.reshapesBackwards, memory: memory)
+  }
+
   /// Puts the sums of what was moved last in their place, where that was cut off.
   private static func finishMoving(
     _ members: MemberSet, _ reference: MDSuperblock
@@ -258,10 +282,15 @@ extension RaidArray {
     for member in members.active {
       guard let sums = member.sums else { continue }
       do throws(DeviceError) {
-        guard let log = try ReshapeLog(on: member),
-          (reference.reshapesBackwards ? log.part.lowerBound : log.part.upperBound) / 512
-            == Int(clamping: reference.reshape.positionSectors),
-          log.blocks.upperBound <= sums.blockCount
+        let position = Int(clamping: reference.reshape.positionSectors)
+        let isBackwards = reference.reshapesBackwards
+        guard
+          let log = try ReshapeLog(
+            on: member,
+            where: {
+              (isBackwards ? $0.part.lowerBound : $0.part.upperBound) / 512 == position
+                && $0.blocks.upperBound <= sums.blockCount
+            })
         else { continue }
         try log.apply(to: sums)
       } catch {

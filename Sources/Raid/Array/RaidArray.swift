@@ -76,6 +76,8 @@ package final class RaidArray: BlockDevice {
   /// What a reshape that is under way makes of the array, and its members there; of the same devices.
   let newShape: ArrayShape?
   let newMembers: MemberSet?
+  /// What of the new shape may be in its place or not, and is in the members' spare room.
+  let stagedRows: StagedRows?
   /// All members, who keep what is known of the array.
   var keeper: MemberSet {
     guard let newMembers, newMembers.slotCount >= members.slotCount else { return members }
@@ -105,7 +107,7 @@ package final class RaidArray: BlockDevice {
     segments: [Segment], intent: WriteIntent?, journal: WriteJournal?, options: Options,
     obstacle: WriteObstacle?, foundForeignWrite: Bool, isForeignWriteFresh: Bool, wasUnclean: Bool,
     replayedRecordCount: Int?, memory: WorkingMemoryPool, sumsFile: SumsFile? = nil,
-    newShape: ArrayShape? = nil, newMembers: MemberSet? = nil
+    newShape: ArrayShape? = nil, newMembers: MemberSet? = nil, stagedRows: StagedRows? = nil
   ) {
     self.name = name
     self.shape = shape
@@ -125,6 +127,7 @@ package final class RaidArray: BlockDevice {
     self.sumsFile = sumsFile
     self.newShape = newShape
     self.newMembers = newMembers
+    self.stagedRows = stagedRows
   }
 
   /// Whether anything of the array may not agree with its parity or its copies after a crash.

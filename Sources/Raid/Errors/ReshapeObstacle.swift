@@ -24,9 +24,9 @@ package enum ReshapeObstacle: Error, Equatable, Sendable {
   case inDoubt
   /// A member whose list of bad blocks is not empty.
   case badBlocks(member: String)
-  /// Between the metadata and the data of a member are so many bytes, and so many are needed for the data to move.
+  /// There are so many bytes to move a member's data into, or to go by way of, and so many are needed.
   case noHeadroom(member: String, has: Int, needs: Int)
-  /// The metadata of these versions leaves no room before the data.
+  /// Metadata of this version has no words for what a reshape needs.
   case metadata(MDMetadataVersion)
   /// The sums are in a file beside.
   case sumsBeside

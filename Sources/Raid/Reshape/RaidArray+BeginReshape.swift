@@ -21,7 +21,12 @@ extension RaidArray {
       shape, request,
       .init(
         before: all.map(\.headroom).min() ?? 0,
-        behind: members.active.map { $0.tailroom(shape) }.min() ?? 0))
+        behind: members.active.map { $0.tailroom(shape) }.min() ?? 0,
+        beside: all.map {
+          let room = $0.reshapeRoom(usedByteCount: shape.memberByteCounts.max() ?? 0)
+          return (room?.stagedBlockCount ?? 0) * 4096
+        }.min() ?? 0,
+        isFixed: assembly.reference.version.isBehindData))
     let spareCount = members.spares.count + givenCount
     guard plan.joiningSlots.count <= spareCount else {
       throw .unsuitable(
@@ -29,7 +34,7 @@ extension RaidArray {
     }
     try requireWhole()
     let version = assembly.reference.version
-    if !plan.isInstant, version.isBehindData || version == .v0_90 {
+    if !plan.isInstant, version == .v0_90 {
       throw .unsuitable(.reshape(.metadata(version)))
     }
     return plan
@@ -81,6 +86,7 @@ extension RaidArray {
         member: member)
     }
     if plan.isInstant { members.makeSpares(behind: plan.new.slotCount, &change) }
+    if plan.isStaged { members.keepsKernelsAway.store(true, ordering: .releasing) }
     let end = plan.isBackwards ? UInt64(plan.new.byteCount / 512) : nil
     change.each = { [filled] member, superblock in
       superblock.beginReshape(from: old, to: new, shiftSectors: shift / 512, endSectors: end)
@@ -91,10 +97,22 @@ extension RaidArray {
         superblock.recoveryOffsetSectors = 0
       }
     }
+    if !plan.isInstant { try eraseLogs(of: members.active + joining, plan) }
     note(.started, .reshape, .init(0, plan.new.byteCount))
     if plan.isInstant { note(.finished, .reshape, .init(0, plan.new.byteCount)) }
     try members.commit(change, intent: intent)
     endWithoutUpdate()
+  }
+
+  /// What an earlier reshape has left is not of this one.
+  private func eraseLogs(of members: [Member], _ plan: ReshapePlan) throws(RaidError) {
+    let used = plan.new.memberByteCounts.min() ?? 0
+    try self.members.onEach(members.filter { plan.isStaged || $0.header != nil }) {
+      (member) throws(DeviceError) in
+      guard let room = member.reshapeRoom(usedByteCount: used) else { return }
+      try ReshapeLog.erase(room, from: member)
+      try member.device.flush()
+    }
   }
 }
 

@@ -80,11 +80,14 @@ final class Reshape: Sendable {
   private let shift: Int
   private let lost = Mutex<[Range<Int>]>([])
 
+  /// Rows may be staged where they can't be moved: a kernel is kept away.
+  private let mayStage: Bool
+
   /// Of one member's data, moved before the superblocks say so.
   private static let partByteLimit = 16 << 20
 
   init(_ array: RaidArray) throws(RaidError) {
-    guard array.options.reshapes, array.segments.count == 2, let newShape = array.newShape,
+    guard array.options.reshapes, array.segments.count >= 2, let newShape = array.newShape,
       let newMembers = array.newMembers
     else { throw .unsuitable(.reshape(.notUnderWay)) }
     self.array = array
@@ -92,6 +95,8 @@ final class Reshape: Sendable {
     target = array.segments[1].data
     (oldMembers, self.newMembers) = (array.members, newMembers)
     isBackwards = array.assembly.reference.reshapesBackwards
+    mayStage = array.assembly.reference.features.contains(.writeJournal)
+    array.keeper.keepsKernelsAway.store(mayStage, ordering: .releasing)
     guard case .parity = old.placement, case .parity = new.placement else {
       throw .unsuitable(.reshape(.levels(from: old.levelName, to: new.levelName)))
     }
@@ -115,12 +120,26 @@ final class Reshape: Sendable {
     let started = MaintenanceStart(at: moved(at: array.reshapePosition))
     array.noteOpening()
     var position = array.reshapePosition
-    var isStopped = !options.progress(moved(at: position), end)
+    var staged = array.stagedRows
+    // What was staged is put in its place in any case.
+    var isStopped = !options.progress(moved(at: position), end) && staged == nil
     while moved(at: position) < end, !isStopped {
-      let part = try nextPart(from: position)
-      try move(part, options)
+      let part: Range<Int>
+      if let rows = staged {
+        part = rows.part
+        try place(rows, options)
+      } else if let free = freePart(from: position) {
+        part = free
+        try move(part, from: array.segments, to: newStripes, options, isLost: markLost)
+      } else {
+        part = try stagedPart(from: position)
+        let rows = try stage(part, options)
+        staged = rows
+        try place(rows, options)
+      }
       position = isBackwards ? part.lowerBound : part.upperBound
-      try conclude(part, position, started)
+      try conclude(part, position, started, isLogged: staged != nil)
+      staged = nil
       isStopped = !options.progress(moved(at: position), end) && moved(at: position) < end
     }
     let done = moved(at: position)
@@ -151,12 +170,10 @@ final class Reshape: Sendable {
   }
 
   /// The part that may be written next: what is written must not touch what is needed until the superblocks say
-  /// that the part is moved.
-  private func nextPart(from position: Int) throws(RaidError) -> Range<Int> {
+  /// that the part is moved. nil where there is none.
+  private func freePart(from position: Int) -> Range<Int>? {
     let (oldRows, newRows) = (Self.rows(old), Self.rows(new))
-    // md demands whole chunks of either size (raid5.c, `raid5_run`: "not on a stripe boundary").
-    let unit = max(oldRows.chunkByteCount, newRows.chunkByteCount) * newRows.dataColumnCount
-    let memberUnit = unit / newRows.rowByteCount * newRows.chunkByteCount
+    let (unit, memberUnit) = units
     // Bytes of a member's new data that may be written before or behind where it stands. What is left of the
     // array, which need not be whole units, comes first where it goes backwards, and last otherwise.
     var room = max(memberUnit, partByteLimit)
@@ -164,8 +181,7 @@ final class Reshape: Sendable {
       let needed = oldRows.memberEnd(min(position, old.byteCount)) - shift
       room = min(room, newRows.memberEnd(position) - needed)
       let rest = position % unit
-      let least = rest > 0 ? newRows.memberEnd(rest) : memberUnit
-      try requireRoom(room, least)
+      guard room >= (rest > 0 ? newRows.memberEnd(rest) : memberUnit) else { return nil }
       if rest > 0 { return position - rest..<position }
       return max(0, position - room / memberUnit * unit)..<position
     }
@@ -173,51 +189,83 @@ final class Reshape: Sendable {
     if position < old.byteCount {
       room = min(room, oldRows.memberStart(position) + shift - start)
     }
-    try requireRoom(room, min(memberUnit, newRows.memberEnd(new.byteCount) - start))
+    guard room >= min(memberUnit, newRows.memberEnd(new.byteCount) - start) else { return nil }
     return position..<min(new.byteCount, position + max(1, room / memberUnit) * unit)
   }
 
-  private func requireRoom(_ has: Int, _ needs: Int) throws(RaidError) {
-    guard has < needs else { return }
-    throw .unsuitable(
-      .reshape(.noHeadroom(member: members.active.first?.name ?? "", has: has, needs: needs)))
+  /// The part that goes to its place by way of the members' spare room: as much as that takes.
+  private func stagedPart(from position: Int) throws(RaidError) -> Range<Int> {
+    let (unit, memberUnit) = units
+    let tightest = members.active.min {
+      $0.reshapeRoom?.stagedBlockCount ?? 0 < $1.reshapeRoom?.stagedBlockCount ?? 0
+    }
+    let has = mayStage ? (tightest?.reshapeRoom?.stagedBlockCount ?? 0) * 4096 : 0
+    guard has >= memberUnit else {
+      throw .unsuitable(
+        .reshape(.noHeadroom(member: tightest?.name ?? "", has: has, needs: memberUnit)))
+    }
+    let count = min(has, partByteLimit) / memberUnit * unit
+    if isBackwards {
+      let rest = position % unit
+      return (rest > 0 ? position - rest : max(0, position - count))..<position
+    }
+    return position..<min(new.byteCount, position + count)
+  }
+
+  /// Bytes of the array and of each member that a part is a multiple of. md demands whole chunks of either size
+  /// (raid5.c, `raid5_run`: "not on a stripe boundary").
+  private var units: (array: Int, member: Int) {
+    let rows = newRows
+    let unit = max(old.chunkByteCount, new.chunkByteCount) * rows.dataColumnCount
+    return (unit, unit / rows.rowByteCount * rows.chunkByteCount)
   }
 
   private var partByteLimit: Int {
     let capacity = members.active.filter { $0.sums != nil }
-      .map { ReshapeLog.capacity($0.header) * BlockSums.blockByteCount }.min()
+      .map { ($0.reshapeRoom?.sumCount ?? 0) * BlockSums.blockByteCount }.min()
     return min(Self.partByteLimit, capacity ?? .max)
   }
 
   // MARK: Moving
 
-  /// Reads a part in the old shape and writes it in the new one, spread over the workers.
-  private func move(_ part: Range<Int>, _ options: SweepOptions) throws(RaidError) {
+  private var newStripes: ParityStripes {
+    guard case .parity(let stripes) = target else { preconditionFailure("checked when it began") }
+    return stripes
+  }
+
+  /// Reads a part where it is and writes it in the new shape, spread over the workers.
+  ///
+  /// - Parameter isLost: told of blocks of the array that nobody could give.
+  private func move(
+    _ part: Range<Int>, from source: [RaidArray.Segment], to stripes: ParityStripes,
+    _ options: SweepOptions, isLost: @escaping @Sendable (Range<Int>) throws(RaidError) -> Void
+  ) throws(RaidError) {
     let rowByteCount = newRows.rowByteCount
     let room = WorkingMemory.byteCount(slotCount: array.members.slotCount)
     let step = max(1, min(room, (part.count / options.workers)) / rowByteCount) * rowByteCount
-    guard step <= room else { return try moveInRows(part, options) }
+    guard step <= room else {
+      // Where not even one row of the new shape fits into the usual buffer: row after row through a larger one.
+      // Never parts of rows: what is in the rest of a row means nothing yet, and parity must not be made of it.
+      var memory = WorkingMemory(byteCount: rowByteCount, slotCount: newMembers.slotCount)
+      for start in stride(from: part.lowerBound, to: part.upperBound, by: rowByteCount) {
+        options.rate?.pass(rowByteCount)
+        try move(start..<start + rowByteCount, from: source, to: stripes, &memory, isLost)
+      }
+      return
+    }
     _ = try Sweep.run(
       over: part, workers: options.workers, memory: array.memory,
       partEnd: { $0 + step }, advance: { (_) throws(RaidError) in true },
       step: { (piece, memory) throws(RaidError) in
         options.rate?.pass(piece.count)
-        try self.move(piece, &memory)
+        try self.move(piece, from: source, to: stripes, &memory, isLost)
       })
   }
 
-  /// Where not even one row of the new shape fits into the usual buffer: row after row through a larger one. Never
-  /// parts of rows: what is in the rest of a row means nothing yet, and parity must not be made of it.
-  private func moveInRows(_ part: Range<Int>, _ options: SweepOptions) throws(RaidError) {
-    let rowByteCount = newRows.rowByteCount
-    var memory = WorkingMemory(byteCount: rowByteCount, slotCount: newMembers.slotCount)
-    for start in stride(from: part.lowerBound, to: part.upperBound, by: rowByteCount) {
-      options.rate?.pass(rowByteCount)
-      try move(start..<start + rowByteCount, &memory)
-    }
-  }
-
-  private func move(_ piece: Range<Int>, _ memory: inout WorkingMemory) throws(RaidError) {
+  private func move(
+    _ piece: Range<Int>, from source: [RaidArray.Segment], to stripes: ParityStripes,
+    _ memory: inout WorkingMemory, _ isLost: (Range<Int>) throws(RaidError) -> Void
+  ) throws(RaidError) {
     let known = piece.clamped(to: 0..<max(piece.lowerBound, old.byteCount))
     var bytes = memory.buffer.mutableBytes
     if known.count < piece.count { bytes.zero(known.count..<piece.count) }
@@ -225,7 +273,8 @@ final class Reshape: Sendable {
     var offset = known.lowerBound
     while offset < known.upperBound {
       do throws(RaidReadFailure<Never>) {
-        try array.read(offset..<known.upperBound) { (found, place, range) throws(Never) in
+        try array.read(offset..<known.upperBound, of: source) {
+          (found, place, range) throws(Never) in
           bytes.copy(
             found.sub(place..<place + range.count), at: range.lowerBound - piece.lowerBound)
           offset = range.upperBound
@@ -244,21 +293,54 @@ final class Reshape: Sendable {
         offset = block.upperBound
       }
     }
-    guard case .parity(let stripes) = target else { return }
     try array.memory.with { (other) throws(RaidError) in
       try stripes.write(piece, from: memory.buffer.bytes, at: 0, memory: &other)
     }
-    for block in gone { try markLost(block, stripes.placement) }
+    for block in gone { try isLost(block) }
+  }
+
+  /// Writes rows of the new shape into spare room, and says on every member that they are there.
+  private func stage(_ part: Range<Int>, _ options: SweepOptions) throws(RaidError) -> StagedRows {
+    let rows = newRows
+    let room = StagedRows(part, rows, newMembers, recordsSums: true, memory: array.memory)
+    let gone = Mutex<[Int: [Int]]>([:])
+    try move(part, from: array.segments, to: room.stripes, options) { (block) throws(RaidError) in
+      for (slot, offset) in Self.places(of: block, rows) {
+        gone.withLock { $0[slot, default: []].append(offset / 4096) }
+      }
+    }
+    for failure in room.stripes.members.state.withLock({ $0.failures }) {
+      newMembers.state.withLock { state in
+        state.failures.append(failure)
+        state.hasUnrecordedFailure = true
+      }
+    }
+    try members.onEach(members.active) { (member) throws(DeviceError) in
+      try member.device.flush()
+    }
+    let lost = gone.withLock { $0 }
+    try room.announce(on: newMembers, lost: lost)
+    try requireEnough()
+    // Who has failed, and says nothing of these rows, must not be asked for them.
+    if newMembers.hasUnrecordedFailure || oldMembers.hasUnrecordedFailure {
+      try members.commit(MemberSet.Change(), intent: array.intent)
+      for set in [oldMembers, newMembers] {
+        set.state.withLock { $0.hasUnrecordedFailure = false }
+      }
+    }
+    return StagedRows(part, rows, newMembers, badBlocks: lost, memory: array.memory)
+  }
+
+  /// Puts rows in their place that are in spare room, where they stay.
+  private func place(_ staged: StagedRows, _ options: SweepOptions) throws(RaidError) {
+    let source = [RaidArray.Segment(range: staged.part, data: .parity(staged.stripes))]
+    try move(staged.part, from: source, to: newStripes, options, isLost: markLost)
   }
 
   /// What nobody had in the old shape is nobody's in the new one: the block, and all parity from which it could be
   /// computed, which is not of what it held.
-  private func markLost(_ block: Range<Int>, _ rows: ParityPlacement) throws(RaidError) {
-    let row = block.lowerBound / rows.rowByteCount
-    let inRow = block.lowerBound % rows.rowByteCount
-    let pattern = rows.pattern(ofRow: row)
-    let offset = row * rows.chunkByteCount + inRow % rows.chunkByteCount
-    for slot in [pattern.dataSlots[inRow / rows.chunkByteCount]] + pattern.paritySlots {
+  private func markLost(_ block: Range<Int>) throws(RaidError) {
+    for (slot, offset) in Self.places(of: block, newRows) {
       for member in newMembers.slots[slot].writable {
         do throws(DeviceError) {
           try member.markLost([offset])
@@ -270,16 +352,28 @@ final class Reshape: Sendable {
     lost.withLock { $0.append(block) }
   }
 
+  /// Where a block of the array is, and its parity: slots and offsets in their members' data.
+  private static func places(
+    of block: Range<Int>, _ rows: ParityPlacement
+  ) -> [(slot: Int, offset: Int)] {
+    let row = block.lowerBound / rows.rowByteCount
+    let inRow = block.lowerBound % rows.rowByteCount
+    let pattern = rows.pattern(ofRow: row)
+    let offset = row * rows.chunkByteCount + inRow % rows.chunkByteCount
+    return ([pattern.dataSlots[inRow / rows.chunkByteCount]] + pattern.paritySlots)
+      .map { ($0, offset) }
+  }
+
   // MARK: Saying so
 
   /// Makes a part durable in its new place, and then says that it is there.
+  ///
+  /// - Parameter isLogged: the members' logs have its sums already.
   private func conclude(
-    _ part: Range<Int>, _ position: Int, _ started: MaintenanceStart
+    _ part: Range<Int>, _ position: Int, _ started: MaintenanceStart, isLogged: Bool
   ) throws(RaidError) {
     try requireEnough()
-    let rows = newRows
-    let blocks =
-      rows.memberStart(part.lowerBound) / 4096..<rows.memberEnd(part.upperBound) / 4096
+    let blocks = StagedRows.blocks(of: part, newRows)
     // With it the sums of the part before are durable, too, so that theirs may be overwritten here.
     try newMembers.onEach(newMembers.active) { (member) throws(DeviceError) in
       if let ranges = member.badBlocks.takeChange() { try member.storeBadBlocks(ranges) }
@@ -287,7 +381,7 @@ final class Reshape: Sendable {
     try members.onEach(members.active) { (member) throws(DeviceError) in
       try member.device.flush()
     }
-    try newMembers.onEach(newMembers.active) { (member) throws(DeviceError) in
+    try newMembers.onEach(isLogged ? [] : newMembers.active) { (member) throws(DeviceError) in
       guard let sums = member.sums, let found = try sums.stored(blocks) else { return }
       try ReshapeLog(part: part, firstBlock: blocks.lowerBound, sums: found).store(on: member)
       try member.device.flush()
@@ -336,7 +430,10 @@ final class Reshape: Sendable {
     setProgress(position, started, isComplete ? .finished : .interrupted)
     var change = MemberSet.Change()
     if array.foundForeignWrite { change.sumsAreStale = true }
-    if isComplete { members.makeSpares(behind: new.slotCount, &change) }
+    if isComplete {
+      members.keepsKernelsAway.store(false, ordering: .releasing)
+      members.makeSpares(behind: new.slotCount, &change)
+    }
     let listing = Set(
       newMembers.active.filter(\.badBlocks.isLogUsed).map { $0.superblock.deviceNumber })
     change.each = { _, superblock in
@@ -362,17 +459,5 @@ final class Reshape: Sendable {
     let failure = array.failures.last
     throw .member(
       name: failure?.name ?? "", failure?.cause ?? .gone(.noSuchAddressOrDevice))
-  }
-}
-
-extension ParityPlacement {
-  /// Where the row begins, on every member, that has an array byte.
-  fileprivate func memberStart(_ arrayOffset: Int) -> Int {
-    arrayOffset / rowByteCount * chunkByteCount
-  }
-
-  /// Where the last of the rows ends, on every member, that have the array bytes before this one.
-  fileprivate func memberEnd(_ arrayOffset: Int) -> Int {
-    (arrayOffset + rowByteCount - 1) / rowByteCount * chunkByteCount
   }
 }

@@ -35,8 +35,11 @@ package struct ReshapePlan: Sendable {
   /// By how much the data of every member begins earlier afterwards, in bytes; negative for later, from the end
   /// of the array back.
   let shift: Int
-
-  var isBackwards: Bool { shift < 0 }
+  /// From the end of the array to its start.
+  let isBackwards: Bool
+  /// There is no room for the data to move into: what would be written over something goes to spare room beside
+  /// first, and no kernel may touch the array until it is done. See `StagedRows`.
+  package let isStaged: Bool
 
   /// Data bytes of a row that is moved: whole ones go through memory.
   static let rowByteLimit = 128 << 20
@@ -45,6 +48,10 @@ package struct ReshapePlan: Sendable {
   struct Room {
     var before: Int
     var behind: Int
+    /// For rows on their way.
+    var beside = 0
+    /// The data has to begin where it does.
+    var isFixed = false
   }
 
   /// - Throws: `unsuitable(.reshape)`, with what stands in the way.
@@ -67,7 +74,7 @@ package struct ReshapePlan: Sendable {
     let unit = max(chunk, step.base.chunkByteCount)
     var size = step.base.memberByteCounts.min() ?? 0
     let shrinks = slotCount < current.slotCount && step.slotCount == nil
-    if shrinks, room.behind < unit, level != .mirrored {
+    if shrinks, room.behind < unit, level != .mirrored, !room.isFixed {
       // Rows get narrower, and so longer, down to the last: a little of each member is given up for the way.
       size = max(0, size - 2 * unit) / unit * unit
       step.base = try Self.shape(like: step.base, size: size)
@@ -91,7 +98,7 @@ package struct ReshapePlan: Sendable {
       throw .unsuitable(.reshape(.shrinks(from: current.byteCount, to: new.byteCount)))
     }
     if isInstant {
-      shift = 0
+      (shift, isBackwards, isStaged) = (0, false, false)
       return
     }
     guard case .parity = old.placement, case .parity = new.placement else {
@@ -101,32 +108,48 @@ package struct ReshapePlan: Sendable {
       throw .unsuitable(.reshape(.badShape(.chunk(chunk))))
     }
     let behind = room.behind + (step.base.memberByteCounts.min() ?? 0) - size
-    shift = try Self.shift(
-      old, new, Room(before: room.before, behind: shrinks ? max(behind, unit) : behind))
+    isBackwards = try Self.goesBack(old, new, room)
+    let gap = Self.shift(
+      old, new, before: room.before, behind: shrinks ? max(behind, unit) : behind, isBackwards)
+    isStaged = room.isFixed || gap < unit
+    shift = isStaged ? 0 : isBackwards ? -gap : gap
+    guard !isStaged || room.beside >= unit else {
+      throw .unsuitable(
+        .reshape(
+          .noHeadroom(
+            member: "the members",
+            has: max(room.beside, room.isFixed ? 0 : isBackwards ? room.behind : room.before),
+            needs: unit)))
+    }
   }
 
-  /// Where to the data moves, and how far. Where rows get wider as it goes, or narrower from the end back, the gap
-  /// widens by itself, and a little is enough; otherwise no more is written at once than it is wide. Some of
-  /// the room is left for the next time.
-  private static func shift(
+  /// Whether rows that are written first are those at the end.
+  private static func goesBack(
     _ old: ArrayShape, _ new: ArrayShape, _ room: Room
-  ) throws(RaidError) -> Int {
-    let unit = max(old.chunkByteCount, new.chunkByteCount)
+  ) throws(RaidError) -> Bool {
     let columns = (old.dataColumnCount, new.dataColumnCount)
     let isSame = columns.0 == columns.1 && old.slotCount == new.slotCount
-    let goesBack = new.slotCount < old.slotCount || isSame && room.behind > room.before
+    let goesBack =
+      new.slotCount < old.slotCount || isSame && room.behind > room.before && !room.isFixed
     // By the number of members a reader knows which way it goes.
     guard isSame || goesBack ? columns.1 <= columns.0 : columns.1 >= columns.0 else {
       throw .unsuitable(.reshape(.levels(from: old.levelName, to: new.levelName)))
     }
-    let has = goesBack ? room.behind : room.before
+    return goesBack
+  }
+
+  /// How far the data moves. Where rows get wider as it goes, or narrower from the end back, the gap widens by
+  /// itself, and a little is enough; otherwise no more is written at once than it is wide. Some of the room is
+  /// left for the next time.
+  private static func shift(
+    _ old: ArrayShape, _ new: ArrayShape, before: Int, behind: Int, _ goesBack: Bool
+  ) -> Int {
+    let unit = max(old.chunkByteCount, new.chunkByteCount)
+    let has = goesBack ? behind : before
     let wanted =
-      columns.0 != columns.1 ? 2 * unit : max(unit, min(32 << 20, goesBack ? has : has / 2))
-    let shift = min(has, wanted) / unit * unit
-    guard shift >= unit else {
-      throw .unsuitable(.reshape(.noHeadroom(member: "the members", has: has, needs: unit)))
-    }
-    return goesBack ? -shift : shift
+      old.dataColumnCount != new.dataColumnCount
+      ? 2 * unit : max(unit, min(32 << 20, goesBack ? has : has / 2))
+    return min(has, wanted) / unit * unit
   }
 
   static func shape(

@@ -45,7 +45,7 @@ extension RaidArray {
     while offset < part.upperBound {
       var failure: RaidError?
       do throws(RaidError) {
-        try readNext(from: offset, to: part.upperBound, &memory, &pieces)
+        try readNext(from: offset, to: part.upperBound, of: segments, &memory, &pieces)
       } catch {
         failure = error
       }

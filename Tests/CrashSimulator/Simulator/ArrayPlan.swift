@@ -43,6 +43,11 @@ struct ArrayPlan: Sendable {
       dataByteCount = (isTiny ? 2 : rowCount) * 8192
       dataOffset = (16 << 10) + 8192 * (isTiny ? 1 : Int.random(in: 1...3, using: &random))
       if !isTiny { version = [.v1_2, .v1_1].randomElement(using: &random)! }
+      if hasSums, Int.random(in: 0..<3, using: &random) == 0 {
+        // Nothing to move into: rows go by way of spare room.
+        if Bool.random(using: &random) { version = .v1_0 }
+        dataOffset = version == .v1_0 ? 0 : 16 << 10
+      }
     } else if !isTiny {
       version = [.v1_2, .v1_2, .v1_1, .v1_0].randomElement(using: &random)!
     }

@@ -1,4 +1,5 @@
 import FToolTestSupport
+import MDFormat
 import Raid
 import RaidGeometry
 
@@ -6,7 +7,9 @@ extension Scenario {
   /// Gives the array another shape.
   func grow() throws {
     let array = try open(present)
-    if array.array.shape.redundancy > 0, Int.random(in: 0..<5, using: &random) == 0 {
+    if array.array.shape.redundancy > 0, plan.version != .v1_0,
+      Int.random(in: 0..<5, using: &random) == 0
+    {
       lossLimit = array.array.shape.redundancy
       let larger = try array.array.resizedShape(nil, allowsShrinking: false)
       _ = try array.array.resize(to: larger, Self.oneWorker)
