@@ -122,7 +122,9 @@ extension CopiedData {
     let count = end - block.offset
     let sums = memory.sums
     var bytes = memory.buffer.mutableBytes
-    let own = slots[block.slot].member
+    // The member, or who is to replace one that is gone.
+    let holder = slots[block.slot]
+    let own = holder.reader(of: block.offset..<block.offset + count) ?? holder.member
     guard
       let (start, length) = placement.arrayRange(
         at: .init(slot: block.slot, offset: block.offset), limit: count)
