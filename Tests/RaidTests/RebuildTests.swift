@@ -125,6 +125,32 @@ import Testing
     #expect(report.lostBlocks == [16384])
   }
 
+  @Test(arguments: [ArrayRecipe.raid1, .raid10, .far2, .offset2, .raid5, .raid6])
+  func `after a crash, who replaces a member that is gone is no worse than the others`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    let bench = try ArrayBench(recipe)
+    try bench.fill(seed: 7)
+    let slot = recipe.slotCount - 1
+    let array = try bench.open()
+    let new = bench.fresh()
+    try array.admitReplacement(new, forSlot: slot)
+    _ = try array.rebuild(slot: slot, isReplacement: true, SweepOptions())
+    var random = SeededGenerator(seed: 8)
+    for _ in 0..<6 {
+      let offset = Int.random(in: 0..<array.byteCount - 9000, using: &random)
+      try bench.write(random.bytes(9000), at: offset, to: array)
+    }
+    // What was written is in its place, its sums are not, and the power goes off.
+    bench.devices[slot] = new
+    let reopened = try bench.open(degraded: true)
+    let report = try reopened.scrub(RaidArray.ScrubOptions())
+    #expect(report.findings.isEmpty, "\(recipe.testDescription)")
+    #expect(try reopened.bytes(0..<reopened.byteCount) == bench.model)
+    try reopened.close()
+    withExtendedLifetime(array) {}
+  }
+
   @Test(arguments: ArrayRecipe.redundant) func `a member that comes back gets what it missed`(
     _ recipe: ArrayRecipe
   ) throws {
