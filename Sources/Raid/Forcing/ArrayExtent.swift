@@ -1,3 +1,5 @@
+import RaidGeometry
+
 /// Bytes of an array, which may be scattered over millions of places: how many, and where the first are.
 package struct ArrayExtent: Equatable, Sendable {
   /// All of them.
@@ -27,5 +29,23 @@ package struct ArrayExtent: Equatable, Sendable {
       if ranges.count < Self.listLimit { ranges.append(range) }
     }
     end = range.upperBound
+  }
+
+  /// Adds bytes that are behind those that were added before, though not in order among each other.
+  mutating func append(inAnyOrder ranges: [Range<Int>]) {
+    for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) { append(range) }
+  }
+}
+
+extension ParityPlacement {
+  /// The array bytes that some slots have at these member bytes, which are of one row.
+  func arrayRanges(of column: Range<Int>, on slots: Set<Int>) -> [Range<Int>] {
+    let row = column.lowerBound / chunkByteCount
+    let first = row * rowByteCount + column.lowerBound % chunkByteCount
+    return pattern(ofRow: row).dataSlots.enumerated().compactMap { index, slot in
+      guard slots.contains(slot) else { return nil }
+      let start = first + index * chunkByteCount
+      return start..<start + column.count
+    }
   }
 }

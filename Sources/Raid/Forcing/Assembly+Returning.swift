@@ -10,8 +10,7 @@ extension Assembly {
     var newest = reference
     // What was in flight when a member left is so whatever the others have said since.
     let isDirty = returning.contains { one in
-      if case .marked = one.evidence { return false }
-      return !members[one.index].superblock.isClean
+      !one.evidence.namesWhatIsOld && !members[one.index].superblock.isClean
     }
     if isDirty { newest.isClean = false }
     var standings = self.standings
