@@ -17,7 +17,7 @@ final class ReshapeBench {
   /// - Parameter headroom: bytes before the data of each member to move into.
   init(
     _ level: RaidLevel, layout: UInt32 = 2, chunk: Int, slotCount: Int, headroom: Int = 64 << 10,
-    hasSums: Bool = true, hasBitmap: Bool = false, seed: UInt64 = 1
+    hasSums: Bool = true, hasJournal: Bool? = nil, hasBitmap: Bool = false, seed: UInt64 = 1
   ) throws {
     devices = (0..<slotCount).map {
       MemoryDevice(byteCount: Self.memberByteCount, name: "m\($0)")
@@ -25,7 +25,7 @@ final class ReshapeBench {
     var request = ArrayCreation.Request(
       level: level, layout: layout, chunkByteCount: chunk, name: "reshaped")
     request.hasSums = hasSums
-    request.hasJournal = hasSums
+    request.hasJournal = hasJournal ?? hasSums
     request.hasBitmap = hasBitmap
     request.memberByteCount = 192 << 10
     request.dataOffset = (16 << 10) + headroom

@@ -26,8 +26,8 @@ extension RaidArray {
   /// worked out only when a reshape is assembled that has begun already).
   package var losesDataInLinux: Bool {
     let superblock = assembly.reference
-    return newShape != nil && superblock.reshape.deltaSlots == 0
-      && superblock.effectiveNewOffsetSectors != 0
+    guard let newShape, case .parity = newShape.placement else { return false }
+    return superblock.reshape.deltaSlots == 0 && superblock.effectiveNewOffsetSectors != 0
   }
   /// Whether somebody else wrote the superblocks last, as far as the members tell.
   package var wasReshapedByOthers: Bool {
@@ -66,18 +66,15 @@ extension RaidArray {
 /// A reshape that is under way.
 final class Reshape: Sendable {
   let array: RaidArray
-  private let old: ArrayShape
   private let new: ArrayShape
+  private let path: ReshapePath
   private let target: RaidArray.Placed
   /// The members in both shapes; those of the one with more slots are all that there are.
   private let oldMembers: MemberSet
   private let newMembers: MemberSet
   private var members: MemberSet { array.keeper }
   /// It goes from the end of the array to its start.
-  private let isBackwards: Bool
-  /// By how much every member's data begins earlier in the new shape, at the least; backwards: by how much later,
-  /// at the least.
-  private let shift: Int
+  private var isBackwards: Bool { path.isBackwards }
   private let lost = Mutex<[Range<Int>]>([])
 
   /// Of one member's data, moved before the superblocks say so.
@@ -88,20 +85,17 @@ final class Reshape: Sendable {
       let newMembers = array.newMembers
     else { throw .unsuitable(.reshape(.notUnderWay)) }
     self.array = array
-    (old, new) = (array.shape, newShape)
+    new = newShape
     target = array.segments[1].data
     (oldMembers, self.newMembers) = (array.members, newMembers)
-    isBackwards = array.assembly.reference.reshapesBackwards
-    guard case .parity = old.placement, case .parity = new.placement else {
-      throw .unsuitable(.reshape(.levels(from: old.levelName, to: new.levelName)))
-    }
-    guard Self.rows(new).rowByteCount <= ReshapePlan.rowByteLimit else {
-      throw .unsuitable(.reshape(.badShape(.chunk(new.chunkByteCount))))
-    }
+    let isBackwards = array.assembly.reference.reshapesBackwards
     let direction = isBackwards ? 512 : -512
-    shift =
-      array.keeper.active.map { direction * Int($0.superblock.effectiveNewOffsetSectors) }.min()
-      ?? 0
+    let shifts = array.keeper.active.map {
+      direction * Int($0.superblock.effectiveNewOffsetSectors)
+    }
+    let (source, goal) = try ReshapePlan.geometries(from: array.shape, to: newShape)
+    path = ReshapePath(
+      from: source, to: goal, isBackwards: isBackwards, shift: shifts.min() ?? 0)
     // What is listed later is what the reshape itself has found to be lost.
     if array.reshapedByteCount == 0,
       let member = newMembers.active.first(where: { !$0.badBlocks.isEmpty })
@@ -141,46 +135,16 @@ final class Reshape: Sendable {
 
   // MARK: How much at once
 
-  private var newRows: ParityPlacement { Self.rows(new) }
-
-  private static func rows(_ shape: ArrayShape) -> ParityPlacement {
-    guard case .parity(let rows) = shape.placement else {
-      preconditionFailure("checked when it began")
-    }
-    return rows
-  }
-
-  /// The part that may be written next: what is written must not touch what is needed until the superblocks say
-  /// that the part is moved.
+  /// The part that may be written next.
   private func nextPart(from position: Int) throws(RaidError) -> Range<Int> {
-    let (oldRows, newRows) = (Self.rows(old), Self.rows(new))
-    // md demands whole chunks of either size (raid5.c, `raid5_run`: "not on a stripe boundary").
-    let unit = max(oldRows.chunkByteCount, newRows.chunkByteCount) * newRows.dataColumnCount
-    let memberUnit = unit / newRows.rowByteCount * newRows.chunkByteCount
-    // Bytes of a member's new data that may be written before or behind where it stands. What is left of the
-    // array, which need not be whole units, comes first where it goes backwards, and last otherwise.
-    var room = max(memberUnit, partByteLimit)
-    if isBackwards {
-      let needed = oldRows.memberEnd(min(position, old.byteCount)) - shift
-      room = min(room, newRows.memberEnd(position) - needed)
-      let rest = position % unit
-      let least = rest > 0 ? newRows.memberEnd(rest) : memberUnit
-      try requireRoom(room, least)
-      if rest > 0 { return position - rest..<position }
-      return max(0, position - room / memberUnit * unit)..<position
+    switch path.nextPart(from: position, memberLimit: partByteLimit) {
+    case .range(let range): return range
+    case .noRoom(let has):
+      throw .unsuitable(
+        .reshape(
+          .noHeadroom(
+            member: members.active.first?.name ?? "", has: has, needs: path.step.member)))
     }
-    let start = newRows.memberStart(position)
-    if position < old.byteCount {
-      room = min(room, oldRows.memberStart(position) + shift - start)
-    }
-    try requireRoom(room, min(memberUnit, newRows.memberEnd(new.byteCount) - start))
-    return position..<min(new.byteCount, position + max(1, room / memberUnit) * unit)
-  }
-
-  private func requireRoom(_ has: Int, _ needs: Int) throws(RaidError) {
-    guard has < needs else { return }
-    throw .unsuitable(
-      .reshape(.noHeadroom(member: members.active.first?.name ?? "", has: has, needs: needs)))
   }
 
   private var partByteLimit: Int {
@@ -193,13 +157,13 @@ final class Reshape: Sendable {
 
   /// Reads a part in the old shape and writes it in the new one, spread over the workers.
   private func move(_ part: Range<Int>, _ options: SweepOptions) throws(RaidError) {
-    let rowByteCount = newRows.rowByteCount
+    let unit = path.goal.pieceByteCount
     let room = WorkingMemory.byteCount(slotCount: array.members.slotCount)
-    let step = max(1, min(room, (part.count / options.workers)) / rowByteCount) * rowByteCount
-    guard step <= room else { return try moveInRows(part, options) }
+    let count = max(1, min(room, (part.count / options.workers)) / unit) * unit
+    guard count <= room else { return try moveInRows(part, options) }
     _ = try Sweep.run(
       over: part, workers: options.workers, memory: array.memory,
-      partEnd: { $0 + step }, advance: { (_) throws(RaidError) in true },
+      partEnd: { $0 + count }, advance: { (_) throws(RaidError) in true },
       step: { (piece, memory) throws(RaidError) in
         options.rate?.pass(piece.count)
         try self.move(piece, &memory)
@@ -209,7 +173,7 @@ final class Reshape: Sendable {
   /// Where not even one row of the new shape fits into the usual buffer: row after row through a larger one. Never
   /// parts of rows: what is in the rest of a row means nothing yet, and parity must not be made of it.
   private func moveInRows(_ part: Range<Int>, _ options: SweepOptions) throws(RaidError) {
-    let rowByteCount = newRows.rowByteCount
+    let rowByteCount = path.goal.pieceByteCount
     var memory = WorkingMemory(byteCount: rowByteCount, slotCount: newMembers.slotCount)
     for start in stride(from: part.lowerBound, to: part.upperBound, by: rowByteCount) {
       options.rate?.pass(rowByteCount)
@@ -218,7 +182,7 @@ final class Reshape: Sendable {
   }
 
   private func move(_ piece: Range<Int>, _ memory: inout WorkingMemory) throws(RaidError) {
-    let known = piece.clamped(to: 0..<max(piece.lowerBound, old.byteCount))
+    let known = piece.clamped(to: 0..<max(piece.lowerBound, path.source.byteCount))
     var bytes = memory.buffer.mutableBytes
     if known.count < piece.count { bytes.zero(known.count..<piece.count) }
     var gone: [Range<Int>] = []
@@ -244,30 +208,47 @@ final class Reshape: Sendable {
         offset = block.upperBound
       }
     }
-    guard case .parity(let stripes) = target else { return }
     try array.memory.with { (other) throws(RaidError) in
-      try stripes.write(piece, from: memory.buffer.bytes, at: 0, memory: &other)
+      switch target {
+      case .parity(let stripes):
+        try stripes.write(piece, from: memory.buffer.bytes, at: 0, memory: &other)
+      case .copies(let copies):
+        try copies.write(piece, from: memory.buffer.bytes, at: 0, memory: &other)
+      }
     }
-    for block in gone { try markLost(block, stripes.placement) }
+    for block in gone { try markLost(block) }
   }
 
-  /// What nobody had in the old shape is nobody's in the new one: the block, and all parity from which it could be
-  /// computed, which is not of what it held.
-  private func markLost(_ block: Range<Int>, _ rows: ParityPlacement) throws(RaidError) {
-    let row = block.lowerBound / rows.rowByteCount
-    let inRow = block.lowerBound % rows.rowByteCount
-    let pattern = rows.pattern(ofRow: row)
-    let offset = row * rows.chunkByteCount + inRow % rows.chunkByteCount
-    for slot in [pattern.dataSlots[inRow / rows.chunkByteCount]] + pattern.paritySlots {
-      for member in newMembers.slots[slot].writable {
+  /// What nobody had in the old shape is nobody's in the new one: the block, wherever it is.
+  private func markLost(_ block: Range<Int>) throws(RaidError) {
+    for place in places(of: block) {
+      for member in newMembers.slots[place.slot].writable {
         do throws(DeviceError) {
-          try member.markLost([offset])
+          try member.markLost([place.offset])
         } catch {
           try newMembers.fail(member, error)
         }
       }
     }
     lost.withLock { $0.append(block) }
+  }
+
+  /// Who could give a block in the new shape: all its copies; or itself, and all parity from which it could be
+  /// computed, which is not of what it held.
+  private func places(of block: Range<Int>) -> [CopyPlacement.Place] {
+    switch new.placement {
+    case .copies(let copies):
+      var places: [CopyPlacement.Place] = []
+      _ = copies.locate(block.lowerBound, into: &places)
+      return places
+    case .parity(let rows):
+      let row = block.lowerBound / rows.rowByteCount
+      let inRow = block.lowerBound % rows.rowByteCount
+      let pattern = rows.pattern(ofRow: row)
+      let offset = row * rows.chunkByteCount + inRow % rows.chunkByteCount
+      let slots = [pattern.dataSlots[inRow / rows.chunkByteCount]] + pattern.paritySlots
+      return slots.map { .init(slot: $0, offset: offset) }
+    }
   }
 
   // MARK: Saying so
@@ -277,9 +258,8 @@ final class Reshape: Sendable {
     _ part: Range<Int>, _ position: Int, _ started: MaintenanceStart
   ) throws(RaidError) {
     try requireEnough()
-    let rows = newRows
     let blocks =
-      rows.memberStart(part.lowerBound) / 4096..<rows.memberEnd(part.upperBound) / 4096
+      path.goal.memberStart(part.lowerBound) / 4096..<path.goal.memberEnd(part.upperBound) / 4096
     // With it the sums of the part before are durable, too, so that theirs may be overwritten here.
     try newMembers.onEach(newMembers.active) { (member) throws(DeviceError) in
       if let ranges = member.badBlocks.takeChange() { try member.storeBadBlocks(ranges) }
@@ -294,7 +274,7 @@ final class Reshape: Sendable {
     }
     try requireEnough()
     // Who comes has all that has been moved, from the start of its data on.
-    let filled = isBackwards ? nil : UInt64(blocks.upperBound * 4096 / 512)
+    let filled = isBackwards ? nil : UInt64(path.goal.memberStart(position) / 512)
     var change = MemberSet.Change()
     if array.foundForeignWrite { change.sumsAreStale = true }
     let listing = Set(
@@ -331,6 +311,7 @@ final class Reshape: Sendable {
   private func finish(
     at position: Int, _ started: MaintenanceStart, isComplete: Bool
   ) throws(RaidError) {
+    if isComplete { try forgetUnusedSums() }
     try newMembers.onEach(newMembers.active) { (member) throws(DeviceError) in try member.flush() }
     try requireEnough()
     setProgress(position, started, isComplete ? .finished : .interrupted)
@@ -346,10 +327,29 @@ final class Reshape: Sendable {
       superblock.features.remove(.recoveryOffset)
       superblock.recoveryOffsetSectors = 0
     }
-    try members.commit(change, intent: array.intent)
+    if isComplete, new.marksArrayBytes {
+      // Who went on with it meanwhile may have a bitmap of the old size.
+      try members.commit(change, bitmapOf: new)
+    } else {
+      try members.commit(change, intent: array.intent)
+    }
     if isComplete { try array.storeRoster(of: newMembers) }
     try members.onEach(members.active) { (member) throws(DeviceError) in
       try member.device.flush()
+    }
+  }
+
+  /// Blocks behind the end of the array have no sums, although there was data of the old shape with their numbers.
+  private func forgetUnusedSums() throws(RaidError) {
+    let end = new.memberByteCounts.min() ?? 0
+    for (slot, members) in newMembers.slots.enumerated() {
+      try newMembers.onEach(members.writable) { (member) throws(DeviceError) in
+        guard let sums = member.sums else { return }
+        for offset in stride(from: path.goal.memberStart(new.byteCount), to: end, by: 4096)
+        where !new.uses(slot: slot, at: offset) {
+          try sums.record([0], from: 0, count: 1, firstBlock: offset / 4096)
+        }
+      }
     }
   }
 
@@ -362,17 +362,5 @@ final class Reshape: Sendable {
     let failure = array.failures.last
     throw .member(
       name: failure?.name ?? "", failure?.cause ?? .gone(.noSuchAddressOrDevice))
-  }
-}
-
-extension ParityPlacement {
-  /// Where the row begins, on every member, that has an array byte.
-  fileprivate func memberStart(_ arrayOffset: Int) -> Int {
-    arrayOffset / rowByteCount * chunkByteCount
-  }
-
-  /// Where the last of the rows ends, on every member, that have the array bytes before this one.
-  fileprivate func memberEnd(_ arrayOffset: Int) -> Int {
-    (arrayOffset + rowByteCount - 1) / rowByteCount * chunkByteCount
   }
 }
