@@ -129,10 +129,9 @@ import Testing
       while position < new.byteCount {
         let next = shapes.path.nextPart(from: position, memberLimit: 16 << 20)
         guard case .range(let part) = next else {
-          // With three copies side by side, md knows more exactly who needs what in the first row.
+          // Where three copies are side by side, md knows more exactly who needs what, and has to go on itself.
           #expect(
-            goal.bandByteCount == goal.chunkByteCount && position < goal.arrayEnd(shift * 3),
-            "\(shapes): no room at \(position)")
+            [old, new].contains { $0.layout & 0xff > 2 }, "\(shapes): no room at \(position)")
           break
         }
         try Self.check(part, position, shapes)

@@ -79,6 +79,12 @@ extension Failure {
       self.init(
         .configuration, "the reshape that is under way cannot be gone on with: \(what)",
         hint: "let the system that began it finish it")
+    case .foreignPlace(let offset):
+      self.init(
+        .configuration,
+        "the reshape that is under way stands at byte \(offset), inside a row, with too little room to go on from "
+          + "there",
+        hint: "let the system that began it go on with it")
     case .underWay:
       self.init(
         .usage, "a reshape of the array is under way",

@@ -38,6 +38,9 @@ package enum ReshapeObstacle: Error, Equatable, Sendable {
   case sumsBeside
   /// One that goes from the end to the start, or keeps its data in a file of mdadm's.
   case foreignKind(String)
+  /// Somebody else has left the reshape at this array byte, from which nothing can be moved but less than a chunk at
+  /// a time.
+  case foreignPlace(Int)
   /// A reshape is under way: it has to end first.
   case underWay
   /// No reshape is under way.

@@ -140,6 +140,7 @@ final class Reshape: Sendable {
     switch path.nextPart(from: position, memberLimit: partByteLimit) {
     case .range(let range): return range
     case .noRoom(let has):
+      guard !path.goal.standsAnywhere else { throw .unsuitable(.reshape(.foreignPlace(position))) }
       throw .unsuitable(
         .reshape(
           .noHeadroom(
