@@ -263,13 +263,16 @@ import Testing
     let bench = try ReshapeBench(
       .mirroredStripes, layout: 0x102, chunk: 4096, slotCount: 3, hasSums: isOurs,
       hasBitmap: !isOurs)
-    let before = try bench.open(writable: false).byteCount
+    let first = try bench.open(writable: false)
+    let (before, events) = (first.byteCount, first.assembly.reference.events)
     try bench.begin(Self.request(slots: 5))
     func check(_ comment: Comment) throws {
       let array = try bench.open(writable: false)
       let intent = try #require(array.intent, comment)
       #expect(intent.isOurs == isOurs && intent.markedRanges.isEmpty, comment)
       #expect(intent.bitCount * intent.granularity >= before / 3 * 5, comment)
+      // Who left before does not learn from it what they missed.
+      #expect(intent.eventsCleared > events, comment)
     }
     try check("begun")
     let parts = Monitor(2)

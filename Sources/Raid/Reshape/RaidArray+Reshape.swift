@@ -347,7 +347,7 @@ final class Reshape: Sendable {
       try newMembers.onEach(members.writable) { (member) throws(DeviceError) in
         guard let sums = member.sums else { return }
         for offset in stride(from: path.goal.memberStart(new.byteCount), to: end, by: 4096)
-        where !new.uses(slot: slot, at: offset) {
+        where !new.uses(slot: slot, at: offset) && offset / 4096 < sums.blockCount {
           try sums.record([0], from: 0, count: 1, firstBlock: offset / 4096)
         }
       }

@@ -204,6 +204,7 @@ extension Member {
     } else {
       return
     }
+    guard place.count >= 4096 else { return }
     try device.writeBitmap(
       at: place.lowerBound, byteCount: place.count / 4096 * 4096, shape, superblock,
       marksEverything: !superblock.isClean)
