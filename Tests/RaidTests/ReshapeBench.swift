@@ -17,7 +17,8 @@ final class ReshapeBench {
   /// - Parameter headroom: bytes before the data of each member to move into.
   init(
     _ level: RaidLevel, layout: UInt32 = 2, chunk: Int, slotCount: Int, headroom: Int = 64 << 10,
-    hasSums: Bool = true, hasJournal: Bool? = nil, hasBitmap: Bool = false, seed: UInt64 = 1
+    hasSums: Bool = true, hasJournal: Bool? = nil, hasBitmap: Bool = false,
+    size: Int = 192 << 10, seed: UInt64 = 1
   ) throws {
     devices = (0..<slotCount).map {
       MemoryDevice(byteCount: Self.memberByteCount, name: "m\($0)")
@@ -27,7 +28,7 @@ final class ReshapeBench {
     request.hasSums = hasSums
     request.hasJournal = hasJournal ?? hasSums
     request.hasBitmap = hasBitmap
-    request.memberByteCount = 192 << 10
+    request.memberByteCount = size
     request.dataOffset = (16 << 10) + headroom
     let creation = try ArrayCreation(request, devices: devices, spares: [])
     try creation.write()

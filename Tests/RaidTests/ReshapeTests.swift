@@ -319,6 +319,21 @@ import Testing
     #expect(report.findings.isEmpty)
   }
 
+  /// Of three copies on three members all chunks are used, on four the last one of the third member is not.
+  @Test func `what is no longer used has no sums`() throws {
+    let bench = try ReshapeBench(
+      .mirroredStripes, layout: 0x103, chunk: 65536, slotCount: 3, headroom: 192 << 10,
+      size: 5 * 65536)
+    try bench.begin(Self.request(slots: 4))
+    #expect(try bench.goOn())
+    let array = try bench.open()
+    let larger = try array.resizedShape(6 * 65536, allowsShrinking: false)
+    #expect(try array.resize(to: larger, SweepOptions()))
+    try bench.compare("larger")
+    let report = try bench.open().scrub(RaidArray.ScrubOptions())
+    #expect(report.findings.isEmpty)
+  }
+
   @Test func `nothing else writes to it meanwhile`() throws {
     let bench = try ReshapeBench(.singleParity, chunk: 4096, slotCount: 3)
     try bench.begin(Self.request(slots: 4))
