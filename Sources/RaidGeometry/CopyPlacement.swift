@@ -69,6 +69,11 @@ package struct CopyPlacement: Sendable, Equatable {
     distinctCopyCount = stripes.distinctCopyCount
   }
 
+  /// The copies of RAID 10; nil for other levels.
+  package var stripes: CopiedStripes? {
+    if case .copiedStripes(let stripes) = scheme { stripes } else { nil }
+  }
+
   /// Finds the copies of the array byte at `offset`, puts their places into `places` in place of what
   /// was there, and returns for how many bytes all of them go on without a break.
   package func locate(_ offset: Int, into places: inout [Place]) -> Int {

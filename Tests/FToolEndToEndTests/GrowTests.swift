@@ -59,6 +59,38 @@ import Testing
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
   }
 
+  @Test(arguments: ["--sums crc32c", "--sums none --bitmap internal"])
+  func `more members for copies, which go to other places, too`(options: String) throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(
+      level: "10", members: 3, size: "12M", bytes: 12_000_000, "--size 8M \(options)")
+    for number in 3...5 {
+      try bench.folder.sparseFile("m\(number).img", byteCount: 12 << 20)
+    }
+    for (line, members) in [
+      ("--add m3.img", 4), ("--layout offset=2", 4), ("--add m4.img --chunk 32K", 5),
+      ("--chunk 64K", 5), ("--add m5.img --layout near=2", 6),
+    ] {
+      let run = try bench.ftool("raid grow m0.img \(line) --json").json
+      #expect(run["level"] == .string("raid10") && run["members"] == .number(Double(members)))
+      #expect(run["complete"] == .bool(true))
+      try bench.ftool("raid status m0.img --test")
+      #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+      try bench.ftool("raid scrub m0.img")
+    }
+    for (line, sentence) in [
+      ("--member-count 5 --force", "cannot be made to have fewer members"),
+      ("--layout near=3", "the array has 2 copies of everything"),
+      ("--layout far=2", "cannot be changed to"), ("--layout ls", "cannot be changed to"),
+    ] {
+      let run = try bench.ftool("raid grow m0.img \(line)", ends: 64)
+      #expect(run.error.contains(sentence), run.remark)
+    }
+    try bench.remove("m1.img")
+    try bench.remove("m4.img")
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+  }
+
   @Test func `what cannot be done is said with what can`() throws {
     let bench = try Workbench()
     try bench.makeArray()

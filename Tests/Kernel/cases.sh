@@ -127,12 +127,25 @@ reshaped-6-chunk-1.0 | 6 | 1.0 | none     | 64K | 24,24,24,24       | 0 | --chun
 reshaped-6-fewer-1.0 | 6 | 1.0 | none     | 64K | 14,14,14,14,14,14 | 0 | --member-count 5 --force
 reshaped-5-larger | 5 | 1.2 | internal | 64K  | 12,12,12          | 0 | --size max
 reshaped-1-larger | 1 | 1.1 | none     | -    | 12,12             | 0 | --size max
+reshaped-10-add    | 10 | 1.2 | internal | 64K | 24,24,24,24,24   | 1 |
+reshaped-10-odd    | 10 | 1.1 | none     | 64K | 24,24,24,24      | 1 | --chunk 32K
+reshaped-10-chunk  | 10 | 1.2 | internal | 64K | 24,24,24,24      | 0 | --chunk 128K
+reshaped-10-layout | 10 | 1.2 | none     | 64K | 24,24,24,24      | 0 | --layout offset=2
+reshaped-10-offset | 10 | 1.2 | internal | 64K | 24,24,24,24      | 1 |
 halfway-5-add     | 5 | 1.2 | none     | 64K  | 28,28,28,28       | 1 |
 halfway-5-to-6    | 5 | 1.2 | none     | 64K  | 28,28,28,28       | 1 | --level 6
 halfway-6-add     | 6 | 1.1 | none     | 64K  | 28,28,28,28,28    | 1 |
 halfway-5-chunk   | 5 | 1.2 | none     | 64K  | 28,28,28          | 0 | --chunk 32K
+halfway-10-add    | 10 | 1.2 | internal | 64K | 28,28,28,28,28    | 1 |
+halfway-10-odd    | 10 | 1.2 | none     | 64K | 28,28,28,28       | 1 |
+halfway-10-chunk  | 10 | 1.1 | internal | 64K | 28,28,28,28       | 0 | --chunk 32K
+halfway-10-layout | 10 | 1.2 | none     | 64K | 28,28,28,28       | 0 | --layout offset=2
+halfway-10-offset | 10 | 1.2 | internal | 64K | 28,28,28,28       | 1 |
 handed-5-add      | 5 | 1.2 | none     | 64K  | 28,28,28,28       | 1 |
 handed-6-add      | 6 | 1.2 | none     | 16K  | 28,28,28,28,28    | 1 |
+handed-10-add     | 10 | 1.2 | internal | 64K | 28,28,28,28,28    | 1 |
+handed-10-odd     | 10 | 1.2 | none     | 64K | 28,28,28,28       | 1 |
+handed-10-offset  | 10 | 1.1 | none     | 16K | 28,28,28,28       | 1 |
 TABLE
 
 # What mdadm had begun, and ftool ends: an array of Tests/Golden | what is done to it
@@ -199,6 +212,9 @@ while IFS= read -r row; do
   level[$name]=$(field "$row" 2) metadata[$name]=$(field "$row" 3) bitmap[$name]=$(field "$row" 4)
   chunk[$name]=$(field "$row" 5) sizes[$name]=$(field "$row" 6) joining[$name]=$(field "$row" 7)
   options[$name]=$(field "$row" 8) layout[$name]=default sums[$name]=crc32c lost[$name]=
+  # A whole number of bands of every layout and chunk.
+  [ "${level[$name]}" = 10 ] && limit[$name]=16M
+  case $name in *-10-offset) layout[$name]=offset=2 ;; esac
   add "$name" "${name%%-*}"
 done <<<"$reshaped_cases"
 while IFS= read -r row; do

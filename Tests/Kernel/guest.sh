@@ -171,6 +171,13 @@ check() { # [MIB]: of each member only so much
   wait_idle $md
   wanted "kernel's check: mismatch_cnt" "$(attribute mismatch_cnt)" 0
 }
+repair() { # md's own: copies or parity that do not agree are made to
+  [ $failed = 0 ] || return 1
+  wait_idle $md
+  echo repair >/sys/block/$md/md/sync_action 2>/tmp/mdadm || { fail "cannot repair"; return 1; }
+  wait_idle $md
+  say "kernel repairs it"
+}
 leave() { [ $failed = 0 ] || return 1; detach; }
 begin_reshape() { # M COUNT: adds a member, and is stopped in the middle of growing to so many
   [ $failed = 0 ] || return 1

@@ -151,6 +151,9 @@ for name in $(of_kind halfway); do
   plan array "$name"
   plan assemble_with -- $(members "$name")
   plan recovered "'the kernel ends what ftool began'"
+  # With a bitmap, an md that did not begin it leaves the copies of what a RAID 10 has won as they are: it has the bits
+  # of the old size only, and takes the rest for clean. So it is of a reshape of its own that was stopped.
+  case $name in halfway-10-add | halfway-10-offset) plan repair ;; esac
   plan 'dd if=/dev/md0 of=/host/$name/content bs=1M 2>/dev/null'
   plan check
   plan leave

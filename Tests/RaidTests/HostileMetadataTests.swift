@@ -39,14 +39,17 @@ import Testing
     }
   }
 
-  @Test(arguments: 0..<UInt64(16))
+  @Test(arguments: 0..<UInt64(24))
   func `changed members of an array that is being reshaped do no harm`(
     seed: UInt64
   ) throws {
     var random = SeededGenerator(seed: seed)
     let work = ReshapeTests.works[Int(seed) % ReshapeTests.works.count]
+    // All works, each with sums and without, and then with a bitmap of md's.
+    let turn = Int(seed) / ReshapeTests.works.count
     let bench = try ReshapeBench(
-      work.level, chunk: 8192, slotCount: work.slots, hasSums: seed % 3 != 0)
+      work.level, layout: work.layout, chunk: 8192, slotCount: work.slots, hasSums: turn % 2 == 0,
+      hasBitmap: turn == 3)
     try bench.begin(work.request)
     let parts = Monitor(Int.random(in: 0...2, using: &random))
     _ = try bench.goOn {

@@ -18,8 +18,8 @@ final class ReshapeBench {
   /// - Parameter headroom: bytes before the data of each member to move into.
   init(
     _ level: RaidLevel, layout: UInt32 = 2, chunk: Int, slotCount: Int, headroom: Int = 64 << 10,
-    version: MDMetadataVersion = .v1_2, memberByteCount: Int = 192 << 10, hasSums: Bool = true,
-    hasBitmap: Bool = false, seed: UInt64 = 1
+    version: MDMetadataVersion = .v1_2, hasSums: Bool = true, hasJournal: Bool? = nil,
+    hasBitmap: Bool = false, size: Int = 192 << 10, seed: UInt64 = 1
   ) throws {
     devices = (0..<slotCount).map {
       MemoryDevice(byteCount: Self.memberByteCount, name: "m\($0)")
@@ -27,10 +27,10 @@ final class ReshapeBench {
     var request = ArrayCreation.Request(
       level: level, layout: layout, chunkByteCount: chunk, name: "reshaped")
     request.hasSums = hasSums
-    request.hasJournal = hasSums
+    request.hasJournal = hasJournal ?? hasSums
     request.hasBitmap = hasBitmap
     request.version = version
-    request.memberByteCount = memberByteCount
+    request.memberByteCount = size
     request.dataOffset = version == .v1_0 ? 0 : (16 << 10) + headroom
     let creation = try ArrayCreation(request, devices: devices, spares: [])
     try creation.write()

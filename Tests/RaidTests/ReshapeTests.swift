@@ -41,6 +41,12 @@ import Testing
     case (.erasureCoded(let parity), 1) where parity > 1:
       return request(
         .erasureCoded(parityCount: parity - 1), slots: count - 1, shrinks: true)
+    case (.mirroredStripes, let way):
+      let copies = shape.layout & 0xff * (shape.layout >> 8 & 0xff)
+      let layouts = [nil, 0x100 | copies, 0x10001 | copies << 8]
+      return request(
+        layout: layouts.randomElement(using: &random)!, chunk: way > 2 ? chunk : nil,
+        slots: way % 3 == 0 ? nil : count + way % 3)
     case (_, 2): return request(slots: count + 1)
     case (_, 3) where count > 4: return request(slots: count - 1, shrinks: true)
     case (.erasureCoded, _): return request(chunk: chunk)
@@ -71,6 +77,27 @@ import Testing
       headroom: isTight ? 0 : (64 << 10) + 8192 * Int.random(in: 0...20, using: &random),
       version: isTight && seed % 2 == 0 ? .v1_0 : .v1_2,
       hasSums: seed % 4 != 3, hasBitmap: seed % 5 == 4 && level != .striped, seed: seed)
+    try Self.reshapeAgainAndAgain(bench, seed, &random, needsNoRoom: isTight)
+  }
+
+  @Test(arguments: 0..<UInt64(24)) func `wherever the copies go, the content stays`(
+    seed: UInt64
+  ) throws {
+    var random = SeededGenerator(seed: seed)
+    let copies = UInt32.random(in: 2...3, using: &random)
+    let bench = try ReshapeBench(
+      .mirroredStripes,
+      layout: [0x100 | copies, 0x10001 | copies << 8].randomElement(using: &random)!, chunk: 8192,
+      slotCount: Int.random(in: Int(copies)...5, using: &random),
+      headroom: (96 << 10) + 8192 * Int.random(in: 0...20, using: &random),
+      hasSums: seed % 4 != 3, hasJournal: seed % 4 < 2, hasBitmap: seed % 3 == 1, seed: seed)
+    try Self.reshapeAgainAndAgain(bench, seed, &random)
+  }
+
+  private static func reshapeAgainAndAgain(
+    _ bench: ReshapeBench, _ seed: UInt64, _ random: inout SeededGenerator,
+    needsNoRoom: Bool = false
+  ) throws {
     for step in 0..<6 {
       let shape = try bench.open(writable: false).shape
       let wanted = Self.anyRequest(shape, &random)
@@ -81,7 +108,7 @@ import Testing
         // It is that already, or the room is used up: it has to be as it was.
         switch obstacle {
         case .nothingToChange, .shrinks: break
-        case .noHeadroom where !isTight: break
+        case .noHeadroom where !needsNoRoom: break
         default: Issue.record("\(obstacle); \(comment)")
         }
         try bench.compare(comment)
@@ -112,9 +139,16 @@ import Testing
     }
   }
 
-  @Test func `a member that is lost meanwhile is done without`() throws {
+  @Test(
+    arguments: [
+      (.singleParity, 2), (.mirroredStripes, 0x102), (.mirroredStripes, 0x10201),
+      (.mirroredStripes, 0x103),
+    ] as [(RaidLevel, UInt32)])
+  func `a member that is lost meanwhile is done without`(level: RaidLevel, layout: UInt32) throws {
     for missing in 0..<4 {
-      let bench = try ReshapeBench(.singleParity, chunk: 4096, slotCount: 3, headroom: 8192)
+      let bench = try ReshapeBench(
+        level, layout: layout, chunk: 4096, slotCount: 3,
+        headroom: level == .singleParity ? 8192 : 12288)
       try bench.begin(Self.request(slots: 4))
       let parts = Monitor(3)
       _ = try bench.goOn {
@@ -135,15 +169,17 @@ import Testing
     }
   }
 
-  @Test(arguments: [false, true])
+  @Test(arguments: [(false, 0), (true, 0), (false, 0x102)] as [(Bool, UInt32)])
   func `blocks that nobody has are lost where they are then, and named`(
-    shrinks: Bool
+    shrinks: Bool, copies: UInt32
   ) throws {
-    let bench = try ReshapeBench(.singleParity, chunk: 4096, slotCount: shrinks ? 4 : 3)
-    // The same block of two members: data and parity of it are gone, or two of data.
+    let bench = try ReshapeBench(
+      copies > 0 ? .mirroredStripes : .singleParity, layout: copies > 0 ? copies : 2, chunk: 4096,
+      slotCount: shrinks ? 4 : copies > 0 ? 2 : 3)
+    // The same block of two members: data and parity of it are gone, or two of data, or both copies.
     let start = Int(try MemberProbe(bench.devices[0]).superblock.dataOffsetSectors) * 512
     for slot in 0..<2 { bench.devices[slot].corrupt(start + 20480..<start + 20490) }
-    try bench.begin(Self.request(slots: shrinks ? 3 : 4, shrinks: shrinks))
+    try bench.begin(Self.request(slots: shrinks ? 3 : copies > 0 ? 3 : 4, shrinks: shrinks))
     // What is known to be lost stays known over an interruption.
     var lostRanges: [Range<Int>] = []
     for limit in [6, Int.max] {
@@ -206,6 +242,112 @@ import Testing
     #expect(bench.devices.map(\.contents) == before)
   }
 
+  @Test func `of copies, what md refuses is refused`() throws {
+    let bench = try ReshapeBench(.mirroredStripes, layout: 0x102, chunk: 8192, slotCount: 4)
+    let far = try ReshapeBench(.mirroredStripes, layout: 0x201, chunk: 8192, slotCount: 4)
+    let tight = try ReshapeBench(
+      .mirroredStripes, layout: 0x10201, chunk: 8192, slotCount: 4, headroom: 8192)
+    func obstacle(_ bench: ReshapeBench, _ request: ReshapeRequest) throws -> ReshapeObstacle? {
+      let before = bench.devices.map(\.contents)
+      defer { #expect(bench.devices.map(\.contents) == before) }
+      do throws(RaidError) {
+        _ = try bench.open().reshapePlan(request, givenCount: 9)
+        return nil
+      } catch {
+        guard case .unsuitable(.reshape(let obstacle)) = error else { throw error }
+        return obstacle
+      }
+    }
+    #expect(try obstacle(bench, Self.request()) == .nothingToChange)
+    #expect(try obstacle(bench, Self.request(layout: 0x201)) == .farCopies)
+    #expect(try obstacle(far, Self.request(slots: 5)) == .farCopies)
+    #expect(try obstacle(bench, Self.request(layout: 0x103)) == .copyCount(from: 2, to: 3))
+    #expect(try obstacle(bench, Self.request(slots: 3, shrinks: true)) == .fewerMembers("raid10"))
+    #expect(try obstacle(bench, Self.request(chunk: 12288)) == .badShape(.chunk(12288)))
+    #expect(
+      try obstacle(bench, Self.request(.singleParity)) == .levels(from: "raid10", to: "raid5"))
+    #expect(
+      try obstacle(tight, Self.request(slots: 5))
+        == .noHeadroom(member: "the members", has: 8192, needs: 16384))
+    #expect(try obstacle(bench, Self.request(layout: 0x10201, chunk: 4096, slots: 7)) == nil)
+  }
+
+  /// md's bits are of the array's bytes: of all that it will have, from the beginning on.
+  @Test(arguments: [false, true]) func `the bitmap is of the new size`(isOurs: Bool) throws {
+    let bench = try ReshapeBench(
+      .mirroredStripes, layout: 0x102, chunk: 4096, slotCount: 3, hasSums: isOurs,
+      hasBitmap: !isOurs)
+    let first = try bench.open(writable: false)
+    let (before, events) = (first.byteCount, first.assembly.reference.events)
+    try bench.begin(Self.request(slots: 5))
+    func check(_ comment: Comment) throws {
+      let array = try bench.open(writable: false)
+      let intent = try #require(array.intent, comment)
+      #expect(intent.isOurs == isOurs && intent.markedRanges.isEmpty, comment)
+      #expect(intent.bitCount * intent.granularity >= before / 3 * 5, comment)
+      // Who left before does not learn from it what they missed.
+      #expect(intent.eventsCleared > events, comment)
+    }
+    try check("begun")
+    let parts = Monitor(2)
+    _ = try bench.goOn {
+      parts.withLock { left in
+        left -= 1
+        return left >= 0
+      }
+    }
+    try check("half")
+    _ = try bench.goOn()
+    try check("done")
+    let array = try bench.open()
+    #expect(array.byteCount == before / 3 * 5)
+    try array.write(bench.content, at: array.byteCount - bench.content.count)
+    if !isOurs {
+      // Cut off here, the end of it is in doubt, and nothing else.
+      let half = try bench.open(writable: false)
+      #expect(half.hasDoubt && half.intent?.isDoubtful(0..<4096) == false)
+      #expect(half.intent?.isDoubtful(array.byteCount - 1..<array.byteCount) == true)
+    }
+    try array.close()
+  }
+
+  /// A third member that has a chunk less than the others gets it with the next row.
+  @Test func `what was not used is empty when it comes to be used`() throws {
+    let bench = try ReshapeBench(
+      .mirroredStripes, layout: 0x102, chunk: 65536, slotCount: 3, hasSums: false)
+    for device in bench.devices {
+      let probe = try MemberProbe(device)
+      let start = Int(probe.superblock.dataOffsetSectors) * 512 + 2 * 65536
+      var rest = device.contents
+      #expect(rest.count >= start + 2 * 65536)
+      if device === bench.devices[2] {
+        for offset in start..<start + 65536 { rest[offset] = 7 }
+        try device.write(rest.span.bytes, range: start..<start + 65536, at: start)
+      }
+    }
+    let array = try bench.open()
+    let larger = try array.resizedShape(4 * 65536, allowsShrinking: false)
+    #expect(try array.resize(to: larger, SweepOptions()))
+    try bench.compare("larger")
+    let report = try bench.open().scrub(RaidArray.ScrubOptions())
+    #expect(report.findings.isEmpty)
+  }
+
+  /// Of three copies on three members all chunks are used, on four the last one of the third member is not.
+  @Test func `what is no longer used has no sums`() throws {
+    let bench = try ReshapeBench(
+      .mirroredStripes, layout: 0x103, chunk: 65536, slotCount: 3, headroom: 192 << 10,
+      size: 5 * 65536)
+    try bench.begin(Self.request(slots: 4))
+    #expect(try bench.goOn())
+    let array = try bench.open()
+    let larger = try array.resizedShape(6 * 65536, allowsShrinking: false)
+    #expect(try array.resize(to: larger, SweepOptions()))
+    try bench.compare("larger")
+    let report = try bench.open().scrub(RaidArray.ScrubOptions())
+    #expect(report.findings.isEmpty)
+  }
+
   @Test func `nothing else writes to it meanwhile`() throws {
     let bench = try ReshapeBench(.singleParity, chunk: 4096, slotCount: 3)
     try bench.begin(Self.request(slots: 4))
@@ -248,7 +390,7 @@ import Testing
   ) throws {
     for damage in [[], [0], [1], [2]] {
       let bench = try ReshapeBench(
-        .singleParity, chunk: 8192, slotCount: 3, version: .v1_0, memberByteCount: 64 << 10)
+        .singleParity, chunk: 8192, slotCount: 3, version: .v1_0, size: 64 << 10)
       let rooms = try cutOff(request, bench)
       let superblock = try MemberProbe(bench.devices[0]).superblock
       #expect(superblock.isReshaping && superblock.features.contains(.writeJournal))
@@ -296,12 +438,17 @@ import Testing
 
   /// What is done while a member goes wrong.
   static let works:
-    [(name: String, level: RaidLevel, slots: Int, headroom: Int, request: ReshapeRequest)] = [
-      ("more members", .singleParity, 3, 64 << 10, request(slots: 4)),
-      ("a second parity", .singleParity, 3, 64 << 10, request(.doubleParity, slots: 4)),
-      ("fewer members", .doubleParity, 5, 64 << 10, request(slots: 4, shrinks: true)),
-      ("another chunk", .singleParity, 3, 64 << 10, request(chunk: 4096)),
-      ("another chunk without room", .singleParity, 3, 0, request(chunk: 4096)),
+    [(
+      name: String, level: RaidLevel, layout: UInt32, slots: Int, headroom: Int,
+      request: ReshapeRequest
+    )] = [
+      ("more members", .singleParity, 2, 3, 64 << 10, request(slots: 4)),
+      ("a second parity", .singleParity, 2, 3, 64 << 10, request(.doubleParity, slots: 4)),
+      ("fewer members", .doubleParity, 2, 5, 64 << 10, request(slots: 4, shrinks: true)),
+      ("another chunk", .singleParity, 2, 3, 64 << 10, request(chunk: 4096)),
+      ("another chunk without room", .singleParity, 2, 3, 0, request(chunk: 4096)),
+      ("copies on more members", .mirroredStripes, 0x102, 3, 64 << 10, request(slots: 4)),
+      ("copies in the next rows", .mirroredStripes, 0x102, 4, 64 << 10, request(layout: 0x10201)),
     ]
 
   @Test(arguments: works.indices, [0, 3]) func `a failing member costs nothing`(
@@ -310,7 +457,7 @@ import Testing
     let work = Self.works[work]
     guard member < work.slots || work.request.slotCount ?? 0 > member else { return }
     let original = try ReshapeBench(
-      work.level, chunk: 8192, slotCount: work.slots, headroom: work.headroom)
+      work.level, layout: work.layout, chunk: 8192, slotCount: work.slots, headroom: work.headroom)
     try original.begin(work.request)
     func attempt(_ fault: FaultyDevice.Fault?) throws -> Int {
       let bench = original.copy()

@@ -11,8 +11,8 @@ extension Failure {
       self.init(
         .usage, "\(from) cannot be made into \(to)",
         hint:
-          "what can be: more or fewer members for 4, 5, 6 and ec, more for 1; 5 into 6 and back; 0 and 4 into 5; "
-          + "1 of two members into 5 and back; another chunk or layout for 4, 5 and 6")
+          "what can be: more or fewer members for 4, 5, 6 and ec, more for 1 and 10; 5 into 6 and back; 0 and 4 into "
+          + "5; 1 of two members into 5 and back; another chunk or layout for 4, 5, 6 and 10")
     case .badShape(let error): self.init(.usage, "there is no such array: \(error.sentence)")
     case .shrinks(let from, let to):
       self.init(
@@ -21,6 +21,17 @@ extension Failure {
         hint:
           "with fewer members --force does that, once what is on the array has been made smaller; with another "
           + "chunk, choose one of which the members have a whole number")
+    case .farCopies:
+      self.init(
+        .usage,
+        "an array with far copies cannot be given another shape, nor another array far copies",
+        hint: "between near and offset copies it can be changed")
+    case .copyCount(let from, let to):
+      self.init(
+        .usage, "the array has \(from) copies of everything, and cannot be made to have \(to)",
+        hint: "with as many copies, near can be changed into offset, and back")
+    case .fewerMembers(let level):
+      self.init(.usage, "\(level) cannot be made to have fewer members")
     case .unequalMembers:
       self.init(
         .usage, "the members of the array are of different sizes, and a parity needs equal ones")
@@ -68,6 +79,12 @@ extension Failure {
       self.init(
         .configuration, "the reshape that is under way cannot be gone on with: \(what)",
         hint: "let the system that began it finish it")
+    case .foreignPlace(let offset):
+      self.init(
+        .configuration,
+        "the reshape that is under way stands at byte \(offset), inside a row, with too little room to go on from "
+          + "there",
+        hint: "let the system that began it go on with it")
     case .underWay:
       self.init(
         .usage, "a reshape of the array is under way",

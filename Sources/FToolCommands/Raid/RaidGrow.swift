@@ -40,10 +40,10 @@ package struct RaidGrow: Verb {
   package var chunk: Int?
 
   @Option(
-    name: .long, help: "left-symmetric and the like.",
+    name: .long, help: "left-symmetric and the like; near=N or offset=N for 10.",
     completion: .list([
       "left-symmetric", "left-asymmetric", "right-symmetric", "right-asymmetric", "parity-first",
-      "parity-last",
+      "parity-last", "near=2", "offset=2",
     ]),
     transform: LayoutChoice.init(parsing:))
   package var layout: LayoutChoice?
@@ -77,7 +77,9 @@ package struct RaidGrow: Verb {
       throw ValidationError("an array has 1 to \(LevelChoice.maximumMemberCount) members")
     }
     guard let layout else { return }
-    guard case .parity = layout else {
+    switch layout {
+    case .parity, .near, .offset: break
+    case .far, .original, .alternate:
       throw ValidationError("the layout \(layout) cannot be changed to")
     }
     if case .erasure? = level { throw ValidationError("ec has one layout: leave --layout out") }
@@ -123,6 +125,11 @@ package struct RaidGrow: Verb {
   }
 
   private func request(_ array: RaidArray) throws(Failure) -> ReshapeRequest {
+    let isOfCopies = (level?.engine ?? array.shape.level) == .mirroredStripes
+    if let layout, (layout.copyCount != nil) != isOfCopies {
+      throw Failure(
+        .usage, "the layout \(layout) cannot be changed to: it is of another level")
+    }
     var request = ReshapeRequest()
     request.level = level?.engine
     request.chunkByteCount = chunk

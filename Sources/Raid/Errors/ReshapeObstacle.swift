@@ -14,6 +14,12 @@ package enum ReshapeObstacle: Error, Equatable, Sendable {
   case fixedSize(String)
   /// Bytes of its data that the member could have at most, and that are needed.
   case noRoomToGrow(member: String, has: Int, needs: Int)
+  /// Copies are, or would be, in another half of the members: nothing of the array could move without all of it.
+  case farCopies
+  /// Each byte would have another number of copies.
+  case copyCount(from: Int, to: Int)
+  /// Nobody knows how to take members away from this level.
+  case fewerMembers(String)
   /// The members of a RAID 0 are of different sizes, so that it has more than one zone.
   case unequalMembers
   /// So many new members are needed, and so many are there.
@@ -32,6 +38,9 @@ package enum ReshapeObstacle: Error, Equatable, Sendable {
   case sumsBeside
   /// One that goes from the end to the start, or keeps its data in a file of mdadm's.
   case foreignKind(String)
+  /// Somebody else has left the reshape at this array byte, from which nothing can be moved but less than a chunk at
+  /// a time.
+  case foreignPlace(Int)
   /// A reshape is under way: it has to end first.
   case underWay
   /// No reshape is under way.

@@ -396,6 +396,8 @@ extension BlockDevice {
       arrayID: superblock.bitmapArrayID, syncSizeSectors: UInt64(covered / 512),
       chunkByteCount: UInt32(granularity))
     bitmap.events = superblock.events
+    // Whoever was away before does not learn from it what they missed.
+    bitmap.eventsCleared = superblock.events
     bitmap.sectorsReserved = UInt32(room / 512)
     var buffer = AlignedBuffer(byteCount: room)
     var bytes = buffer.mutableBytes

@@ -100,7 +100,12 @@ extension RaidArray {
     if !plan.isInstant { try eraseLogs(of: members.active + joining, plan) }
     note(.started, .reshape, .init(0, plan.new.byteCount))
     if plan.isInstant { note(.finished, .reshape, .init(0, plan.new.byteCount)) }
-    try members.commit(change, intent: intent)
+    if plan.new.marksArrayBytes, !plan.isInstant {
+      // As md does: its bits are of the new array from now on (raid10.c, `raid10_start_reshape`).
+      try members.commit(change, bitmapOf: plan.new)
+    } else {
+      try members.commit(change, intent: intent)
+    }
     endWithoutUpdate()
   }
 

@@ -26,8 +26,8 @@ extension RaidArray {
   /// worked out only when a reshape is assembled that has begun already).
   package var losesDataInLinux: Bool {
     let superblock = assembly.reference
-    return newShape != nil && superblock.reshape.deltaSlots == 0
-      && superblock.effectiveNewOffsetSectors != 0
+    guard let newShape, case .parity = newShape.placement else { return false }
+    return superblock.reshape.deltaSlots == 0 && superblock.effectiveNewOffsetSectors != 0
   }
   /// Whether somebody else wrote the superblocks last, as far as the members tell.
   package var wasReshapedByOthers: Bool {
@@ -66,18 +66,15 @@ extension RaidArray {
 /// A reshape that is under way.
 final class Reshape: Sendable {
   let array: RaidArray
-  private let old: ArrayShape
   private let new: ArrayShape
+  private let path: ReshapePath
   private let target: RaidArray.Placed
   /// The members in both shapes; those of the one with more slots are all that there are.
   private let oldMembers: MemberSet
   private let newMembers: MemberSet
   private var members: MemberSet { array.keeper }
   /// It goes from the end of the array to its start.
-  private let isBackwards: Bool
-  /// By how much every member's data begins earlier in the new shape, at the least; backwards: by how much later,
-  /// at the least.
-  private let shift: Int
+  private var isBackwards: Bool { path.isBackwards }
   private let lost = Mutex<[Range<Int>]>([])
 
   /// Rows may be staged where they can't be moved: a kernel is kept away.
@@ -91,22 +88,19 @@ final class Reshape: Sendable {
       let newMembers = array.newMembers
     else { throw .unsuitable(.reshape(.notUnderWay)) }
     self.array = array
-    (old, new) = (array.shape, newShape)
+    new = newShape
     target = array.segments[1].data
     (oldMembers, self.newMembers) = (array.members, newMembers)
-    isBackwards = array.assembly.reference.reshapesBackwards
+    let isBackwards = array.assembly.reference.reshapesBackwards
     mayStage = array.assembly.reference.features.contains(.writeJournal)
     array.keeper.keepsKernelsAway.store(mayStage, ordering: .releasing)
-    guard case .parity = old.placement, case .parity = new.placement else {
-      throw .unsuitable(.reshape(.levels(from: old.levelName, to: new.levelName)))
-    }
-    guard Self.rows(new).rowByteCount <= ReshapePlan.rowByteLimit else {
-      throw .unsuitable(.reshape(.badShape(.chunk(new.chunkByteCount))))
-    }
     let direction = isBackwards ? 512 : -512
-    shift =
-      array.keeper.active.map { direction * Int($0.superblock.effectiveNewOffsetSectors) }.min()
-      ?? 0
+    let shifts = array.keeper.active.map {
+      direction * Int($0.superblock.effectiveNewOffsetSectors)
+    }
+    let (source, goal) = try ReshapePlan.geometries(from: array.shape, to: newShape)
+    path = ReshapePath(
+      from: source, to: goal, isBackwards: isBackwards, shift: shifts.min() ?? 0)
     // What is listed later is what the reshape itself has found to be lost.
     if array.reshapedByteCount == 0,
       let member = newMembers.active.first(where: { !$0.badBlocks.isEmpty })
@@ -128,14 +122,17 @@ final class Reshape: Sendable {
       if let rows = staged {
         part = rows.part
         try place(rows, options)
-      } else if let free = freePart(from: position) {
-        part = free
-        try move(part, from: array.segments, to: newStripes, options, isLost: markLost)
       } else {
-        part = try stagedPart(from: position)
-        let rows = try stage(part, options)
-        staged = rows
-        try place(rows, options)
+        switch path.nextPart(from: position, memberLimit: partByteLimit) {
+        case .range(let free):
+          part = free
+          try move(part, from: array.segments, to: target, options, isLost: markLost)
+        case .noRoom(let has):
+          part = try stagedPart(from: position, has: has)
+          let rows = try stage(part, options)
+          staged = rows
+          try place(rows, options)
+        }
       }
       position = isBackwards ? part.lowerBound : part.upperBound
       try conclude(part, position, started, isLogged: staged != nil)
@@ -160,64 +157,26 @@ final class Reshape: Sendable {
 
   // MARK: How much at once
 
-  private var newRows: ParityPlacement { Self.rows(new) }
-
-  private static func rows(_ shape: ArrayShape) -> ParityPlacement {
-    guard case .parity(let rows) = shape.placement else {
-      preconditionFailure("checked when it began")
-    }
-    return rows
-  }
-
-  /// The part that may be written next: what is written must not touch what is needed until the superblocks say
-  /// that the part is moved. nil where there is none.
-  private func freePart(from position: Int) -> Range<Int>? {
-    let (oldRows, newRows) = (Self.rows(old), Self.rows(new))
-    let (unit, memberUnit) = units
-    // Bytes of a member's new data that may be written before or behind where it stands. What is left of the
-    // array, which need not be whole units, comes first where it goes backwards, and last otherwise.
-    var room = max(memberUnit, partByteLimit)
-    if isBackwards {
-      let needed = oldRows.memberEnd(min(position, old.byteCount)) - shift
-      room = min(room, newRows.memberEnd(position) - needed)
-      let rest = position % unit
-      guard room >= (rest > 0 ? newRows.memberEnd(rest) : memberUnit) else { return nil }
-      if rest > 0 { return position - rest..<position }
-      return max(0, position - room / memberUnit * unit)..<position
-    }
-    let start = newRows.memberStart(position)
-    if position < old.byteCount {
-      room = min(room, oldRows.memberStart(position) + shift - start)
-    }
-    guard room >= min(memberUnit, newRows.memberEnd(new.byteCount) - start) else { return nil }
-    return position..<min(new.byteCount, position + max(1, room / memberUnit) * unit)
-  }
-
   /// The part that goes to its place by way of the members' spare room: as much as that takes.
-  private func stagedPart(from position: Int) throws(RaidError) -> Range<Int> {
-    let (unit, memberUnit) = units
+  ///
+  /// - Parameter has: bytes of each member that there is room for otherwise.
+  private func stagedPart(from position: Int, has: Int) throws(RaidError) -> Range<Int> {
+    let step = path.step
+    guard !path.goal.standsAnywhere else { throw .unsuitable(.reshape(.foreignPlace(position))) }
     let tightest = members.active.min {
       $0.reshapeRoom?.stagedBlockCount ?? 0 < $1.reshapeRoom?.stagedBlockCount ?? 0
     }
-    let has = mayStage ? (tightest?.reshapeRoom?.stagedBlockCount ?? 0) * 4096 : 0
-    guard has >= memberUnit else {
+    let room = mayStage ? (tightest?.reshapeRoom?.stagedBlockCount ?? 0) * 4096 : has
+    guard mayStage, room >= step.member else {
       throw .unsuitable(
-        .reshape(.noHeadroom(member: tightest?.name ?? "", has: has, needs: memberUnit)))
+        .reshape(.noHeadroom(member: tightest?.name ?? "", has: room, needs: step.member)))
     }
-    let count = min(has, partByteLimit) / memberUnit * unit
+    let count = min(room, max(step.member, partByteLimit)) / step.member * step.array
     if isBackwards {
-      let rest = position % unit
+      let rest = position % step.array
       return (rest > 0 ? position - rest : max(0, position - count))..<position
     }
     return position..<min(new.byteCount, position + count)
-  }
-
-  /// Bytes of the array and of each member that a part is a multiple of. md demands whole chunks of either size
-  /// (raid5.c, `raid5_run`: "not on a stripe boundary").
-  private var units: (array: Int, member: Int) {
-    let rows = newRows
-    let unit = max(old.chunkByteCount, new.chunkByteCount) * rows.dataColumnCount
-    return (unit, unit / rows.rowByteCount * rows.chunkByteCount)
   }
 
   private var partByteLimit: Int {
@@ -228,45 +187,40 @@ final class Reshape: Sendable {
 
   // MARK: Moving
 
-  private var newStripes: ParityStripes {
-    guard case .parity(let stripes) = target else { preconditionFailure("checked when it began") }
-    return stripes
-  }
-
   /// Reads a part where it is and writes it in the new shape, spread over the workers.
   ///
   /// - Parameter isLost: told of blocks of the array that nobody could give.
   private func move(
-    _ part: Range<Int>, from source: [RaidArray.Segment], to stripes: ParityStripes,
+    _ part: Range<Int>, from source: [RaidArray.Segment], to target: RaidArray.Placed,
     _ options: SweepOptions, isLost: @escaping @Sendable (Range<Int>) throws(RaidError) -> Void
   ) throws(RaidError) {
-    let rowByteCount = newRows.rowByteCount
+    let unit = path.goal.pieceByteCount
     let room = WorkingMemory.byteCount(slotCount: array.members.slotCount)
-    let step = max(1, min(room, (part.count / options.workers)) / rowByteCount) * rowByteCount
-    guard step <= room else {
+    let count = max(1, min(room, (part.count / options.workers)) / unit) * unit
+    guard count <= room else {
       // Where not even one row of the new shape fits into the usual buffer: row after row through a larger one.
       // Never parts of rows: what is in the rest of a row means nothing yet, and parity must not be made of it.
-      var memory = WorkingMemory(byteCount: rowByteCount, slotCount: newMembers.slotCount)
-      for start in stride(from: part.lowerBound, to: part.upperBound, by: rowByteCount) {
-        options.rate?.pass(rowByteCount)
-        try move(start..<start + rowByteCount, from: source, to: stripes, &memory, isLost)
+      var memory = WorkingMemory(byteCount: unit, slotCount: newMembers.slotCount)
+      for start in stride(from: part.lowerBound, to: part.upperBound, by: unit) {
+        options.rate?.pass(unit)
+        try move(start..<start + unit, from: source, to: target, &memory, isLost)
       }
       return
     }
     _ = try Sweep.run(
       over: part, workers: options.workers, memory: array.memory,
-      partEnd: { $0 + step }, advance: { (_) throws(RaidError) in true },
+      partEnd: { $0 + count }, advance: { (_) throws(RaidError) in true },
       step: { (piece, memory) throws(RaidError) in
         options.rate?.pass(piece.count)
-        try self.move(piece, from: source, to: stripes, &memory, isLost)
+        try self.move(piece, from: source, to: target, &memory, isLost)
       })
   }
 
   private func move(
-    _ piece: Range<Int>, from source: [RaidArray.Segment], to stripes: ParityStripes,
+    _ piece: Range<Int>, from source: [RaidArray.Segment], to target: RaidArray.Placed,
     _ memory: inout WorkingMemory, _ isLost: (Range<Int>) throws(RaidError) -> Void
   ) throws(RaidError) {
-    let known = piece.clamped(to: 0..<max(piece.lowerBound, old.byteCount))
+    let known = piece.clamped(to: 0..<max(piece.lowerBound, path.source.byteCount))
     var bytes = memory.buffer.mutableBytes
     if known.count < piece.count { bytes.zero(known.count..<piece.count) }
     var gone: [Range<Int>] = []
@@ -294,19 +248,25 @@ final class Reshape: Sendable {
       }
     }
     try array.memory.with { (other) throws(RaidError) in
-      try stripes.write(piece, from: memory.buffer.bytes, at: 0, memory: &other)
+      switch target {
+      case .parity(let stripes):
+        try stripes.write(piece, from: memory.buffer.bytes, at: 0, memory: &other)
+      case .copies(let copies):
+        try copies.write(piece, from: memory.buffer.bytes, at: 0, memory: &other)
+      }
     }
     for block in gone { try isLost(block) }
   }
 
   /// Writes rows of the new shape into spare room, and says on every member that they are there.
   private func stage(_ part: Range<Int>, _ options: SweepOptions) throws(RaidError) -> StagedRows {
-    let rows = newRows
+    guard case .parity(let rows) = new.placement else { preconditionFailure("rows have parity") }
     let room = StagedRows(part, rows, newMembers, recordsSums: true, memory: array.memory)
     let gone = Mutex<[Int: [Int]]>([:])
-    try move(part, from: array.segments, to: room.stripes, options) { (block) throws(RaidError) in
-      for (slot, offset) in Self.places(of: block, rows) {
-        gone.withLock { $0[slot, default: []].append(offset / 4096) }
+    try move(part, from: array.segments, to: .parity(room.stripes), options) {
+      (block) throws(RaidError) in
+      for place in self.places(of: block) {
+        gone.withLock { $0[place.slot, default: []].append(place.offset / 4096) }
       }
     }
     for failure in room.stripes.members.state.withLock({ $0.failures }) {
@@ -334,16 +294,15 @@ final class Reshape: Sendable {
   /// Puts rows in their place that are in spare room, where they stay.
   private func place(_ staged: StagedRows, _ options: SweepOptions) throws(RaidError) {
     let source = [RaidArray.Segment(range: staged.part, data: .parity(staged.stripes))]
-    try move(staged.part, from: source, to: newStripes, options, isLost: markLost)
+    try move(staged.part, from: source, to: target, options, isLost: markLost)
   }
 
-  /// What nobody had in the old shape is nobody's in the new one: the block, and all parity from which it could be
-  /// computed, which is not of what it held.
+  /// What nobody had in the old shape is nobody's in the new one: the block, wherever it is.
   private func markLost(_ block: Range<Int>) throws(RaidError) {
-    for (slot, offset) in Self.places(of: block, newRows) {
-      for member in newMembers.slots[slot].writable {
+    for place in places(of: block) {
+      for member in newMembers.slots[place.slot].writable {
         do throws(DeviceError) {
-          try member.markLost([offset])
+          try member.markLost([place.offset])
         } catch {
           try newMembers.fail(member, error)
         }
@@ -352,16 +311,22 @@ final class Reshape: Sendable {
     lost.withLock { $0.append(block) }
   }
 
-  /// Where a block of the array is, and its parity: slots and offsets in their members' data.
-  private static func places(
-    of block: Range<Int>, _ rows: ParityPlacement
-  ) -> [(slot: Int, offset: Int)] {
-    let row = block.lowerBound / rows.rowByteCount
-    let inRow = block.lowerBound % rows.rowByteCount
-    let pattern = rows.pattern(ofRow: row)
-    let offset = row * rows.chunkByteCount + inRow % rows.chunkByteCount
-    return ([pattern.dataSlots[inRow / rows.chunkByteCount]] + pattern.paritySlots)
-      .map { ($0, offset) }
+  /// Who could give a block in the new shape: all its copies; or itself, and all parity from which it could be
+  /// computed, which is not of what it held.
+  private func places(of block: Range<Int>) -> [CopyPlacement.Place] {
+    switch new.placement {
+    case .copies(let copies):
+      var places: [CopyPlacement.Place] = []
+      _ = copies.locate(block.lowerBound, into: &places)
+      return places
+    case .parity(let rows):
+      let row = block.lowerBound / rows.rowByteCount
+      let inRow = block.lowerBound % rows.rowByteCount
+      let pattern = rows.pattern(ofRow: row)
+      let offset = row * rows.chunkByteCount + inRow % rows.chunkByteCount
+      let slots = [pattern.dataSlots[inRow / rows.chunkByteCount]] + pattern.paritySlots
+      return slots.map { .init(slot: $0, offset: offset) }
+    }
   }
 
   // MARK: Saying so
@@ -373,7 +338,8 @@ final class Reshape: Sendable {
     _ part: Range<Int>, _ position: Int, _ started: MaintenanceStart, isLogged: Bool
   ) throws(RaidError) {
     try requireEnough()
-    let blocks = StagedRows.blocks(of: part, newRows)
+    let blocks =
+      path.goal.memberStart(part.lowerBound) / 4096..<path.goal.memberEnd(part.upperBound) / 4096
     // With it the sums of the part before are durable, too, so that theirs may be overwritten here.
     try newMembers.onEach(newMembers.active) { (member) throws(DeviceError) in
       if let ranges = member.badBlocks.takeChange() { try member.storeBadBlocks(ranges) }
@@ -388,7 +354,7 @@ final class Reshape: Sendable {
     }
     try requireEnough()
     // Who comes has all that has been moved, from the start of its data on.
-    let filled = isBackwards ? nil : UInt64(blocks.upperBound * 4096 / 512)
+    let filled = isBackwards ? nil : UInt64(path.goal.memberStart(position) / 512)
     var change = MemberSet.Change()
     if array.foundForeignWrite { change.sumsAreStale = true }
     let listing = Set(
@@ -425,6 +391,7 @@ final class Reshape: Sendable {
   private func finish(
     at position: Int, _ started: MaintenanceStart, isComplete: Bool
   ) throws(RaidError) {
+    if isComplete { try forgetUnusedSums() }
     try newMembers.onEach(newMembers.active) { (member) throws(DeviceError) in try member.flush() }
     try requireEnough()
     setProgress(position, started, isComplete ? .finished : .interrupted)
@@ -443,10 +410,29 @@ final class Reshape: Sendable {
       superblock.features.remove(.recoveryOffset)
       superblock.recoveryOffsetSectors = 0
     }
-    try members.commit(change, intent: array.intent)
+    if isComplete, new.marksArrayBytes {
+      // Who went on with it meanwhile may have a bitmap of the old size.
+      try members.commit(change, bitmapOf: new)
+    } else {
+      try members.commit(change, intent: array.intent)
+    }
     if isComplete { try array.storeRoster(of: newMembers) }
     try members.onEach(members.active) { (member) throws(DeviceError) in
       try member.device.flush()
+    }
+  }
+
+  /// Blocks behind the end of the array have no sums, although there was data of the old shape with their numbers.
+  private func forgetUnusedSums() throws(RaidError) {
+    let end = new.memberByteCounts.min() ?? 0
+    for (slot, members) in newMembers.slots.enumerated() {
+      try newMembers.onEach(members.writable) { (member) throws(DeviceError) in
+        guard let sums = member.sums else { return }
+        for offset in stride(from: path.goal.memberStart(new.byteCount), to: end, by: 4096)
+        where !new.uses(slot: slot, at: offset) && offset / 4096 < sums.blockCount {
+          try sums.record([0], from: 0, count: 1, firstBlock: offset / 4096)
+        }
+      }
     }
   }
 

@@ -49,26 +49,19 @@ extension RaidArray {
     let size = new.memberByteCounts.min() ?? 0
     let old = shape.memberByteCounts.min() ?? 0
     try makeRoom(size)
-    if size > old, try !empty(old..<size, options) {
-      endWithoutUpdate()
-      return false
+    if size > old {
+      try emptyUnused(upTo: old)
+      guard try empty(old..<size, options) else {
+        endWithoutUpdate()
+        return false
+      }
     }
-    try writeEmptyBitmaps(new)
     var change = MemberSet.Change()
     change.each = { _, superblock in superblock.sizeSectors = UInt64(size / 512) }
     note(.finished, .reshape, .init(0, new.byteCount))
-    try members.commit(change, intent: nil)
-    // With the superblocks' count of events: one that is behind says nothing.
-    try writeEmptyBitmaps(new)
+    try members.commit(change, bitmapOf: new)
     endWithoutUpdate()
     return true
-  }
-
-  private func writeEmptyBitmaps(_ shape: ArrayShape) throws(RaidError) {
-    try members.onEach(members.active + members.spares) { (member) throws(DeviceError) in
-      try member.writeEmptyBitmap(shape)
-      try member.device.flush()
-    }
   }
 
   /// Moves what lies behind the data where it is in the way.
@@ -94,6 +87,21 @@ extension RaidArray {
     try members.commit(change, intent: nil)
   }
 
+  /// Makes zeros of what the array does not use before the end of what it uses of each member: there may have been data
+  /// of another shape, and with more of each member it is used.
+  private func emptyUnused(upTo end: Int) throws(RaidError) {
+    guard let geometry = ReshapeGeometry(shape) else { return }
+    for (slot, holders) in members.slots.enumerated() {
+      try members.onEach(holders.writable) { (member) throws(DeviceError) in
+        for offset in stride(from: geometry.memberStart(shape.byteCount), to: end, by: 4096)
+        where !shape.uses(slot: slot, at: offset) {
+          let start = member.dataOffset + offset
+          try member.device.zero(start..<start + min(4096, end - offset))
+        }
+      }
+    }
+  }
+
   /// Makes zeros of a part of each member's data that is not the array's yet; false when it was stopped.
   private func empty(_ part: Range<Int>, _ options: SweepOptions) throws(RaidError) -> Bool {
     let step = 64 << 20
@@ -112,7 +120,28 @@ extension RaidArray {
   }
 }
 
+extension MemberSet {
+  /// Writes new superblocks to all members, and with them a bitmap of another shape of the array, in which nothing is
+  /// marked as long as nothing is in doubt.
+  func commit(_ change: Change, bitmapOf shape: ArrayShape) throws(RaidError) {
+    try writeBitmaps(shape)
+    try commit(change, intent: nil)
+    // With the superblocks' count of events: one that is behind says nothing.
+    try writeBitmaps(shape)
+  }
+
+  private func writeBitmaps(_ shape: ArrayShape) throws(RaidError) {
+    try onEach(active + spares) { (member) throws(DeviceError) in
+      try member.writeBitmap(shape)
+      try member.device.flush()
+    }
+  }
+}
+
 extension ArrayShape {
+  /// Whether a bitmap's bits stand for bytes of the array, and not of each member.
+  var marksArrayBytes: Bool { level == .mirroredStripes }
+
   /// Copies lie in the second half of the members, which moves with the size.
   fileprivate var isFar: Bool {
     level == .mirroredStripes && layout >> 8 & 0xff > 1 && layout & 0x10000 == 0
@@ -163,8 +192,8 @@ extension Member {
     }
   }
 
-  /// Writes a bitmap without a mark, of another shape of the array: md's or ours, if there is one.
-  fileprivate func writeEmptyBitmap(_ shape: ArrayShape) throws(DeviceError) {
+  /// Writes a bitmap of another shape of the array: md's or ours, if there is one.
+  fileprivate func writeBitmap(_ shape: ArrayShape) throws(DeviceError) {
     let (superblock, header) = (superblock, header)
     let place: Range<Int>
     if let sector = superblock.bitmapSector {
@@ -175,8 +204,9 @@ extension Member {
     } else {
       return
     }
+    guard place.count >= 4096 else { return }
     try device.writeBitmap(
       at: place.lowerBound, byteCount: place.count / 4096 * 4096, shape, superblock,
-      marksEverything: false)
+      marksEverything: !superblock.isClean)
   }
 }

@@ -20,7 +20,9 @@ package struct ReshapeRequest: Sendable {
 /// new level in a layout in which everything lies where it did, such as a RAID 6 whose last member, with all of
 /// Q, is missing, and which is otherwise a RAID 5. From there rows of the new shape are written, from the
 /// array's start on or from its end back, while each member's data comes to begin a little before where it did,
-/// or behind: so that what is written is never where anything is that has not been moved.
+/// or behind: so that what is written is never where anything is that has not been moved. Copies move in the same way
+/// (raid10.c, `reshape_request`), as long as they lie next to each other: with more members, in other chunks, from the
+/// same row into the next ones and back.
 package struct ReshapePlan: Sendable {
   /// What the array is, said in the new level's terms.
   package let old: ArrayShape
@@ -73,6 +75,11 @@ package struct ReshapePlan: Sendable {
       level == .mirrored ? 0 : request.chunkByteCount ?? step.base.chunkByteCount
     let unit = max(chunk, step.base.chunkByteCount)
     var size = step.base.memberByteCounts.min() ?? 0
+    if level == .mirroredStripes {
+      size = try Self.sizeOfCopies(
+        current, layout: step.layout ?? current.layout, chunk: chunk, slots: slotCount)
+      step.base = try Self.shape(like: step.base, size: size)
+    }
     let shrinks = slotCount < current.slotCount && step.slotCount == nil
     if shrinks, room.behind < unit, level != .mirrored, !room.isFixed {
       // Rows get narrower, and so longer, down to the last: a little of each member is given up for the way.
@@ -89,8 +96,8 @@ package struct ReshapePlan: Sendable {
       || new.level == .mirrored && old.level == .mirrored
     isFirstStep = step.isFirstStep
     joiningSlots = current.slotCount..<max(current.slotCount, stepSlots)
-    // md knows no other chunks for these levels (raid5.c, `setup_conf`).
-    if case .parity = new.placement, new.chunkByteCount.nonzeroBitCount != 1 {
+    // md knows no other chunks for the levels that have some (raid5.c and raid10.c, `setup_conf`).
+    if ReshapeGeometry(new) != nil, new.chunkByteCount.nonzeroBitCount != 1 {
       throw .unsuitable(.reshape(.badShape(.chunk(new.chunkByteCount))))
     }
     guard new != current else { throw .unsuitable(.reshape(.nothingToChange)) }
@@ -101,25 +108,23 @@ package struct ReshapePlan: Sendable {
       (shift, isBackwards, isStaged) = (0, false, false)
       return
     }
-    guard case .parity = old.placement, case .parity = new.placement else {
-      throw .unsuitable(.reshape(.levels(from: current.levelName, to: new.levelName)))
-    }
-    if case .parity(let rows) = new.placement, rows.rowByteCount > Self.rowByteLimit {
-      throw .unsuitable(.reshape(.badShape(.chunk(chunk))))
-    }
+    let (source, goal) = try Self.geometries(from: old, to: new)
     let behind = room.behind + (step.base.memberByteCounts.min() ?? 0) - size
+    let least = goal.step(from: source).member
     isBackwards = try Self.goesBack(old, new, room)
     let gap = Self.shift(
-      old, new, before: room.before, behind: shrinks ? max(behind, unit) : behind, isBackwards)
-    isStaged = room.isFixed || gap < unit
+      old, new, least, before: room.before, behind: shrinks ? max(behind, unit) : behind,
+      isBackwards)
+    isStaged = room.isFixed || gap < least
     shift = isStaged ? 0 : isBackwards ? -gap : gap
-    guard !isStaged || room.beside >= unit else {
+    if !isStaged { return }
+    // Only rows with parity go by way of spare room.
+    var beside = 0
+    if case .parity = new.placement { beside = room.beside }
+    guard beside >= least else {
+      let has = room.isFixed ? 0 : isBackwards ? room.behind : room.before
       throw .unsuitable(
-        .reshape(
-          .noHeadroom(
-            member: "the members",
-            has: max(room.beside, room.isFixed ? 0 : isBackwards ? room.behind : room.before),
-            needs: unit)))
+        .reshape(.noHeadroom(member: "the members", has: max(beside, has), needs: least)))
     }
   }
 
@@ -142,14 +147,60 @@ package struct ReshapePlan: Sendable {
   /// itself, and a little is enough; otherwise no more is written at once than it is wide. Some of the room is
   /// left for the next time.
   private static func shift(
-    _ old: ArrayShape, _ new: ArrayShape, before: Int, behind: Int, _ goesBack: Bool
+    _ old: ArrayShape, _ new: ArrayShape, _ unit: Int, before: Int, behind: Int, _ goesBack: Bool
   ) -> Int {
-    let unit = max(old.chunkByteCount, new.chunkByteCount)
     let has = goesBack ? behind : before
     let wanted =
       old.dataColumnCount != new.dataColumnCount
       ? 2 * unit : max(unit, min(32 << 20, goesBack ? has : has / 2))
     return min(has, wanted) / unit * unit
+  }
+
+  /// Where things are in shapes between which data can be moved.
+  static func geometries(
+    from old: ArrayShape, to new: ArrayShape
+  ) throws(RaidError) -> (ReshapeGeometry, ReshapeGeometry) {
+    guard let source = ReshapeGeometry(old), let goal = ReshapeGeometry(new),
+      source.standsAnywhere == goal.standsAnywhere
+    else { throw .unsuitable(.reshape(.levels(from: old.levelName, to: new.levelName))) }
+    guard goal.pieceByteCount <= rowByteLimit, goal.step(from: source).member <= rowByteLimit else {
+      throw .unsuitable(.reshape(.badShape(.chunk(new.chunkByteCount))))
+    }
+    return (source, goal)
+  }
+
+  /// How much of each member a RAID 10 uses that is given another shape: whole bands of both, since md says how large
+  /// the array is in terms of the new one while it goes on (raid10.c, `raid10_size`), and with it how much is to be
+  /// moved.
+  private static func sizeOfCopies(
+    _ current: ArrayShape, layout: UInt32, chunk: Int, slots: Int
+  ) throws(RaidError) -> Int {
+    let size = current.memberByteCounts.min() ?? 0
+    let wanted = try shape(current.level, layout, chunk: chunk, slots: slots, size: size)
+    guard case .copies(let copies) = current.placement, case .copies(let others) = wanted.placement
+    else { return size }
+    guard slots >= current.slotCount else {
+      throw .unsuitable(.reshape(.fewerMembers(current.levelName)))
+    }
+    guard copies.copyCount == others.copyCount else {
+      throw .unsuitable(.reshape(.copyCount(from: copies.copyCount, to: others.copyCount)))
+    }
+    guard let source = ReshapeGeometry(current), let goal = ReshapeGeometry(wanted) else {
+      throw .unsuitable(.reshape(.farCopies))
+    }
+    if source.bandByteCount == goal.bandByteCount, source.chunkByteCount == goal.chunkByteCount {
+      return size
+    }
+    let band = source.bandByteCount.leastMultiple(with: goal.bandByteCount)
+    let whole = size / band * band
+    for (layout, chunk) in [(current.layout, current.chunkByteCount), (layout, chunk)] {
+      let moved = try shape(
+        current.level, layout, chunk: chunk, slots: current.slotCount, size: whole)
+      guard moved.byteCount >= current.byteCount else {
+        throw .unsuitable(.reshape(.shrinks(from: current.byteCount, to: moved.byteCount)))
+      }
+    }
+    return whole
   }
 
   static func shape(

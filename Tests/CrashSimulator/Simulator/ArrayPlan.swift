@@ -40,10 +40,12 @@ struct ArrayPlan: Sendable {
     }
     if cell.operation == .grow {
       // The least that it needs to move, or a little more: so it moves in many steps.
+      let unit = level == .mirroredStripes ? 16384 : 8192
       dataByteCount = (isTiny ? 2 : rowCount) * 8192
-      dataOffset = (16 << 10) + 8192 * (isTiny ? 1 : Int.random(in: 1...3, using: &random))
+      dataByteCount = (dataByteCount + unit - 1) / unit * unit
+      dataOffset = (16 << 10) + unit * (isTiny ? 1 : Int.random(in: 1...3, using: &random))
       if !isTiny { version = [.v1_2, .v1_1].randomElement(using: &random)! }
-      if hasSums, Int.random(in: 0..<3, using: &random) == 0 {
+      if hasSums, level != .mirroredStripes, Int.random(in: 0..<3, using: &random) == 0 {
         // Nothing to move into: rows go by way of spare room.
         if Bool.random(using: &random) { version = .v1_0 }
         dataOffset = version == .v1_0 ? 0 : 16 << 10

@@ -19,8 +19,8 @@ package enum LevelName: String, CaseIterable, Sendable {
   /// Whether it can be given another shape.
   var canGrow: Bool {
     switch self {
-    case .raid0, .raid1, .raid4, .raid5, .raid6, .erasureCoded: true
-    case .linear, .near, .far, .offset: false
+    case .raid0, .raid1, .raid4, .raid5, .raid6, .near, .offset, .erasureCoded: true
+    case .linear, .far: false
     }
   }
 

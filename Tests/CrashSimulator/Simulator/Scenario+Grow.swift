@@ -28,7 +28,7 @@ extension Scenario {
   /// Moves the data a little to the front, so that there is room behind it, too, and the next reshape can go from
   /// the end to the start.
   func moveToFront() throws {
-    for layout in [plan.layout == 0 ? 2 : 0, plan.layout] {
+    for layout in [plan.otherLayout, plan.layout] {
       var request = ReshapeRequest()
       request.layout = layout
       try grow(try open(present), request)
@@ -53,6 +53,12 @@ extension Scenario {
 }
 
 extension ArrayPlan {
+  /// Another one with as many parities or copies.
+  var otherLayout: UInt32 {
+    guard level == .mirroredStripes else { return layout == 0 ? 2 : 0 }
+    return layout == 0x102 ? 0x10201 : 0x102
+  }
+
   /// What the array is to become.
   func growth(using random: inout SeededGenerator) -> ReshapeRequest {
     var request = ReshapeRequest()
@@ -83,6 +89,11 @@ extension ArrayPlan {
         (request.slotCount, request.level) = (more, .erasureCoded(parityCount: parityCount + 1))
       default: request.slotCount = more
       }
+    case .mirroredStripes:
+      let way = Int.random(in: 0..<6, using: &random)
+      if way < 4 { request.slotCount = more }
+      if way % 2 == 1 { request.chunkByteCount = otherChunk }
+      if way > 2 { request.layout = otherLayout }
     case .singleParity where slotCount == 4 && Int.random(in: 0..<4, using: &random) == 0:
       (request.slotCount, request.allowsShrinking) = (3, true)
     case .doubleParity where Int.random(in: 0..<4, using: &random) == 0:
@@ -97,7 +108,7 @@ extension ArrayPlan {
     default:
       switch Int.random(in: 0..<4, using: &random) {
       case 0: request.chunkByteCount = otherChunk
-      case 1: request.layout = layout == 0 ? 2 : 0
+      case 1: request.layout = otherLayout
       case 2: request.slotCount = more
       default: (request.slotCount, request.chunkByteCount) = (more, otherChunk)
       }

@@ -1,6 +1,7 @@
 import FToolTestSupport
 import LinuxSystem
 import Raid
+import RaidGeometry
 
 extension Scenario {
   /// The slot that is empty in a degraded array.
@@ -23,7 +24,8 @@ extension Scenario {
     case .write, .replace, .metadata: break
     case .grow:
       let isParity = geometry.parityCount > 0 && geometry.level != 4 && geometry.level != 0x6563
-      if isParity, Int.random(in: 0..<3, using: &random) == 0 { try moveToFront() }
+      let isRoomy = plan.level == .mirroredStripes && plan.dataOffset ?? 0 > 48 << 10
+      if isParity || isRoomy, Int.random(in: 0..<3, using: &random) == 0 { try moveToFront() }
     case .rebuild:
       try lose(target)
     case .scrub: try damage()
