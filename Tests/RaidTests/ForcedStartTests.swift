@@ -187,6 +187,30 @@ import Testing
     }
   }
 
+  @Test func `what could not be read when all was compared is not believed later`() throws {
+    let bench = try ForcedBench(Self.plain(.raid6), away: [2], writes: 1)
+    let failing = try bench.array.open()
+    try failing.failMember(named: bench.array.devices[4].name)
+    try failing.close()
+    let degraded = try bench.array.open()
+    try bench.array.write([1, 2, 3], at: bench.array.model.count - 3, to: degraded)
+    try degraded.close()
+    bench.lost = [0]
+    // Blocks that agree, and can't be read this once.
+    let start = try bench.array.dataOffset(2) + (64 << 10)
+    let stale = bench.array.devices[2]
+    bench.array.wrap = { device in
+      guard device === stale else { return device }
+      let patchy = PatchyDevice(device)
+      patchy.lose(start..<start + 8192)
+      return patchy
+    }
+    let plan = try bench.plan()
+    #expect(plan.verdict == .possible)
+    let one = try #require(plan.returning.first { $0.slot == 2 })
+    #expect(one.lostBlocks.contains(64 << 10) && one.lostBlocks.contains(68 << 10))
+  }
+
   @Test func `a list of bad blocks that is too short keeps a member out`() throws {
     let bench = try ForcedBench(Self.plain(.raid5, bitmap: true), away: [3], writes: 2)
     bench.lost = [1]

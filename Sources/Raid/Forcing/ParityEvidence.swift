@@ -16,7 +16,6 @@ struct ParityEvidence: Sendable {
   /// By slot: there are more of them than any list of bad blocks has room for.
   let hasTooMany: Bool
 
-  private static let columnByteCount = 64 << 10
   /// For each member: more than a list of 512 entries of at most 511 sectors can name.
   private static let blockLimit = 512 * 64
 
@@ -48,8 +47,7 @@ struct ParityEvidence: Sendable {
       memory: WorkingMemoryPool(slotCount: rows.slotCount),
       partEnd: {
         min(
-          $0 / rows.chunkByteCount * rows.chunkByteCount + rows.chunkByteCount, $0 + columnByteCount
-        )
+          ($0 / rows.chunkByteCount + 1) * rows.chunkByteCount, $0 + comparison.columnByteCount)
       },
       advance: { done in options.progress(done, end) && !hasTooMany.withLock { $0 } },
       step: { (column, memory) throws(RaidError) in
@@ -92,11 +90,15 @@ private struct RowComparison: Sendable {
   private let members: [Member?]
   private let suspects: [Int]
   private let stripes: ParityStripes
+  /// What is compared at once of each member: so much that all of them, and what is computed, fit into the buffer.
+  let columnByteCount: Int
 
   init(_ rows: ParityPlacement, _ slots: [MemberSet.Slot], suspects: [Int]) {
     self.rows = rows
     self.suspects = suspects
     members = slots.map(\.member)
+    let room = WorkingMemory.byteCount(slotCount: rows.slotCount)
+    columnByteCount = min(64 << 10, room / (rows.slotCount + rows.parityCount) / 4096 * 4096)
     stripes = ParityStripes(
       placement: rows,
       members: MemberSet(slots: slots, spares: [], isWritable: false, survives: { _ in true }),
@@ -121,6 +123,8 @@ private struct RowComparison: Sendable {
         read(slot, block, &memory, at: place(slot) + offset - column.lowerBound)
       }
       let part = offset - column.lowerBound..<block.upperBound - column.lowerBound
+      // What could not be read now, and perhaps can be later, has not been compared.
+      old += suspects.filter { !present.contains($0) }.map { ($0, offset) }
       if agrees(present, column, part, &memory) { continue }
       let culprits = suspects.filter { suspect in
         present.contains(suspect)
@@ -132,7 +136,7 @@ private struct RowComparison: Sendable {
     return old
   }
 
-  private func place(_ slot: Int) -> Int { slot * (64 << 10) }
+  private func place(_ slot: Int) -> Int { slot * columnByteCount }
 
   private func read(
     _ slot: Int, _ range: Range<Int>, _ memory: inout WorkingMemory, at place: Int? = nil

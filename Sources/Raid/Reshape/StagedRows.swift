@@ -47,8 +47,10 @@ struct StagedRows: Sendable {
       intent: nil, journal: nil, doubtStart: Int.max, allowsDoubt: false, memory: memory)
   }
 
-  static func blocks(of part: Range<Int>, _ rows: ParityPlacement) -> Range<Int> {
-    rows.memberStart(part.lowerBound) / 4096..<rows.memberEnd(part.upperBound) / 4096
+  private static func blocks(of part: Range<Int>, _ rows: ParityPlacement) -> Range<Int> {
+    let first = part.lowerBound / rows.rowByteCount
+    let end = (part.upperBound + rows.rowByteCount - 1) / rows.rowByteCount
+    return first * rows.chunkByteCount / 4096..<end * rows.chunkByteCount / 4096
   }
 
   // MARK: Writing down that they are there
@@ -179,17 +181,5 @@ extension Member {
       next += count
     }
     return sums
-  }
-}
-
-extension ParityPlacement {
-  /// Where the row begins, on every member, that has an array byte.
-  func memberStart(_ arrayOffset: Int) -> Int {
-    arrayOffset / rowByteCount * chunkByteCount
-  }
-
-  /// Where the last of the rows ends, on every member, that have the array bytes before this one.
-  func memberEnd(_ arrayOffset: Int) -> Int {
-    (arrayOffset + rowByteCount - 1) / rowByteCount * chunkByteCount
   }
 }
