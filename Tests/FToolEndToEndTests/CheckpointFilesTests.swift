@@ -119,7 +119,12 @@ import Testing
     let bench = try Workbench()
     let program = try startEditor(bench)
     _ = try bench.shell("chmod 640 data; touch -d '2003-04-05 06:07:08.123456789 UTC' data read")
-    try saveAndEnd(program, bench, "--files copy")
+    let saved = try bench.ftool(
+      "checkpoint save \(program.id) -o a.ftc --leave dead --files copy")
+    _ = try program.wait()
+    #expect(saved.output.contains("of memory and 4 open files in "), saved.remark)
+    let image = try bench.ftool("checkpoint show a.ftc")
+    #expect(image.output.contains("/data, with its content\n"), image.remark)
     for name in ["read", "log", "data"] { try bench.remove(name) }
     let run = try bench.ftool("checkpoint restore a.ftc --detach --stopped")
     #expect(run.error.contains("/data: it was gone, and was put back"), run.remark)

@@ -166,11 +166,14 @@ import Testing
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
   }
 
-  @Test func `without room to move it goes by way of spare room`() throws {
+  @Test(arguments: [("5", 3), ("10", 4)])
+  func `without room to move it goes by way of spare room`(level: String, members: Int) throws {
     let bench = try Workbench()
-    let bytes = try bench.makeFilledArray(size: "24M", bytes: 40_000_000, "--metadata 1.0")
-    try bench.folder.sparseFile("m3.img", byteCount: 24 << 20)
-    for (line, sentence) in [("--chunk 16K", "by way of spare room"), ("--add m3.img", "")] {
+    let bytes = try bench.makeFilledArray(
+      level: level, members: members, size: "24M", bytes: 40_000_000, "--metadata 1.0")
+    let new = "m\(members).img"
+    try bench.folder.sparseFile(new, byteCount: 24 << 20)
+    for (line, sentence) in [("--chunk 16K", "by way of spare room"), ("--add \(new)", "")] {
       var grow = try bench.start("raid grow m0.img \(line) --rate 10M")
       #expect(try bench.waitForJob())
       Machine.sleep(seconds: 1)
@@ -187,6 +190,22 @@ import Testing
     }
     try bench.remove("m1.img")
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+  }
+
+  @Test func `cut off in the first of two steps, the same command takes both`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(level: "6", members: 4, size: "24M", bytes: 40_000_000)
+    var grow = try bench.start("raid grow m0.img --level 5 --rate 10M")
+    #expect(try bench.waitForJob())
+    Machine.sleep(seconds: 1)
+    grow.signal(9)
+    #expect(try grow.finish().status == nil)
+    try bench.ftool("raid grow m0.img --level 1", ends: 64)
+    try bench.ftool("raid grow m0.img --level 5")
+    let status = try bench.ftool("raid status m0.img")
+    #expect(status.output.contains("raid5"), status.remark)
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+    try bench.ftool("raid scrub m0.img")
   }
 
   @Test func `another mirror is filled`() throws {

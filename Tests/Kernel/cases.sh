@@ -132,6 +132,8 @@ reshaped-10-odd    | 10 | 1.1 | none     | 64K | 24,24,24,24      | 1 | --chunk 
 reshaped-10-chunk  | 10 | 1.2 | internal | 64K | 24,24,24,24      | 0 | --chunk 128K
 reshaped-10-layout | 10 | 1.2 | none     | 64K | 24,24,24,24      | 0 | --layout offset=2
 reshaped-10-offset | 10 | 1.2 | internal | 64K | 24,24,24,24      | 1 |
+reshaped-10-add-1.0    | 10 | 1.0 | internal | 64K | 24,24,24,24,24 | 1 |
+reshaped-10-layout-1.0 | 10 | 1.0 | none     | 64K | 24,24,24,24    | 0 | --layout offset=2 --chunk 32K
 halfway-5-add     | 5 | 1.2 | none     | 64K  | 28,28,28,28       | 1 |
 halfway-5-to-6    | 5 | 1.2 | none     | 64K  | 28,28,28,28       | 1 | --level 6
 halfway-6-add     | 6 | 1.1 | none     | 64K  | 28,28,28,28,28    | 1 |

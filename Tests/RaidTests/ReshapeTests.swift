@@ -3,6 +3,7 @@ import FToolTestSupport
 import LinuxSystem
 import MDFormat
 import RaidGeometry
+import SystemPackage
 import Testing
 
 @testable import Raid
@@ -83,15 +84,26 @@ import Testing
   @Test(arguments: 0..<UInt64(24)) func `wherever the copies go, the content stays`(
     seed: UInt64
   ) throws {
+    try moveCopies(seed: seed, isTight: false)
+  }
+
+  @Test(arguments: 0..<UInt64(12)) func `and so it does where copies have no room to move into`(
+    seed: UInt64
+  ) throws {
+    try moveCopies(seed: seed, isTight: true)
+  }
+
+  private func moveCopies(seed: UInt64, isTight: Bool) throws {
     var random = SeededGenerator(seed: seed)
     let copies = UInt32.random(in: 2...3, using: &random)
     let bench = try ReshapeBench(
       .mirroredStripes,
       layout: [0x100 | copies, 0x10001 | copies << 8].randomElement(using: &random)!, chunk: 8192,
       slotCount: Int.random(in: Int(copies)...5, using: &random),
-      headroom: (96 << 10) + 8192 * Int.random(in: 0...20, using: &random),
+      headroom: isTight ? 0 : (96 << 10) + 8192 * Int.random(in: 0...20, using: &random),
+      version: isTight && seed % 2 == 0 ? .v1_0 : .v1_2,
       hasSums: seed % 4 != 3, hasJournal: seed % 4 < 2, hasBitmap: seed % 3 == 1, seed: seed)
-    try Self.reshapeAgainAndAgain(bench, seed, &random)
+    try Self.reshapeAgainAndAgain(bench, seed, &random, needsNoRoom: isTight)
   }
 
   private static func reshapeAgainAndAgain(
@@ -246,7 +258,7 @@ import Testing
     let bench = try ReshapeBench(.mirroredStripes, layout: 0x102, chunk: 8192, slotCount: 4)
     let far = try ReshapeBench(.mirroredStripes, layout: 0x201, chunk: 8192, slotCount: 4)
     let tight = try ReshapeBench(
-      .mirroredStripes, layout: 0x10201, chunk: 8192, slotCount: 4, headroom: 8192)
+      .mirroredStripes, layout: 0x10201, chunk: 65536, slotCount: 4, headroom: 8192)
     func obstacle(_ bench: ReshapeBench, _ request: ReshapeRequest) throws -> ReshapeObstacle? {
       let before = bench.devices.map(\.contents)
       defer { #expect(bench.devices.map(\.contents) == before) }
@@ -268,7 +280,7 @@ import Testing
       try obstacle(bench, Self.request(.singleParity)) == .levels(from: "raid10", to: "raid5"))
     #expect(
       try obstacle(tight, Self.request(slots: 5))
-        == .noHeadroom(member: "the members", has: 8192, needs: 16384))
+        == .noHeadroom(member: "the members", has: 104 << 10, needs: 128 << 10))
     #expect(try obstacle(bench, Self.request(layout: 0x10201, chunk: 4096, slots: 7)) == nil)
   }
 
@@ -434,6 +446,32 @@ import Testing
     try bench.compare(without: [0], "without sums")
   }
 
+  @Test(arguments: [(.singleParity, 2), (.mirroredStripes, 0x102)] as [(RaidLevel, UInt32)])
+  func `who fails while rows are on their way is in the history`(
+    level: RaidLevel, layout: UInt32
+  ) throws {
+    let bench = try ReshapeBench(level, layout: layout, chunk: 8192, slotCount: 4, headroom: 0)
+    try bench.begin(Self.request(chunk: 4096))
+    let room = try #require(
+      try MemberProbe(bench.devices[1]).header?.range(of: .journal))
+    let target = bench.devices[1]
+    bench.wrap = { device -> any BlockDevice in
+      guard device === target else { return device }
+      return FaultyDevice(
+        device,
+        plan: [
+          .init(.touching(room, by: .write), .fail(.unwritable(offset: 0, errno: .ioError)))
+        ])
+    }
+    #expect(try bench.goOn())
+    bench.wrap = { $0 }
+    let members = bench.devices.compactMap { try? MemberProbe($0) }
+    let failed = members.events.filter { $0.kind == .memberFailed }
+    #expect(failed.map(\.memberName) == ["m1"] && failed.first?.slot == 1)
+    #expect(failed.first?.cause == ArrayEvent.FailureCause.unwritable.rawValue)
+    try bench.compare("without the one that failed")
+  }
+
   // MARK: Faults
 
   /// What is done while a member goes wrong.
@@ -449,6 +487,7 @@ import Testing
       ("another chunk without room", .singleParity, 2, 3, 0, request(chunk: 4096)),
       ("copies on more members", .mirroredStripes, 0x102, 3, 64 << 10, request(slots: 4)),
       ("copies in the next rows", .mirroredStripes, 0x102, 4, 64 << 10, request(layout: 0x10201)),
+      ("copies without room", .mirroredStripes, 0x102, 3, 0, request(chunk: 4096, slots: 4)),
     ]
 
   @Test(arguments: works.indices, [0, 3]) func `a failing member costs nothing`(

@@ -181,12 +181,15 @@ package struct CheckpointSave: Verb {
     let memory = report.image.totals.memoryByteCount
     let milliseconds = report.frozen / .milliseconds(1)
     let count = report.state.processes.count
+    let copies = report.state.objects.filter { $0.kind == .copiedFile }.map(\.name)
     context.output.show(
       SimpleReport(
         type: "checkpoint-save",
         "saved process \(operand.process)"
           + (count > 1 ? " and \(count - 1) of its descendants" : "")
-          + " to \(path == "-" ? "standard output" : path): \(ByteSize(memory)) of memory in \(ByteSize(report.image.storedByteCount)), "
+          + " to \(path == "-" ? "standard output" : path): \(ByteSize(memory)) of memory "
+          + (copies.isEmpty ? "" : "and \(copies.count) open file\(copies.count == 1 ? "" : "s") ")
+          + "in \(ByteSize(report.image.storedByteCount)), "
           + "stopped for \(Int(milliseconds.rounded(.up)))ms",
         json: [
           "pid": .number(operand.process), "file": .string(path),
@@ -194,6 +197,7 @@ package struct CheckpointSave: Verb {
           "threads": .number(report.state.processes.reduce(0) { $0 + $1.threads.count }),
           "memory_bytes": .number(memory),
           "file_bytes": .number(report.image.storedByteCount),
+          "copied_files": .array(copies.map { .string($0) }),
           "frozen_seconds": .fraction(report.frozen / .seconds(1)),
           "left": .string(leave.rawValue),
         ]))

@@ -124,12 +124,18 @@ struct GrowWork {
   }
 
   /// Goes on with a reshape that is under way.
-  func goOn(rate: Int?) throws(Failure) -> ExitStatus {
+  ///
+  /// - Parameter last: what is done then, where this was the first of two steps.
+  func goOn(rate: Int?, then last: ReshapeRequest? = nil) throws(Failure) -> ExitStatus {
     let goal = array.reshapeGoal.map(Self.sentence) ?? "reshaped"
     if write.dryRun {
       return show("would make the array \(goal)", nil, isComplete: false, lost: [])
     }
+    let before = "\(Self.sentence(array.shape)), \(ByteSize(array.byteCount))"
     let report = try move(array, rate)
+    if let last, report.lostRanges.isEmpty {
+      return try finish(session.members.devices, last, before)
+    }
     return show("the array is \(goal)", nil, isComplete: true, lost: report.lostRanges)
   }
 

@@ -9,7 +9,7 @@ package struct RaidGrow: Verb {
     abstract: "Add members, or change the level, the chunk size or the layout.",
     discussion: """
       The data stays readable meanwhile. Interrupted, it goes on where it was: by this command without a \
-      change, or by mdadm.
+      change, or by mdadm, unless it has to go by way of spare room.
       """)
 
   @OptionGroup package var operand: ArrayOperand
@@ -96,6 +96,10 @@ package struct RaidGrow: Verb {
     }
     if session.array.isReshaping {
       guard isWhat(session.array.reshapeGoal) else {
+        let request = try request(session.array)
+        if session.array.isOnTheWay(to: request) {
+          return try work.goOn(rate: rate.rate, then: request)
+        }
         throw Failure(
           .usage, "a reshape of the array is under way: it has to end before another one begins",
           hint: "'ftool raid grow' without a change goes on with it")

@@ -70,7 +70,7 @@ package final class MemberSet: Sendable {
   /// Held while superblocks are written: two updates at once would mix their markers and events.
   let updating = Mutex(())
   /// What is to be kept of what happens.
-  let events = EventLog()
+  let events: EventLog
   /// How many slots may be empty.
   let survives: @Sendable ([Bool]) -> Bool
   /// Whether members may be written at all.
@@ -78,11 +78,14 @@ package final class MemberSet: Sendable {
   /// Slots whose members are taken back: the disk calls them out of date until they are written last of all.
   let returningSlots: Set<Int>
 
-  /// - Parameter survives: whether all data is there when these slots, and no others, can be read.
+  /// - Parameters:
+  ///   - events: those of the same members in another shape.
+  ///   - survives: whether all data is there when these slots, and no others, can be read.
   init(
     slots: [Slot], spares: [Member], isWritable: Bool, returningSlots: Set<Int> = [],
-    survives: @escaping @Sendable ([Bool]) -> Bool
+    events: EventLog = EventLog(), survives: @escaping @Sendable ([Bool]) -> Bool
   ) {
+    self.events = events
     slotCount = slots.count
     state = Mutex(State(slots: slots, spares: spares))
     self.isWritable = isWritable

@@ -97,7 +97,7 @@ extension RaidArray {
     if let new = shapes.new {
       let (newSlots, _) = try slotsFor(true)
       let made = Self.memberSet(
-        newSlots, spares, new, options, isWritable: options.isWritable)
+        newSlots, spares, new, options, isWritable: options.isWritable, events: members.events)
       if !options.salvages { try Self.requireEnough(made, new, reference) }
       let (oldRange, newRange) = shapes.ranges
       segments = [
@@ -112,7 +112,7 @@ extension RaidArray {
         segments[0] = Segment(
           range: cut ? oldRange.dropLast(count) : oldRange.dropFirst(count), data: segments[0].data)
         segments.append(
-          Segment(range: rows.part.clamped(to: oldRange), data: .parity(rows.stripes)))
+          Segment(range: rows.part.clamped(to: oldRange), data: rows.data))
       }
     } else {
       segments = [Segment(range: 0..<shapes.byteCount, data: placed(shapes.old, members))]
@@ -267,10 +267,9 @@ extension RaidArray {
     _ members: MemberSet, _ shape: ArrayShape, _ reference: MDSuperblock,
     _ memory: WorkingMemoryPool
   ) throws(RaidError) -> StagedRows? {
-    guard reference.features.contains(.writeJournal), case .parity(let rows) = shape.placement
-    else { return nil }
+    guard reference.features.contains(.writeJournal) else { return nil }
     return try StagedRows.find(
-      on: members, rows,
+      on: members, shape,
       position: Int(clamping: reference.reshape.positionSectors).multipliedOrMax(by: 512),
       isBackwards: reference.reshapesBackwards, memory: memory)
   }
@@ -321,11 +320,11 @@ extension RaidArray {
 
   private static func memberSet(
     _ slots: [MemberSet.Slot], _ spares: [Member], _ shape: ArrayShape, _ options: Options,
-    isWritable: Bool, returningSlots: Set<Int> = []
+    isWritable: Bool, returningSlots: Set<Int> = [], events: EventLog = EventLog()
   ) -> MemberSet {
     MemberSet(
       slots: Array(slots.prefix(shape.slotCount)), spares: spares,
-      isWritable: isWritable, returningSlots: returningSlots,
+      isWritable: isWritable, returningSlots: returningSlots, events: events,
       survives: { options.salvages || shape.survives(present: $0) })
   }
 

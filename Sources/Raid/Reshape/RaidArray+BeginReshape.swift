@@ -40,6 +40,15 @@ extension RaidArray {
     return plan
   }
 
+  /// Whether what is asked for is one step behind the reshape that is under way, in which nothing moves: from 6 to 5, a
+  /// member can leave when all of Q is on it.
+  package func isOnTheWay(to request: ReshapeRequest) -> Bool {
+    guard let newShape, newShape.level == shape.level, request.level ?? shape.level != shape.level,
+      let plan = try? ReshapePlan(newShape, request, .init(before: 0, behind: 0))
+    else { return false }
+    return plan.isInstant
+  }
+
   /// What has to be so before data is moved: everybody there, nothing in doubt, no block known to be bad.
   func requireWhole() throws(RaidError) {
     if sumsFile != nil { throw .unsuitable(.reshape(.sumsBeside)) }

@@ -162,7 +162,10 @@ final class Reshape: Sendable {
   /// - Parameter has: bytes of each member that there is room for otherwise.
   private func stagedPart(from position: Int, has: Int) throws(RaidError) -> Range<Int> {
     let step = path.step
-    guard !path.goal.standsAnywhere else { throw .unsuitable(.reshape(.foreignPlace(position))) }
+    // Where Linux md left copies at a place between, what is next is no whole band.
+    guard mayStage || !path.goal.standsAnywhere else {
+      throw .unsuitable(.reshape(.foreignPlace(position)))
+    }
     let tightest = members.active.min {
       $0.reshapeRoom?.stagedBlockCount ?? 0 < $1.reshapeRoom?.stagedBlockCount ?? 0
     }
@@ -172,11 +175,16 @@ final class Reshape: Sendable {
         .reshape(.noHeadroom(member: tightest?.name ?? "", has: room, needs: step.member)))
     }
     let count = min(room, max(step.member, partByteLimit)) / step.member * step.array
+    var part = position..<min(new.byteCount, position + count)
     if isBackwards {
       let rest = position % step.array
-      return (rest > 0 ? position - rest : max(0, position - count))..<position
+      part = (rest > 0 ? position - rest : max(0, position - count))..<position
     }
-    return position..<min(new.byteCount, position + count)
+    // Nobody leaves such an array at another place.
+    guard path.goal.blocks(of: part) != nil else {
+      throw .unsuitable(.reshape(.foreignPlace(position)))
+    }
+    return part
   }
 
   private var partByteLimit: Int {
@@ -260,16 +268,15 @@ final class Reshape: Sendable {
 
   /// Writes rows of the new shape into spare room, and says on every member that they are there.
   private func stage(_ part: Range<Int>, _ options: SweepOptions) throws(RaidError) -> StagedRows {
-    guard case .parity(let rows) = new.placement else { preconditionFailure("rows have parity") }
-    let room = StagedRows(part, rows, newMembers, recordsSums: true, memory: array.memory)
+    let room = StagedRows(part, new, newMembers, recordsSums: true, memory: array.memory)
     let gone = Mutex<[Int: [Int]]>([:])
-    try move(part, from: array.segments, to: .parity(room.stripes), options) {
+    try move(part, from: array.segments, to: room.data, options) {
       (block) throws(RaidError) in
       for place in self.places(of: block) {
         gone.withLock { $0[place.slot, default: []].append(place.offset / 4096) }
       }
     }
-    for failure in room.stripes.members.state.withLock({ $0.failures }) {
+    for failure in room.members.state.withLock({ $0.failures }) {
       newMembers.state.withLock { state in
         state.failures.append(failure)
         state.hasUnrecordedFailure = true
@@ -288,12 +295,12 @@ final class Reshape: Sendable {
         set.state.withLock { $0.hasUnrecordedFailure = false }
       }
     }
-    return StagedRows(part, rows, newMembers, badBlocks: lost, memory: array.memory)
+    return StagedRows(part, new, newMembers, badBlocks: lost, memory: array.memory)
   }
 
   /// Puts rows in their place that are in spare room, where they stay.
   private func place(_ staged: StagedRows, _ options: SweepOptions) throws(RaidError) {
-    let source = [RaidArray.Segment(range: staged.part, data: .parity(staged.stripes))]
+    let source = [RaidArray.Segment(range: staged.part, data: staged.data)]
     try move(staged.part, from: source, to: target, options, isLost: markLost)
   }
 

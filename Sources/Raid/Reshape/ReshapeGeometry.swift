@@ -58,6 +58,15 @@ struct ReshapeGeometry: Sendable {
     return places.dividedUp(by: columnCount) * bandByteCount
   }
 
+  /// The blocks of 4096 bytes of every member's data that some array bytes are on; nil where those are not whole bands,
+  /// or do not go on to the end of the array.
+  func blocks(of part: Range<Int>) -> Range<Int>? {
+    guard part.upperBound <= byteCount, arrayEnd(memberStart(part.lowerBound)) == part.lowerBound,
+      part.upperBound == byteCount || arrayStart(memberEnd(part.upperBound)) == part.upperBound
+    else { return nil }
+    return memberStart(part.lowerBound) / 4096..<memberEnd(part.upperBound) / 4096
+  }
+
   /// The chunks before this array byte are those of which nothing is on a member from the byte `memberOffset` on.
   func arrayEnd(_ memberOffset: Int) -> Int {
     memberOffset / bandByteCount * columnCount / nearCount * chunkByteCount

@@ -118,13 +118,10 @@ package struct ReshapePlan: Sendable {
     isStaged = room.isFixed || gap < least
     shift = isStaged ? 0 : isBackwards ? -gap : gap
     if !isStaged { return }
-    // Only rows with parity go by way of spare room.
-    var beside = 0
-    if case .parity = new.placement { beside = room.beside }
-    guard beside >= least else {
+    guard room.beside >= least else {
       let has = room.isFixed ? 0 : isBackwards ? room.behind : room.before
       throw .unsuitable(
-        .reshape(.noHeadroom(member: "the members", has: max(beside, has), needs: least)))
+        .reshape(.noHeadroom(member: "the members", has: max(room.beside, has), needs: least)))
     }
   }
 

@@ -7,29 +7,33 @@ import RaidGeometry
 /// Rows of the new shape in spare room of the members they are of, on their way to their place.
 ///
 /// Where the data has no room to move into, what is written next would be written over what has not been moved.
-/// So it is written beside first, parity and all; then each member's log says that it is there; and only when this
+/// So it is written beside first, with all parity or copies; then each member's log says that it is there; and only when this
 /// is durable everywhere does it go to its place. Who is cut off before finds the old shape as it was; who is cut
 /// off later finds the rows here, as often as it takes, also without as many members as the new level can miss.
 /// (mdadm does the same with a file of its own, `--backup-file`.)
 ///
 /// A kernel knows nothing of it: all superblocks have a feature bit meanwhile that keeps it away.
 struct StagedRows: Sendable {
-  /// Array bytes: whole rows, but at the array's end.
+  /// Array bytes: whole bands of the new shape, but at the array's end.
   let part: Range<Int>
   /// Blocks of every member's new data.
   let blocks: Range<Int>
   /// The rows, where they are now.
-  let stripes: ParityStripes
+  let data: RaidArray.Placed
+  /// Their members, as they are there.
+  let members: MemberSet
 
   /// - Parameters:
   ///   - members: those of the new shape.
   ///   - recordsSums: what is written here gives the members' sums in their new place, too.
   ///   - badBlocks: by slot, blocks of the member's new data that nobody has.
   init(
-    _ part: Range<Int>, _ rows: ParityPlacement, _ members: MemberSet, recordsSums: Bool = false,
+    _ part: Range<Int>, _ shape: ArrayShape, _ members: MemberSet, recordsSums: Bool = false,
     badBlocks: [Int: [Int]] = [:], memory: WorkingMemoryPool
   ) {
-    let blocks = Self.blocks(of: part, rows)
+    guard let blocks = ReshapeGeometry(shape)?.blocks(of: part) else {
+      preconditionFailure("what is staged is whole bands")
+    }
     self.part = part
     self.blocks = blocks
     let slots = members.slots.enumerated().map { slot, holders in
@@ -40,17 +44,21 @@ struct StagedRows: Sendable {
       }
       return made
     }
-    stripes = ParityStripes(
-      placement: rows,
-      members: MemberSet(
-        slots: slots, spares: [], isWritable: recordsSums, survives: members.survives),
-      intent: nil, journal: nil, doubtStart: Int.max, allowsDoubt: false, memory: memory)
-  }
-
-  private static func blocks(of part: Range<Int>, _ rows: ParityPlacement) -> Range<Int> {
-    let first = part.lowerBound / rows.rowByteCount
-    let end = (part.upperBound + rows.rowByteCount - 1) / rows.rowByteCount
-    return first * rows.chunkByteCount / 4096..<end * rows.chunkByteCount / 4096
+    self.members = MemberSet(
+      slots: slots, spares: [], isWritable: recordsSums, events: members.events,
+      survives: members.survives)
+    switch shape.placement {
+    case .parity(let rows):
+      data = .parity(
+        ParityStripes(
+          placement: rows, members: self.members, intent: nil, journal: nil,
+          doubtStart: Int.max, allowsDoubt: false, memory: memory))
+    case .copies(let copies):
+      data = .copies(
+        CopiedData(
+          placement: copies, members: self.members, intent: nil, journal: nil,
+          doubtStart: Int.max, readPolicy: .roundRobin, hidesForeignWrites: false, memory: memory))
+    }
   }
 
   // MARK: Writing down that they are there
@@ -82,11 +90,13 @@ struct StagedRows: Sendable {
   ///
   /// - Parameters:
   ///   - members: those of the new shape that are in use.
+  ///   - shape: the new one.
   ///   - position: from where on, or up to where, array bytes are to be moved, as the superblocks say.
   static func find(
-    on members: MemberSet, _ rows: ParityPlacement, position: Int, isBackwards: Bool,
+    on members: MemberSet, _ shape: ArrayShape, position: Int, isBackwards: Bool,
     memory: WorkingMemoryPool
   ) throws(RaidError) -> StagedRows? {
+    guard let geometry = ReshapeGeometry(shape) else { return nil }
     var part: Range<Int>?
     var logs: [Int: ReshapeLog] = [:]
     for (slot, holders) in members.slots.enumerated() {
@@ -102,9 +112,7 @@ struct StagedRows: Sendable {
           throw .notStartable(.device(member: member.name, error))
         }
         guard let log, log.part == part ?? log.part,
-          log.part.lowerBound % rows.rowByteCount == 0,
-          log.part.upperBound <= rows.rowCount * rows.rowByteCount,
-          log.blocks == blocks(of: log.part, rows)
+          log.blocks == geometry.blocks(of: log.part)
         else { return nil }
         part = log.part
         logs[slot] = log
@@ -126,7 +134,7 @@ struct StagedRows: Sendable {
         throw .notStartable(.device(member: member.name, error))
       }
     }
-    return StagedRows(part, rows, members, badBlocks: badBlocks, memory: memory)
+    return StagedRows(part, shape, members, badBlocks: badBlocks, memory: memory)
   }
 }
 

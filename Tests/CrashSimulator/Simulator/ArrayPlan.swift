@@ -45,7 +45,7 @@ struct ArrayPlan: Sendable {
       dataByteCount = (dataByteCount + unit - 1) / unit * unit
       dataOffset = (16 << 10) + unit * (isTiny ? 1 : Int.random(in: 1...3, using: &random))
       if !isTiny { version = [.v1_2, .v1_1].randomElement(using: &random)! }
-      if hasSums, level != .mirroredStripes, Int.random(in: 0..<3, using: &random) == 0 {
+      if hasSums, Int.random(in: 0..<3, using: &random) == 0 {
         // Nothing to move into: rows go by way of spare room.
         if Bool.random(using: &random) { version = .v1_0 }
         dataOffset = version == .v1_0 ? 0 : 16 << 10
