@@ -43,6 +43,8 @@
       static let code: UInt64 = 0
       /// Code for calls that make processes.
       static let cloningCode: UInt64 = 256
+      /// Code for calls of a process that such a call has made.
+      static let endingCode: UInt64 = 512
       /// The stack that a signal handler may use, should the thread be let go of in between, grows down
       /// from the frame.
       static let frame: UInt64 = 16 << 10
@@ -84,6 +86,7 @@
         try memory.write(Self.code(frame: start + Layout.frame), at: start + Layout.code)
         try memory.write(
           Self.cloningCode(frame: start + Layout.frame), at: start + Layout.cloningCode)
+        try memory.write(Self.endingCode, at: start + Layout.endingCode)
       }
     }
 
@@ -282,21 +285,21 @@
     /// Makes the borrowed thread clone(2) itself; its maker must be traced with `clones`.
     package func clone(flags: UInt64) throws(InjectionError) -> Made {
       guard let inside else { preconditionFailure("no thread is borrowed") }
-      return try clone(flags: flags, in: inside.thread, inside.working)
+      return try clone(flags: flags, in: inside.thread, inside.working, at: Layout.cloningCode)
     }
 
-    /// The same in a process that such a clone has made and that has never run.
+    /// The same in a process that such a clone has made and that has never run. It never goes back to the program:
+    /// if nobody traces it any more, it ends.
     package func clone(flags: UInt64, in copy: TracedThread) throws(InjectionError) -> Made {
       let registers = try tracing { () throws(SystemCallError) in try copy.registers() }
-      return try clone(flags: flags, in: copy, registers)
+      return try clone(flags: flags, in: copy, registers, at: Layout.endingCode)
     }
 
     private func clone(
-      flags: UInt64, in thread: TracedThread, _ working: Registers
+      flags: UInt64, in thread: TracedThread, _ working: Registers, at code: UInt64
     ) throws(InjectionError) -> Made {
       var registers = working
-      registers.prepare(
-        .clone, [flags, 0, 0, 0, 0], at: scratch.lowerBound + Layout.cloningCode)
+      registers.prepare(.clone, [flags, 0, 0, 0, 0], at: scratch.lowerBound + code)
       let prepared = registers
       try tracing { () throws(SystemCallError) in try thread.set(prepared) }
       try Self.runToSystemCallStop(thread, &heldSignals)  // about to enter
@@ -315,13 +318,14 @@
       return Made(number: Int32(truncatingIfNeeded: result), thread: child)
     }
 
-    /// Makes a call in a process that `clone` has made and that has never run.
+    /// Makes a call in a process that `clone` has made and that has never run. Whatever the call returns, the process
+    /// ends if nobody traces it any more.
     package func callForResult(
       _ call: KernelCall, _ arguments: [UInt64], in copy: TracedThread
     ) throws(InjectionError) -> Int {
       var registers = try tracing { () throws(SystemCallError) in try copy.registers() }
       return try Self.call(
-        call, arguments, in: copy, &registers, at: scratch.lowerBound + Layout.cloningCode,
+        call, arguments, in: copy, &registers, at: scratch.lowerBound + Layout.endingCode,
         &heldSignals)
     }
 
@@ -442,12 +446,17 @@
       var code: [UInt8] = [0x0f, 0x05]  // syscall
       code += [0x48, 0x85, 0xc0]  // test %rax, %rax
       code += [0x74, UInt8(rest.count)]  // jz past the rest
-      code += rest
-      code += [0x31, 0xff]  // xor %edi, %edi
-      code += [0xb8, 231, 0, 0, 0]  // mov $231, %eax: exit_group
-      code += [0x0f, 0x05]  // syscall
-      return code
+      return code + rest + end
     }
+
+    /// A call, and then the end of the process: for one that is not the program, and must never become it.
+    private static let endingCode: [UInt8] = [0x0f, 0x05] + end  // syscall
+
+    private static let end: [UInt8] = [
+      0x31, 0xff,  // xor %edi, %edi
+      0xb8, 231, 0, 0, 0,  // mov $231, %eax: exit_group
+      0x0f, 0x05,  // syscall
+    ]
   }
 
   /// A call in another process that could not be made.

@@ -1,8 +1,8 @@
 # The tool is killed with SIGNAL as it is about to make its n-th system call, while it saves: the program runs on
 # unharmed (though by SIGKILL a sleep may end early, as by a signal), and at most a file with a name like .image.*.tmp is left, by SIGKILL only.
 #
-# ROUNDS: how many n are tried of all, by chance; with ROUNDS=all every one.
-start ./witness $([ "$SIGNAL" != 9 ] || echo wakeful)
+# WITNESS: what it is told beside. ROUNDS: how many n are tried of all, by chance; with ROUNDS=all every one.
+start ./witness $([ "$SIGNAL" != 9 ] || echo wakeful) ${WITNESS:-}
 until_true grep -q ready output
 tree=$(echo $pid; cat "/proc/$pid/task/$pid/children")
 
