@@ -49,6 +49,9 @@ final class ReshapeBench {
   /// The same array once more, on devices of its own.
   func copy() -> ReshapeBench { ReshapeBench(copying: self) }
 
+  /// Somebody else is there in its place.
+  func replace(_ slot: Int, with device: MemoryDevice) { devices[slot] = device }
+
   func newcomer() -> MemoryDevice {
     let device = MemoryDevice(byteCount: Self.memberByteCount, name: "m\(devices.count)")
     devices.append(device)

@@ -181,6 +181,41 @@ import Testing
     }
   }
 
+  /// What it has is in another place now, whatever is marked as written since it left.
+  @Test(arguments: works.indices, [false, true])
+  func `who has missed a reshape is filled anew`(work: Int, hasBitmap: Bool) throws {
+    let work = Self.works[work]
+    let bench = try ReshapeBench(
+      work.level, layout: work.layout, chunk: 8192, slotCount: work.slots, headroom: work.headroom,
+      hasBitmap: hasBitmap)
+    let before = bench.devices[1].copy()
+    try bench.begin(work.request)
+    let parts = Monitor(2)
+    _ = try bench.goOn {
+      parts.withLock { left in
+        left -= 1
+        return left >= 0
+      }
+    }
+    let half = bench.devices[1].copy()
+    let without = try bench.open(reshapes: true, without: [1])
+    if without.isReshaping { #expect(try without.continueReshape(SweepOptions()).isComplete) }
+    for old in [before, half] {
+      let comment: Comment = "\(work.name), \(old === half ? "half" : "before")"
+      let again = bench.copy()
+      let array = try again.open(without: [1])
+      let ranges = try array.admit(old, toSlot: 1, knownAs: MemberProbe(old))
+      _ = try array.rebuild(slot: 1, ranges: ranges, SweepOptions())
+      try array.close()
+      again.replace(1, with: old)
+      try again.compare(comment)
+      try again.compare(without: [2], comment)
+      let whole = try again.open()
+      #expect(try whole.scrub(RaidArray.ScrubOptions()).findings.isEmpty, comment)
+      try whole.close()
+    }
+  }
+
   @Test(arguments: [(false, 0), (true, 0), (false, 0x102)] as [(Bool, UInt32)])
   func `blocks that nobody has are lost where they are then, and named`(
     shrinks: Bool, copies: UInt32

@@ -19,6 +19,8 @@ extension MemberSet {
     var sumsAreStale: Bool?
     /// Roles by device number.
     var roles: [Int: MDRole] = [:]
+    /// The content moves: what was noted as written tells nobody any more what they missed who left before.
+    var endsRecords = false
     /// For what is particular: called with each member's superblock, and once more for each member that fails
     /// meanwhile.
     var each: (@Sendable (Member, inout MDSuperblock) -> Void)?
@@ -102,7 +104,7 @@ extension MemberSet {
     try onEach(keepers) { (member) throws(DeviceError) in
       if try member.storeFarHeader() { try member.device.flush() }
     }
-    try intent?.setEvents(events) { (page, range) throws(RaidError) in
+    try intent?.setEvents(events, isNewRecord: change.endsRecords) { (page, range) throws(RaidError) in
       try storeIntent(page, range, isOurs: intent?.isOurs ?? false)
     }
     try onEach(keepers) { (member) throws(DeviceError) in

@@ -10,7 +10,8 @@ extension Assembly {
     var newest = reference
     // What was in flight when a member left is so whatever the others have said since.
     let isDirty = returning.contains { one in
-      !one.evidence.namesWhatIsOld && !members[one.index].superblock.isClean
+      if case .marked = one.evidence { return false }
+      return !members[one.index].superblock.isClean
     }
     if isDirty { newest.isClean = false }
     var standings = self.standings

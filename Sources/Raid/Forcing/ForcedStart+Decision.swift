@@ -8,11 +8,7 @@ extension ForcedStart {
   ///
   /// - Throws: `readOnly` for an array whose superblocks are not written by ftool; `notStartable` for members
   ///   that make no array.
-  ///
-  /// - Parameter options: of a comparison of all that the members have, where nothing else says what is current.
-  package init(
-    _ assembly: Assembly, _ options: SweepOptions = SweepOptions()
-  ) throws(RaidError) {
+  package init(_ assembly: Assembly) throws(RaidError) {
     let shape = try ArrayShapes(assembly, assumesSizes: true).old
     if let obstacle = Self.obstacle(assembly) { throw .readOnly(obstacle) }
     let stale = StaleMembers(assembly, shape)
@@ -20,11 +16,6 @@ extension ForcedStart {
     var (chosen, refused) = Self.choose(stale)
     var present = stale.isCurrent
     for one in chosen { present[one.slot] = true }
-    var parity: ParityEvidence?
-    if !shape.survives(present: present), !keepsLogs {
-      parity = try Self.ask(stale, &chosen, &refused, options)
-      for one in chosen { present[one.slot] = true }
-    }
     let isEnough = shape.survives(present: present)
     if !isEnough {
       refused += chosen.map { ($0.index, .notNeeded) }
@@ -39,16 +30,12 @@ extension ForcedStart {
     let forced = assembly.takingBack(chosen)
     let isInDoubt = isEnough && !keepsLogs && !emptySlots.isEmpty && forced.hasDoubt(shape)
     endsDoubt = isInDoubt
-    let lacking = chosen.filter(\.evidence.namesWhatIsOld)
-    if isEnough, let parity, case .parity(let rows) = shape.placement {
-      lost = parity.lost(rows, emptySlots: emptySlots)
-    } else {
-      lost =
-        lacking.isEmpty
-        ? ArrayExtent()
-        : Self.extent(
-          of: stale.marked ?? [], on: Set(emptySlots + lacking.map(\.slot)), shape)
-    }
+    let lacking = chosen.filter { if case .marked = $0.evidence { true } else { false } }
+    lost =
+      lacking.isEmpty
+      ? ArrayExtent()
+      : Self.extent(
+        of: stale.marked ?? [], on: Set(emptySlots + lacking.map(\.slot)), shape)
     let inDoubt =
       isInDoubt && lacking.isEmpty
       ? stale.marked ?? [0..<(shape.memberByteCounts.max() ?? 0)] : []
@@ -107,33 +94,6 @@ extension ForcedStart {
       }
     }
     return (chosen, refused)
-  }
-
-  /// Takes back what agrees with the parity of all, where there is more of it than it takes.
-  private static func ask(
-    _ stale: StaleMembers, _ chosen: inout [Returning],
-    _ refused: inout [(index: Int, reason: StaleRefusal)], _ options: SweepOptions
-  ) throws(RaidError) -> ParityEvidence? {
-    var candidates: [(index: Int, slot: Int)] = []
-    for (index, slot) in stale.candidates where stale.isWhatItWas(index, slot: slot) {
-      if !candidates.contains(where: { $0.slot == slot }) { candidates.append((index, slot)) }
-    }
-    guard let parity = try ParityEvidence.gather(stale, candidates, options) else { return nil }
-    var taken: [Returning] = []
-    for (index, slot) in candidates {
-      let blocks = parity.oldBlocks[slot] ?? []
-      refused.removeAll { $0.index == index }
-      guard !parity.hasTooMany, hasRoom(for: blocks, stale.assembly.members[index]) else {
-        refused.append((index, .noRoomForLosses(byteCount: blocks.count * 4096)))
-        continue
-      }
-      let evidence = StaleEvidence.agrees(butFor: blocks.count * 4096)
-      taken.append(Returning(index: index, slot: slot, evidence: evidence, lostBlocks: blocks))
-    }
-    // What agrees does so together.
-    guard taken.count == candidates.count else { return nil }
-    chosen = taken
-    return parity
   }
 
   private static func decide(

@@ -6,11 +6,11 @@ import RaidGeometry
 // one was missing. The rules, each of them at least as careful as `mdadm --assemble --force`:
 //
 // 1. A member that is out of date is taken back only where something proves what it may lack (`StaleEvidence`):
-//    that nothing can have been written since it left, a bitmap that says where, or parity, where there is more
-//    of it than the array needs to be computed. A sum proves a block undamaged, not current, and a count of
-//    events proves nothing at all.
-// 2. The newest first, and no more of them than the array needs, but where they speak for each other. Never for a
-//    slot that a current member has.
+//    that nothing can have been written since it left, or a bitmap that says where. A sum proves a block
+//    undamaged, not current, and a count of events proves nothing at all. Nor does parity: any number of parities
+//    tells one row from another by one place more than there are parities (RAID's codes are MDS), and where members
+//    are needed that are out of date, these and the lost ones are as many. What was written may be on them alone.
+// 2. The newest first, and no more of them than the array needs. Never for a slot that a current member has.
 // 3. What it lacks, and nobody else has, is put on its list of bad blocks before it counts as current: old
 //    content is never read for new. Where the list has no room for it, the member is not taken back.
 // 4. Logs are never skipped. What a journal of ours has is put in its place; an array with a partial parity log

@@ -6,17 +6,6 @@ package enum StaleEvidence: Equatable, Sendable {
   /// The bitmap of the others marks all that may have been written since it left, so many bytes of the member;
   /// these are taken for lost, and everything else for current.
   case marked(byteCount: Int)
-  /// There are more members than it takes to compute the array, and their parity agrees with what it has, but for
-  /// so many bytes; these are taken for lost.
-  case agrees(butFor: Int)
-
-  /// What the member lacks is known block by block.
-  var namesWhatIsOld: Bool {
-    switch self {
-    case .nothingWrittenSince: false
-    case .marked, .agrees: true
-    }
-  }
 }
 
 /// Why a member that is out of date is not taken back.

@@ -64,9 +64,6 @@ struct StaleMembers {
     return .success(.marked(byteCount: lostBlocks(ofSlot: slot).count * 4096))
   }
 
-  /// Nothing but what it may lack speaks against it.
-  func isWhatItWas(_ index: Int, slot: Int) -> Bool { unfit(index, slot: slot) == nil }
-
   /// Why a member can't be what it was, whatever it has.
   private func unfit(_ index: Int, slot: Int) -> StaleRefusal? {
     let own = superblock(index)

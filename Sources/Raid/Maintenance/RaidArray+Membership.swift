@@ -293,6 +293,8 @@ extension RaidArray {
     guard let intent, shape.level != .mirroredStripes, !hasDoubt,
       !intent.isOurs || !foundForeignWrite,
       probe.superblock.role == .slot(slot),
+      // What has moved is not marked.
+      probe.superblock.hasShape(of: assembly.reference),
       probe.superblock.events >= intent.eventsCleared,
       !probe.superblock.features.contains(.recoveryOffset),
       // One that called others failed has been written to without them.

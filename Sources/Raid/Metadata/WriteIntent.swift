@@ -215,9 +215,14 @@ final class WriteIntent: Sendable {
   }
 
   /// The header's event count must never be behind the superblocks': it goes first.
-  func setEvents(_ events: UInt64, store: Store) throws(RaidError) {
+  ///
+  /// - Parameter isNewRecord: who left before this event does not learn from the bits what they missed.
+  func setEvents(
+    _ events: UInt64, isNewRecord: Bool = false, store: Store
+  ) throws(RaidError) {
     try state.withLock { (state) throws(RaidError) in
       state.header.events = events
+      if isNewRecord { state.header.eventsCleared = events }
       try Self.write(state, bits: 0..<(state.isBehind ? bitCount : 1), store)
       state.isBehind = false
     }

@@ -83,6 +83,7 @@ extension RaidArray {
     let old = MDShape(plan.old)
     let new = MDShape(plan.new)
     var change = MemberSet.Change()
+    change.endsRecords = true
     // Whom the old shape knows a slot for and has nothing there: it is filled as the reshape goes.
     var filled: Set<Int> = []
     for (slot, member) in zip(plan.joiningSlots, joining) {

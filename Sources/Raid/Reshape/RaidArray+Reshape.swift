@@ -364,6 +364,7 @@ final class Reshape: Sendable {
     let filled = isBackwards ? nil : UInt64(path.goal.memberStart(position) / 512)
     var change = MemberSet.Change()
     if array.foundForeignWrite { change.sumsAreStale = true }
+    change.endsRecords = true
     let listing = Set(
       newMembers.active.filter(\.badBlocks.isLogUsed).map { $0.superblock.deviceNumber })
     change.each = { _, superblock in
@@ -404,6 +405,7 @@ final class Reshape: Sendable {
     setProgress(position, started, isComplete ? .finished : .interrupted)
     var change = MemberSet.Change()
     if array.foundForeignWrite { change.sumsAreStale = true }
+    change.endsRecords = true
     if isComplete {
       members.keepsKernelsAway.store(false, ordering: .releasing)
       members.makeSpares(behind: new.slotCount, &change)

@@ -165,10 +165,6 @@ struct ForcedStartReport: Report {
       return
         " has all but what the bitmap of the others marks as written since it left: "
         + "\(ByteSize(byteCount)) of it go on its list of bad blocks"
-    case .agrees(let byteCount):
-      guard byteCount > 0 else { return " agrees everywhere with the parity of all others" }
-      return
-        " agrees with the parity of all others but in \(ByteSize(byteCount)), which go on its list of bad blocks"
     }
   }
 

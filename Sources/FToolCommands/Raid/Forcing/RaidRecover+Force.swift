@@ -8,21 +8,11 @@ extension RaidRecover {
     let files = try MemberFiles(
       paths, for: write.dryRun ? .read : .write, wait: lock.wait, context: context)
     let plan: ForcedStart
-    let line = context.progress("compare", total: nil)
     do throws(RaidError) {
-      var options = SweepOptions()
-      let stop = context.stop
-      options.progress = { done, end in
-        line.update(done: done, total: end)
-        return stop.signal == nil
-      }
-      plan = try ForcedStart(Assembly(devices: files.devices), options)
+      plan = try ForcedStart(Assembly(devices: files.devices))
     } catch {
-      line.clear()
       throw Failure(error)
     }
-    line.clear()
-    try context.stop.check(resuming: "nothing was changed; the comparison would begin anew")
     for left in plan.assembly.unusable {
       context.output.warn(
         "\(Failure(RaidError.notStartable(left.reason)).message): it is as if it were not given")
