@@ -208,6 +208,71 @@ import Testing
     try bench.ftool("raid scrub m0.img")
   }
 
+  @Test func `so little of each member that nothing is left is refused`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    let before = try bench.contents("m0.img")
+    for size in ["12", "60K"] {
+      let run = try bench.ftool("raid grow m0.img --size \(size) --force", ends: 64)
+      #expect(run.error.contains("nothing would be left of the array"), run.remark)
+    }
+    #expect(try bench.contents("m0.img") == before)
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+  }
+
+  @Test func `a new member that is too small changes nothing`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray()
+    let before = try bench.contents("m0.img")
+    try bench.folder.sparseFile("small.img", byteCount: 4 << 20)
+    try bench.ftool("raid grow m0.img --add small.img", ends: 64)
+    try bench.ftool("raid add m0.img small.img", ends: 64)
+    #expect(try bench.contents("m0.img") == before)
+  }
+
+  @Test func `with members lost on the way, what is not there is said`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(members: 4, size: "24M", bytes: 60_000_000)
+    for name in ["m4.img", "m5.img"] { try bench.folder.sparseFile(name, byteCount: 24 << 20) }
+    var grow = try bench.start("raid grow m0.img --level 6 --add m4.img --add m5.img --rate 10M")
+    #expect(try bench.waitForJob())
+    Machine.sleep(seconds: 1)
+    grow.signal(2)
+    #expect(try grow.finish().status == 130)
+    try bench.ftool("raid grow m0.img --add m4.img --add m4.img", ends: 64)
+    // The second parity is not everywhere yet.
+    try bench.ftool("raid status m0.img --test", ends: 2)
+    try bench.ftool("raid read m0.img -o whole")
+    _ = try bench.shell("mkdir away; mv m0.img away")
+    let one = try bench.ftool("raid status m1.img --test", ends: 2)
+    #expect(one.output.contains("ftool raid grow m1.img --degraded"), one.remark)
+    _ = try bench.shell("mv m1.img away")
+    let two = try bench.ftool("raid status m2.img --test", ends: 4)
+    #expect(two.output.contains("incomplete"), two.remark)
+    #expect(two.output.contains("--salvage"), two.remark)
+    let refused = try bench.ftool("raid grow m2.img --degraded", ends: 66)
+    #expect(refused.error.contains("too few members"), refused.remark)
+    _ = try bench.shell("mv away/* .")
+    try bench.ftool("raid grow m0.img")
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+  }
+
+  @Test(arguments: ["raid grow m0.img --add m2.img", "raid grow m0.img"])
+  func `a mirror that was cut off while it was filled goes on`(command: String) throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(level: "1", members: 2, size: "40M", bytes: 36_000_000)
+    try bench.folder.sparseFile("m2.img", byteCount: 40 << 20)
+    var grow = try bench.start("raid grow m0.img --add m2.img --rate 8M")
+    #expect(try bench.waitForJob())
+    Machine.sleep(seconds: 1)
+    grow.signal(2)
+    #expect(try grow.finish().status == 130)
+    try bench.ftool(command)
+    try bench.ftool("raid status m0.img --test")
+    _ = try bench.shell("rm m0.img m1.img")
+    #expect(try bench.ftool("raid read m2.img --length \(bytes.count)").bytes == bytes)
+  }
+
   @Test func `another mirror is filled`() throws {
     let bench = try Workbench()
     let bytes = try bench.makeFilledArray(level: "1", members: 2)

@@ -9,7 +9,9 @@ extension Failure {
     case .nothingToChange: self.init(.usage, "the array has this shape already")
     case .levels(let from, let to):
       self.init(
-        .usage, "\(from) cannot be made into \(to)",
+        .usage,
+        from == to
+          ? "\(from) cannot be changed like that" : "\(from) cannot be made into \(to)",
         hint:
           "what can be: more or fewer members for 4, 5, 6 and ec, more for 1 and 10; 5 into 6 and back; 0 and 4 into "
           + "5; 1 of two members into 5 and back; another chunk or layout for 4, 5, 6 and 10")
@@ -72,6 +74,10 @@ extension Failure {
         .configuration,
         "metadata \(version.rawValue) cannot say all that a reshape needs",
         hint: "'mdadm --assemble --update=metadata' makes it 1.0, which can")
+    case .tooLittle(let size, let needs):
+      self.init(
+        .usage, "with \(ByteSize(size)) of each member nothing would be left of the array",
+        hint: "--size is \(ByteSize(needs)) or more; 12M are 12 MiB, and 12 are 12 bytes")
     case .sumsBeside:
       self.init(
         .usage, "the array keeps its sums in a file of their own", hint: "leave --sums-file out")

@@ -181,6 +181,18 @@ struct GrowWork {
     return report
   }
 
+  /// Goes on with filling who has come.
+  func fillOn(rate: Int?) throws(Failure) -> ExitStatus {
+    let shape = Self.sentence(array.shape)
+    if write.dryRun {
+      try session.requireWritable()
+      return show("would fill the new members", array.shape, isComplete: false, lost: [])
+    }
+    try session.close()
+    try fill(session.members.devices, rate: rate)
+    return show("the array is \(shape)", array.shape, isComplete: true, lost: [])
+  }
+
   /// Fills mirrors that have come.
   private func fill(_ devices: [any BlockDevice], rate: Int?) throws(Failure) {
     do throws(RaidError) {

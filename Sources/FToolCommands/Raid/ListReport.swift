@@ -55,7 +55,7 @@ struct ListReport: Report {
         switch ArrayStatus.Condition(rawValue: line.state) {
         case .healthy: style.good(line.state)
         case .inDoubt, .degraded, .rebuilding: style.warning(line.state)
-        case .damaged, .notStartable, nil: style.bad(line.state)
+        case .incomplete, .damaged, .notStartable, nil: style.bad(line.state)
         }
       table.append([
         line.name, line.level ?? "?", line.byteCount.map { "\(ByteSize($0))" } ?? "?", state,

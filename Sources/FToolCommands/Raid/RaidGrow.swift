@@ -70,6 +70,9 @@ package struct RaidGrow: Verb {
     if size != nil, wantsChange {
       throw ValidationError("--size comes alone: one change after the other")
     }
+    for (index, path) in add.enumerated() where add[..<index].contains(path) {
+      throw ValidationError("--add names \(path) twice")
+    }
     if let chunk, chunk < 4096 || chunk.nonzeroBitCount != 1 {
       throw ValidationError("a chunk is a power of two, of 4K or more")
     }
@@ -106,12 +109,23 @@ package struct RaidGrow: Verb {
       }
       return try work.goOn(rate: rate.rate)
     }
+    if isFilling(session) { return try work.fillOn(rate: rate.rate) }
     guard wantsChange else {
       throw Failure(
         .usage, "nothing to do: no reshape of the array is under way",
         hint: "say what is to change, with --add, --level, --chunk or --layout")
     }
     return try work.begin(request(session.array), adding: add, rate: rate.rate)
+  }
+
+  /// Whether what is asked for was cut off when nothing but new members had to be filled any more.
+  private func isFilling(_ session: ArraySession) -> Bool {
+    let array = session.array
+    let isFilled = array.degradedSlots.contains { array.members.slots[$0].member != nil }
+    return isFilled && isWhat(array.shape)
+      && add.allSatisfy { path in
+        if case .rebuilding? = session.member(at: path)?.standing { true } else { false }
+      }
   }
 
   /// Whether the reshape that is under way is the one that is asked for, which was cut off, or nothing is.

@@ -147,7 +147,15 @@ struct RebuildWork {
       "\($0.name) is in sync in slot \($0.slot) already: "
         + (leaving.map { "\($0) is no member any more" } ?? "nothing to rebuild")
     }
-      ?? "nothing to rebuild"
+      ?? "nothing to rebuild" + emptySlots
+  }
+
+  /// What would fill them.
+  private var emptySlots: String {
+    let slots = array.degradedSlots.filter { array.members.slots[$0].member == nil }
+    if slots.isEmpty { return "" }
+    return
+      ": nobody is there for slot \(slots.map(String.init).joined(separator: ", ")); --onto names a new member"
   }
 
   /// A member that was found, and is to fill a slot.

@@ -104,7 +104,8 @@ extension MemberSet {
     try onEach(keepers) { (member) throws(DeviceError) in
       if try member.storeFarHeader() { try member.device.flush() }
     }
-    try intent?.setEvents(events, isNewRecord: change.endsRecords) { (page, range) throws(RaidError) in
+    try intent?.setEvents(events, isNewRecord: change.endsRecords) {
+      (page, range) throws(RaidError) in
       try storeIntent(page, range, isOurs: intent?.isOurs ?? false)
     }
     try onEach(keepers) { (member) throws(DeviceError) in

@@ -34,6 +34,8 @@ package enum ReshapeObstacle: Error, Equatable, Sendable {
   case noHeadroom(member: String, has: Int, needs: Int)
   /// Metadata of this version has no words for what a reshape needs.
   case metadata(MDMetadataVersion)
+  /// So little of each member is asked for that nothing is left of the array.
+  case tooLittle(Int, needs: Int)
   /// The sums are in a file beside.
   case sumsBeside
   /// One that goes from the end to the start, or keeps its data in a file of mdadm's.

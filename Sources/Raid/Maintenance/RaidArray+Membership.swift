@@ -20,15 +20,15 @@ extension RaidArray {
   package func admit(
     _ device: any BlockDevice, toSlot slot: Int, knownAs probe: MemberProbe? = nil
   ) throws(RaidError) -> [Range<Int>]? {
-    try beginChanging()
     let holder = members.slots[slot]
     if let member = holder.member, !member.isFailed, member.isInSync {
       throw .unsuitable(.slotIsInUse(slot))
     }
     guard shape.redundancy > 0 else { throw .unsuitable(.noRedundancy) }
-    let knowsWhatItMissed = probe.map { missesOnlyWhatIsMarked($0, slot: slot) } ?? false
     let number = deviceNumber(for: probe)
     let new = try newMember(device, slot: slot, number: number, probe: probe)
+    try beginChanging()
+    let knowsWhatItMissed = probe.map { missesOnlyWhatIsMarked($0, slot: slot) } ?? false
     let member: Member
     if knowsWhatItMissed, let probe {
       try requireBitmapRoom(on: device, probe.superblock)
@@ -51,12 +51,12 @@ extension RaidArray {
   package func admitReplacement(
     _ device: any BlockDevice, forSlot slot: Int
   ) throws(RaidError) {
-    try beginChanging()
     guard shape.redundancy > 0 else { throw .unsuitable(.noRedundancy) }
     let holder = members.slots[slot]
     guard holder.replacement == nil else { throw .unsuitable(.alreadyReplacing(slot)) }
     let number = deviceNumber(for: nil)
     let new = try newMember(device, slot: slot, number: number, probe: nil)
+    try beginChanging()
     try prepare(new)
     let member = new.member(slot: slot, besides: holder.member)
     member.setValid(upTo: 0)
@@ -103,10 +103,10 @@ extension RaidArray {
   package func addSpare(
     _ device: any BlockDevice, isForReshape: Bool = false
   ) throws(RaidError) {
-    try beginChanging()
     guard shape.redundancy > 0 || isForReshape else { throw .unsuitable(.noRedundancy) }
     let number = deviceNumber(for: nil)
     let new = try newMember(device, slot: nil, number: number, probe: nil)
+    try beginChanging()
     try prepare(new)
     let spare = new.member(slot: nil)
     members.state.withLock { state in state.spares.append(spare) }

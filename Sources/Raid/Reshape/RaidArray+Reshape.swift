@@ -110,6 +110,7 @@ final class Reshape: Sendable {
   }
 
   func run(_ options: SweepOptions) throws(RaidError) -> ReshapeReport {
+    try requireEnough()
     let end = new.byteCount
     let started = MaintenanceStart(at: moved(at: array.reshapePosition))
     array.noteOpening()
@@ -451,8 +452,13 @@ final class Reshape: Sendable {
       oldMembers.survives(oldMembers.slots.map { $0.writable.contains(where: \.isInSync) })
       && newMembers.survives(newMembers.slots.map { !$0.writable.isEmpty })
     guard !isEnough else { return }
-    let failure = array.failures.last
-    throw .member(
-      name: failure?.name ?? "", failure?.cause ?? .gone(.noSuchAddressOrDevice))
+    if let failure = array.failures.last { throw .member(name: failure.name, failure.cause) }
+    let missing = oldMembers.slots.indices.filter {
+      !oldMembers.slots[$0].writable.contains(where: \.isInSync)
+    }
+    throw .notStartable(
+      .tooFew(
+        missingSlots: missing, needed: array.shape.slotCount - array.shape.redundancy,
+        present: array.shape.slotCount - missing.count))
   }
 }

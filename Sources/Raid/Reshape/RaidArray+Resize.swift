@@ -36,6 +36,11 @@ extension RaidArray {
     }
     guard wanted != now else { throw .unsuitable(.reshape(.nothingToChange)) }
     let new = try ReshapePlan.shape(like: shape, size: wanted)
+    // As a new array has it: without a chunk of each member there is none.
+    let needs = shape.chunkByteCount > 0 ? unit : 64 << 10
+    guard wanted >= needs, new.byteCount > 0 else {
+      throw .unsuitable(.reshape(.tooLittle(size ?? most, needs: needs)))
+    }
     guard new.byteCount >= shape.byteCount || allowsShrinking else {
       throw .unsuitable(.reshape(.shrinks(from: shape.byteCount, to: new.byteCount)))
     }

@@ -18,6 +18,8 @@ struct ArrayStatus: Sendable {
     case degraded
     /// The same, and what is missing is being made good.
     case rebuilding
+    /// Parts of the data are on none of the members that are there.
+    case incomplete
     /// The last scrub left blocks that are wrong or lost.
     case damaged
     /// Too few members are there, or they make no sense together.
@@ -88,7 +90,7 @@ struct ArrayStatus: Sendable {
     switch condition {
     case .healthy: .done
     case .inDoubt, .degraded, .rebuilding: .degraded
-    case .damaged, .notStartable: .unrepaired
+    case .incomplete, .damaged, .notStartable: .unrepaired
     }
   }
 }
@@ -224,7 +226,15 @@ extension ArrayStatus {
       rows.contains { $0.slot == slot && $0.state == .inSync }
     }
     marks = array?.marks
-    lossesLeft = array == nil ? nil : shape.map { $0.lossesLeft(present: present) }
+    var lossesLeft = array == nil ? nil : shape.map { $0.lossesLeft(present: present) }
+    if let goal = array?.reshapeGoal {
+      // Who is being filled has all that has been moved.
+      let moved = (0..<slotCount).map { slot in
+        present[slot] || rows.contains { $0.slot == slot && $0.state == .rebuilding }
+      }
+      lossesLeft = min(lossesLeft ?? 0, goal.lossesLeft(present: moved))
+    }
+    self.lossesLeft = lossesLeft
     isUnclean = (array?.wasUnclean ?? !reference.isClean) && !found.use.isWritten
     isJournaled = assembly.isJournaled
     hasJournalToReplay = array?.replayedRecordCount != nil
@@ -234,6 +244,8 @@ extension ArrayStatus {
     condition =
       if array == nil {
         .notStartable
+      } else if lossesLeft ?? 0 < 0 {
+        .incomplete
       } else if counters?.unrepairedBlocks ?? 0 > 0 {
         .damaged
       } else if present.contains(false) {

@@ -11,10 +11,20 @@ struct StatusAdvice: Equatable, Sendable {
     if status.operation?.isRunning == true {
       return [.init(reason: "to wait for its end", command: "ftool raid wait \(operand)")]
     }
-    if let obstacle = status.obstacle { return start(status, obstacle, operand) }
+    if status.obstacle != nil || status.condition == .incomplete {
+      return start(status, hint: status.obstacle?.hint, operand)
+    }
     if status.operation?.name == "reshape" {
+      guard status.rows.contains(where: { $0.state == .missing }) else {
+        return [.init(reason: "to go on with the reshape", command: "ftool raid grow \(operand)")]
+      }
       return [
-        .init(reason: "to go on with the reshape", command: "ftool raid grow \(operand)")
+        .init(
+          reason: "to look for the missing members in another folder",
+          command: "ftool raid status \(operand) --scan DIR"),
+        .init(
+          reason: "to go on with the reshape without them",
+          command: "ftool raid grow \(operand) --degraded"),
       ]
     }
     var advice = missing(status, operand)
@@ -53,7 +63,7 @@ struct StatusAdvice: Equatable, Sendable {
   }
 
   private static func start(
-    _ status: ArrayStatus, _ obstacle: Failure, _ operand: String
+    _ status: ArrayStatus, hint: String?, _ operand: String
   ) -> [StatusAdvice] {
     let isMissing = status.rows.contains { $0.state == .missing || $0.state == .unusable }
     var advice: [StatusAdvice] = []
@@ -81,7 +91,7 @@ struct StatusAdvice: Equatable, Sendable {
         .init(
           reason: "to get out everything that is still whole, without changing a member",
           command: "ftool raid read \(operand) --salvage -o FILE"))
-    } else if let hint = obstacle.hint {
+    } else if let hint {
       advice.append(.init(reason: hint))
     }
     if !old.isEmpty {

@@ -108,6 +108,9 @@ struct StatusReport: Report {
         + "copies; everything else is as it was"
     case .degraded: return style.warning("degraded") + completeness + writing
     case .rebuilding: return style.warning("being rebuilt") + completeness + writing
+    case .incomplete:
+      return style.bad("incomplete")
+        + ": parts of the data are on none of the members that are there; all other parts can be read"
     case .damaged:
       return style.bad("damaged")
         + ": the last scrub left blocks that it could not put right; all others are good"
