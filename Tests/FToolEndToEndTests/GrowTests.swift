@@ -227,6 +227,9 @@ import Testing
     try bench.folder.sparseFile("small.img", byteCount: 4 << 20)
     try bench.ftool("raid grow m0.img --add small.img", ends: 64)
     try bench.ftool("raid add m0.img small.img", ends: 64)
+    // Nor does a folder to write from.
+    let folder = try bench.ftool("raid write m0.img -i .", ends: 64)
+    #expect(folder.error.contains("is a directory"), folder.remark)
     #expect(try bench.contents("m0.img") == before)
   }
 

@@ -358,6 +358,25 @@ import Testing
     try array.close()
   }
 
+  @Test func `a copy of before it grew is not one that was cut off`() throws {
+    let bench = try ReshapeBench(.singleParity, chunk: 8192, slotCount: 3)
+    let before = bench.devices[1].copy()
+    let array = try bench.open()
+    let larger = try array.resizedShape(nil, allowsShrinking: false)
+    #expect(try array.resize(to: larger, SweepOptions()))
+    bench.replace(1, with: before)
+    #expect(try bench.open(writable: false).degradedSlots == [1])
+    let again = try bench.open()
+    let ranges = try again.admit(before, toSlot: 1, knownAs: MemberProbe(before))
+    _ = try again.rebuild(slot: 1, ranges: ranges, SweepOptions())
+    try again.close()
+    let whole = try bench.open()
+    #expect(whole.degradedSlots.isEmpty)
+    #expect(try whole.scrub(RaidArray.ScrubOptions()).findings.isEmpty)
+    try whole.close()
+    try bench.compare(without: [2], "without another one")
+  }
+
   /// A third member that has a chunk less than the others gets it with the next row.
   @Test func `what was not used is empty when it comes to be used`() throws {
     let bench = try ReshapeBench(

@@ -75,7 +75,7 @@ enum PipeEnd: DescriptorKind {
       let mayBeExternal =
         (0...2).contains(end.seen.info.number) && end.seen.info.link.hasPrefix("pipe:")
       let (isAlone, events) = try about(end.seen.process) { () throws(SystemCallError) in
-        try Self.isAlone(end.seen, mode, attempts: mayBeExternal ? 1 : 5)
+        try Self.isAlone(end.seen, mode, attempts: mayBeExternal ? 1 : 50)
       }
       // Nobody is at the other end: then it is enough that nobody will be.
       if isAlone {
@@ -100,7 +100,8 @@ enum PipeEnd: DescriptorKind {
 
   /// Whether nobody holds the other end, and what has happened to this one.
   ///
-  /// - Parameter attempts: whoever looks at a process, as we do, holds copies for a moment.
+  /// - Parameter attempts: whoever looks at a process, as we do, holds copies for a moment, and so does what they
+  ///   start, until it has become another program.
   private static func isAlone(
     _ end: SeenDescriptor, _ mode: UInt32, attempts: Int
   ) throws(SystemCallError) -> (isAlone: Bool, events: Int16) {

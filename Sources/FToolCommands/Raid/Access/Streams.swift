@@ -12,6 +12,7 @@ final class StreamSource: ByteSource {
 
   /// - Parameter path: nil or `-` for standard input.
   init(_ path: String?) throws(Failure) {
+    let isDirectory: Bool
     do throws(SystemCallError) {
       if let path, path != "-" {
         descriptor = try OwnedDescriptor.open(path, access: .readOnly)
@@ -21,10 +22,12 @@ final class StreamSource: ByteSource {
       let kind = try descriptor.kind
       byteCount = kind == .regular || kind == .block ? try descriptor.size : nil
       identity = try descriptor.identity
+      isDirectory = kind == .directory
       descriptor.advise(.sequential)
     } catch {
       throw Failure(error)
     }
+    if isDirectory { throw Failure(.usage, "\(descriptor.name) is a directory") }
   }
 
   /// Refuses to read what is about to be written.

@@ -15,7 +15,10 @@ struct StatusAdvice: Equatable, Sendable {
       return start(status, hint: status.obstacle?.hint, operand)
     }
     if status.operation?.name == "reshape" {
-      guard status.rows.contains(where: { $0.state == .missing }) else {
+      let isShort = status.rows.contains {
+        $0.state == .missing || $0.state == .stale || $0.state == .failed || $0.state == .unusable
+      }
+      guard isShort else {
         return [.init(reason: "to go on with the reshape", command: "ftool raid grow \(operand)")]
       }
       return [
@@ -127,14 +130,15 @@ struct StatusAdvice: Equatable, Sendable {
       return [.init(reason: "to go on rebuilding", command: "ftool raid rebuild \(operand)")]
     }
     guard !slots.isEmpty else { return [] }
+    let absent = status.rows.count { $0.state == .missing }
+    let degraded = absent > 1 ? " --degraded" : ""
     if status.rows.contains(where: { $0.state == .spare }) {
       return [
         .init(
-          reason: "to put the spare in the empty place", command: "ftool raid rebuild \(operand)")
+          reason: "to put the spare in the empty place",
+          command: "ftool raid rebuild \(operand)\(degraded)")
       ]
     }
-    let absent = status.rows.count { $0.state == .missing }
-    let degraded = absent > 1 ? " --degraded" : ""
     var advice: [StatusAdvice] = []
     for row in status.rows where row.state == .stale || row.state == .failed {
       guard let path = row.path, let slot = row.slot, slots.contains(slot) else { continue }
