@@ -22,7 +22,8 @@ final class StreamSource: ByteSource {
       let kind = try descriptor.kind
       byteCount = kind == .regular || kind == .block ? try descriptor.size : nil
       identity = try descriptor.identity
-      isDirectory = kind == .directory
+      // Where standard input was closed, a placeholder says so when it is read.
+      isDirectory = kind == .directory && path != nil && path != "-"
       descriptor.advise(.sequential)
     } catch {
       throw Failure(error)
