@@ -43,8 +43,20 @@ package struct MDFeatures: OptionSet, Hashable, Sendable {
   /// and cleared at a clean close.
   package static let writeJournal = MDFeatures(rawValue: 0x2000_0000)
 
+  /// Members that were out of date are being taken back: the others call them current already, while their own
+  /// superblocks are still old. Set and cleared by the command that does so; a kernel must not use the members
+  /// before it has ended.
+  package static let takingBack = MDFeatures(rawValue: 0x1000_0000)
+
   /// All bits of Linux's, and ours.
-  package static let known = MDFeatures(rawValue: 0x1fff).union([erasureCoded, writeJournal])
+  package static let known = MDFeatures(rawValue: 0x1fff).union([
+    erasureCoded, writeJournal, takingBack,
+  ])
+
+  /// Sets a bit, or clears it.
+  package mutating func set(_ feature: MDFeatures, _ isSet: Bool) {
+    if isSet { insert(feature) } else { remove(feature) }
+  }
 
   /// Either kind of partial parity log.
   package static let anyPartialParityLog: MDFeatures = [

@@ -172,6 +172,45 @@ import Testing
       "\(plan.refused)")
   }
 
+  /// They stopped at the same event, but nobody says that they left then.
+  @Test(arguments: [plain(.raid5), plain(.raid5, bitmap: true), .raid5, plain(.raid10)])
+  func `copies of members from before prove nothing`(_ recipe: ArrayRecipe) throws {
+    let bench = try ForcedBench(recipe)
+    let slots = [0, 1]
+    let old = slots.map { bench.array.devices[$0].copy() }
+    try bench.array.fill(seed: 22)
+    for (slot, copy) in zip(slots, old) {
+      try bench.array.devices[slot].write(copy.contents, at: 0)
+      try bench.array.devices[slot].flush()
+    }
+    let before = bench.array.devices.map(\.contents)
+    let plan = try bench.plan()
+    #expect(plan.verdict == .impossible)
+    #expect(
+      plan.refused.count == 2
+        && plan.refused.allSatisfy {
+          if case .olderCopy(let behind) = $0.reason { behind > 1 } else { false }
+        }, "\(plan.refused)")
+    #expect(bench.array.devices.map(\.contents) == before)
+  }
+
+  /// What each half of an array wrote alone is on it alone.
+  @Test(arguments: [plain(.mirror), .mirror, plain(.raid10), .raid10], [1, 2, 4])
+  func `halves that went on without each other are told`(_ recipe: ArrayRecipe, _ writes: Int) throws {
+    let bench = try ForcedBench(recipe)
+    let halves: [Set<Int>] = recipe.level == .mirrored ? [[0], [1]] : [[0, 2], [1, 3]]
+    for (half, count) in zip(halves, [2, writes]) {
+      for number in 0..<count {
+        let array = try bench.array.open(without: Set(bench.array.devices.indices).subtracting(half))
+        try array.write([UInt8](repeating: UInt8(number + half.min()!), count: 4096), at: 0)
+        try array.close()
+      }
+    }
+    let assembly = try Assembly(devices: bench.given)
+    let split = assembly.standings.indices.filter { assembly.standings[$0] == .split }
+    #expect(Set(split) == halves[writes > 2 ? 0 : 1], "\(assembly.standings)")
+  }
+
   @Test func `a slot that was filled again since speaks against a member`() throws {
     // By the member's own word slots 1 and 3 were empty; by the others' slot 3 is not.
     let bench = try ForcedBench(Self.plain(.raid5))

@@ -151,6 +151,52 @@ import Testing
     withExtendedLifetime(array) {}
   }
 
+  /// What the only copy of a block holds after a crash is what is read, and what a new member gets, although the
+  /// sum speaks of something else.
+  @Test(arguments: [ArrayRecipe.raid1, .raid10, .far2, .offset2])
+  func `what a crash has left in doubt is filled in as it is read`(_ recipe: ArrayRecipe) throws {
+    let bench = try ArrayBench(recipe.withoutJournal)
+    try bench.fill(seed: 7)
+    let away = Set(recipe.level == .mirrored ? 1..<recipe.slotCount : 1..<2)
+    let crashed = try bench.open(without: away)
+    var random = SeededGenerator(seed: 8)
+    for _ in 0..<6 {
+      let offset = Int.random(in: 0..<crashed.byteCount - 9000, using: &random)
+      try bench.write(random.bytes(9000), at: offset, to: crashed)
+    }
+    // The data is there, its sums are not.
+    try bench.devices.forEach { try $0.flush() }
+    let array = try bench.open(without: away)
+    #expect(try bench.contents(array) == bench.model)
+    _ = try array.admit(bench.fresh(), toSlot: 1)
+    let report = try array.rebuild(slot: 1, SweepOptions())
+    #expect(report.lostBlocks.isEmpty)
+    #expect(try bench.contents(array) == bench.model)
+    let scrub = try array.scrub(RaidArray.ScrubOptions())
+    #expect(scrub.findings.isEmpty)
+    #expect(try bench.contents(array) == bench.model)
+    try array.close()
+    withExtendedLifetime(crashed) {}
+  }
+
+  /// Blocks that a member lists as bad come back from a copy that a crash has left in doubt.
+  @Test func `what a crash has left in doubt repairs what is listed as bad`() throws {
+    let bench = try ArrayBench(ArrayRecipe.raid10.withoutJournal)
+    try bench.fill(seed: 7)
+    let crashed = try bench.open(without: [1])
+    try bench.write(SeededGenerator.bytes(seed: 9, 4096), at: 0, to: crashed)
+    try bench.devices.forEach { try $0.flush() }
+    let array = try bench.open(without: [1])
+    _ = try array.admit(bench.fresh(), toSlot: 1)
+    _ = try array.rebuild(slot: 1, SweepOptions())
+    #expect(array.members.slots[1].member?.badBlocks.insert([0]) == true)
+    let scrub = try array.scrub(RaidArray.ScrubOptions())
+    #expect(scrub.findings.allSatisfy { $0.outcome != .unrepairable }, "\(scrub.findings)")
+    #expect(array.members.slots[1].member?.badBlocks.isEmpty == true)
+    try array.close()
+    withExtendedLifetime(crashed) {}
+  }
+
   @Test(arguments: ArrayRecipe.redundant) func `a member that comes back gets what it missed`(
     _ recipe: ArrayRecipe
   ) throws {

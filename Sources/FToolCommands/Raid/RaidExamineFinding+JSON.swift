@@ -195,7 +195,7 @@ extension RaidExamineFinding {
       (.badBlocks, "bad-blocks"), (.replacement, "replacement"),
       (.reshapeBackwards, "reshape-backwards"), (.newOffset, "new-offset"),
       (.recoveryBitmap, "recovery-bitmap"), (.clustered, "clustered"), (.journal, "journal"),
-      (.writeJournal, "write-journal"),
+      (.writeJournal, "write-journal"), (.takingBack, "taking-back"),
       (.partialParityLog, "ppl"), (.multiplePartialParityLogs, "multiple-ppls"),
       (.raid0Layout, "raid0-layout"), (.erasureCoded, "erasure-coded"),
     ]

@@ -93,6 +93,18 @@ struct RebuildWork {
     } else {
       jobs = everythingMissing()
     }
+    if !write.force { try requireNothingOfItsOwn() }
+  }
+
+  /// Refuses to fill members that may have been written while the others knew nothing of it.
+  private func requireNothingOfItsOwn() throws(Failure) {
+    let names = array.assembly.namesGoneAlone
+    guard let job = jobs.first(where: { names.contains($0.source.name) }) else { return }
+    throw Failure(
+      .wouldOverwrite,
+      "\(job.source.name) went its own way while the others went on without it: what was written there since may "
+        + "be on it alone, and would be lost",
+      hint: "'ftool raid status' says how to read it; --force gives it up")
   }
 
   /// What `replace` does.
@@ -154,6 +166,10 @@ struct RebuildWork {
   private var emptySlots: String {
     let slots = array.degradedSlots.filter { array.members.slots[$0].member == nil }
     if slots.isEmpty { return "" }
+    let alone = array.assembly.namesGoneAlone
+    guard alone.isEmpty else {
+      return ": \(alone.joined(separator: ", ")) went another way than the others; 'ftool raid status' says what to do"
+    }
     return
       ": nobody is there for slot \(slots.map(String.init).joined(separator: ", ")); --onto names a new member"
   }

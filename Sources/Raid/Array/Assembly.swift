@@ -8,7 +8,9 @@ import RaidGeometry
 ///
 /// The newest superblock, by events, has the last word on every member's role. Members one event
 /// behind it are as good; older ones are stale, and never used. A member that calls the newest one
-/// failed, while that one calls it active, comes from a split array and is left out.
+/// failed, while that one calls it active, comes from a split array and is left out. (One that calls all of the
+/// others failed, and could have gone on without them, is left out by md, too; only that it may have been written
+/// on its own is not told there.)
 package struct Assembly: Sendable {
   /// What a given member is to the array.
   package enum Standing: Equatable, Sendable {
@@ -22,7 +24,7 @@ package struct Assembly: Sendable {
     case failed
     /// Not used: so many events, where the newest has so many.
     case stale(events: UInt64, newest: UInt64)
-    /// Not used: its own superblock disowns the newest one.
+    /// Not used: its own superblock disowns those that are, and what was written there may be nowhere else.
     case split
     /// Not used: another member has its place already.
     case duplicate
@@ -44,7 +46,7 @@ package struct Assembly: Sendable {
   /// Those that were given, in their order, whether used or not.
   package let members: [MemberProbe]
   /// One for each member.
-  package let standings: [Standing]
+  package internal(set) var standings: [Standing]
   /// By slot: the index of the member that has it, and of its replacement.
   package let holders: [(member: Int?, replacement: Int?)]
   /// Slots that the newest superblock says are taken by a member that was not given.
@@ -59,6 +61,10 @@ package struct Assembly: Sendable {
   package let isMendedByLogs: Bool
   /// Slots whose members were out of date, and are about to be taken back.
   let returningSlots: Set<Int>
+  /// Members were being taken back by force, and not all of them know yet.
+  var isTakingBack: Bool {
+    zip(members, standings).contains { $1.isUsed && $0.superblock.features.contains(.takingBack) }
+  }
   /// The index of the journal member; nil where there is none.
   package var journal: Int? { standings.firstIndex(of: .journal) }
 
@@ -165,6 +171,27 @@ package struct Assembly: Sendable {
     slotsNotGiven = holders.indices.filter {
       holders[$0].member == nil && holders[$0].replacement == nil && recorded.contains($0)
     }
+    guard let shape = try? ArrayShapes(self, assumesSizes: true).old else { return }
+    for index in members.indices where mayHaveGoneOnAlone(index, shape) {
+      self.standings[index] = .split
+    }
+  }
+
+  /// Whether a member that the others went on without counts on none of them, and those that it does count on
+  /// are enough for an array: then there may be two, each with something that the other has not.
+  private func mayHaveGoneOnAlone(_ index: Int, _ shape: ArrayShape) -> Bool {
+    switch standings[index] {
+    case .stale, .failed: break
+    default: return false
+    }
+    let own = members[index].superblock
+    guard case .slot = own.role else { return false }
+    let users = holders.compactMap(\.member)
+    let counts = users.contains { user in
+      if case .slot = own.role(ofDevice: Int(members[user].superblock.deviceNumber)) { true } else { false }
+    }
+    return !users.isEmpty && !counts
+      && shape.survives(present: (0..<shape.slotCount).map(own.listedSlots.contains))
   }
 
   /// The slot that a member had before the array went on without it.
@@ -278,6 +305,16 @@ package struct Assembly: Sendable {
       guard let index = holders[slot].replacement else { return true }
       return members[index].superblock.features.contains(.recoveryOffset)
     }
+  }
+}
+
+extension MDSuperblock {
+  /// Slots that somebody has by its role table.
+  var listedSlots: Set<Int> {
+    Set(
+      roles.compactMap { role in
+        if case .slot(let slot)? = MDRole(rawValue: role) { slot } else { nil }
+      })
   }
 }
 

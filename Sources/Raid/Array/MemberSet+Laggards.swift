@@ -25,10 +25,8 @@ extension MemberSet {
         state.superblock.events = newest.events
         state.superblock.resyncOffsetSectors = newest.resyncOffsetSectors
         state.superblock.roles = newest.roles
-        if newest.features.contains(.writeJournal) {
-          state.superblock.features.insert(.writeJournal)
-        } else {
-          state.superblock.features.remove(.writeJournal)
+        for feature in [.writeJournal, .takingBack] as [MDFeatures] {
+          state.superblock.features.set(feature, newest.features.contains(feature))
         }
       }
     }

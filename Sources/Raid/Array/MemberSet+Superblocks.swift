@@ -71,6 +71,7 @@ extension MemberSet {
     let roles = self.roles(change)
     let seconds = Machine.now().seconds
     let keepsKernelsAway = self.keepsKernelsAway.load(ordering: .acquiring)
+    let isTakingBack = self.isTakingBack.load(ordering: .acquiring)
     for member in keepers {
       member.record.state.withLock { state in
         state.header?.lastMarker = state.superblock.marker
@@ -85,16 +86,9 @@ extension MemberSet {
         if change.sumsAreStale == true { state.header?.flags.insert(.sumsStale) }
         if change.sumsAreStale == false { state.header?.flags.remove(.sumsStale) }
         state.superblock.roles = roles
-        if keepsKernelsAway {
-          state.superblock.features.insert(.writeJournal)
-        } else {
-          state.superblock.features.remove(.writeJournal)
-        }
-        if member.badBlocks.isLogUsed {
-          state.superblock.features.insert(.badBlocks)
-        } else {
-          state.superblock.features.remove(.badBlocks)
-        }
+        state.superblock.features.set(.writeJournal, keepsKernelsAway)
+        state.superblock.features.set(.takingBack, isTakingBack)
+        state.superblock.features.set(.badBlocks, member.badBlocks.isLogUsed)
         change.each?(member, &state.superblock)
         // Who goes on with a reshape wants to know whether it was ours, also where nothing else of ours is.
         if state.header == nil, !state.superblock.isReshaping { state.superblock.marker = 0 }

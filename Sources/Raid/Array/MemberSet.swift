@@ -77,6 +77,8 @@ package final class MemberSet: Sendable {
   package let isWritable: Bool
   /// Slots whose members are taken back: the disk calls them out of date until they are written last of all.
   let returningSlots: Set<Int>
+  /// Superblocks say that members are being taken back.
+  let isTakingBack: Atomic<Bool>
 
   /// - Parameters:
   ///   - events: those of the same members in another shape.
@@ -90,6 +92,7 @@ package final class MemberSet: Sendable {
     state = Mutex(State(slots: slots, spares: spares))
     self.isWritable = isWritable
     self.returningSlots = returningSlots
+    isTakingBack = Atomic(!returningSlots.isEmpty)
     self.survives = survives
   }
 

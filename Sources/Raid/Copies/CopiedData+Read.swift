@@ -162,6 +162,12 @@ extension CopiedData {
         throw .lost(arrayRange: arrayRange, .unreadable(member: own.name))
       }
     }
+    if try readInDoubt(
+      arrayRange, places, into: &bytes, at: place..<place + count,
+      where: { $1 !== own })
+    {
+      return .fromAnotherCopy
+    }
     guard let own else { throw .lost(arrayRange: arrayRange, .missing(slot: block.slot)) }
     if places.count > 1 {
       throw .lost(
@@ -173,6 +179,31 @@ extension CopiedData {
       block.kind == .unreadable
         ? .unreadable(member: own.name)
         : .damaged(member: own.name, mayBeForeignWrite: hidesForeignWrites))
+  }
+
+  /// Takes the first copy of a block as it is, although no copy agrees with its sum, where a crash may have
+  /// cut off what was writing there. Reads, scrubs and rebuilds take the same one.
+  ///
+  /// - Parameter isWanted: whom to ask.
+  /// - Returns: whether there is one.
+  func readInDoubt(
+    _ arrayRange: Range<Int>, _ places: [CopyPlacement.Place],
+    into bytes: inout MutableRawSpan, at part: Range<Int>,
+    where isWanted: (CopyPlacement.Place, Member) -> Bool
+  ) throws(RaidError) -> Bool {
+    guard isDoubtful(arrayRange) else { return false }
+    let slots = members.slots
+    for copy in places {
+      let range = copy.offset..<copy.offset + part.count
+      guard let member = slots[copy.slot].reader(of: range), isWanted(copy, member) else { continue }
+      do {
+        try member.read(into: &bytes, range: part, at: copy.offset)
+        return true
+      } catch {
+        if error.endsUse { try members.fail(member, error) }
+      }
+    }
+    return false
   }
 
   /// Writes the right content of a bad block to its member again, and reads it back.

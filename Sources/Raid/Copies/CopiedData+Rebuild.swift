@@ -62,19 +62,27 @@ extension CopiedData {
         unread = still
       }
     }
+    var lost: [Int] = []
     for block in unread {
+      let part = block..<min(block + 4096, range.count)
       var bytes = memory.buffer.mutableBytes
-      bytes.zero(block..<min(block + 4096, range.count))
+      let isKnown = try readInDoubt(
+        range.lowerBound + part.lowerBound..<range.lowerBound + part.upperBound,
+        places.map { .init(slot: $0.slot, offset: $0.offset + part.lowerBound) },
+        into: &bytes, at: part
+      ) { place, member in (readsOwn || place.slot != slot) && member !== target }
+      if isKnown { continue }
+      bytes.zero(part)
+      lost.append(offset + block)
     }
     do throws(DeviceError) {
       try target.writeRebuilt(
-        memory.buffer.bytes, range: 0..<range.count, at: offset, lost: unread.map { offset + $0 },
-        sums: memory.sums)
+        memory.buffer.bytes, range: 0..<range.count, at: offset, lost: lost, sums: memory.sums)
     } catch {
       try members.fail(target, error)
       throw .member(name: target.name, error)
     }
-    return unread.map { offset + $0 }
+    return lost
   }
 
   /// Reads a part of a copy; returns the blocks that it could not give.

@@ -55,10 +55,6 @@ extension MDSuperblock {
     slotCount = other.slotCount
     sizeSectors = other.sizeSectors
     nameBytes = other.nameBytes
-    if other.features.contains(.writeJournal) {
-      features.insert(.writeJournal)
-    } else {
-      features.remove(.writeJournal)
-    }
+    features.set(.writeJournal, other.features.contains(.writeJournal))
   }
 }

@@ -8,10 +8,13 @@ import Synchronization
 //
 // 1. On each member that comes back, what it lacks is put on its list of bad blocks. It stays out of date.
 // 2. What a journal of ours has is put in its place, if there is one.
-// 3. The current members' superblocks say that the others are in their slots again.
+// 3. The current members' superblocks say that the others are in their slots again, and by a bit that no kernel
+//    knows, that they are being taken back: who is counted on and has an older superblock would otherwise be an
+//    older copy of a member, which proves nothing.
 // 4. Those of the members that come back say so, too, and only now are they current.
+// 5. The bit is cleared.
 //
-// Cut off before the last step, a member that comes back is still out of date, and its old superblock, which
+// Cut off before the fourth step, a member that comes back is still out of date, and its old superblock, which
 // proves what it has, is still there.
 
 extension ForcedStart {
@@ -77,6 +80,10 @@ extension RaidArray {
       change.resyncOffsetSectors = assembly.reference.resyncOffsetSectors
     }
     try members.commit(change, intent: intent)
+    if plan.isUnderWay || !plan.returning.isEmpty {
+      members.isTakingBack.store(false, ordering: .releasing)
+      try members.commit(MemberSet.Change(), intent: intent)
+    }
     try storeRoster()
     try members.onEach(members.active) { (member) throws(DeviceError) in
       try member.device.flush()

@@ -13,6 +13,7 @@ extension ForcedStart {
     if let obstacle = Self.obstacle(assembly) { throw .readOnly(obstacle) }
     let stale = StaleMembers(assembly, shape)
     keepsLogs = !assembly.reference.features.isDisjoint(with: .anyPartialParityLog)
+    isUnderWay = assembly.isTakingBack
     var (chosen, refused) = Self.choose(stale)
     var present = stale.isCurrent
     for one in chosen { present[one.slot] = true }
@@ -43,7 +44,7 @@ extension ForcedStart {
     if !isEnough {
       verdict = .impossible
     } else {
-      verdict = chosen.isEmpty && !isInDoubt ? .startsAlready : .possible
+      verdict = chosen.isEmpty && !isInDoubt && !isUnderWay ? .startsAlready : .possible
     }
   }
 

@@ -61,6 +61,8 @@ package struct ForcedStart: Sendable {
   package let endsDoubt: Bool
   /// What is torn is mended by the partial parity logs when the array is opened next.
   package let keepsLogs: Bool
+  /// Somebody has begun it already, and was cut off.
+  package let isUnderWay: Bool
   /// How large the array is.
   package let byteCount: Int
 }

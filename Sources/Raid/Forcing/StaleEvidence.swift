@@ -18,6 +18,9 @@ package enum StaleRefusal: Error, Equatable, Sendable {
   case leftBeforeBitmap(since: UInt64)
   /// While the array went on without it, so did it without the array: it calls this member failed.
   case wentItsOwnWay(from: String)
+  /// The others count on it, and have moved on by so many events: it is an older copy of itself, and the member
+  /// that they mean went on with them.
+  case olderCopy(eventsBehind: UInt64)
   /// Somebody else wrote to it since ftool did, so that our marks do not tell what it has.
   case writtenByOthers
   /// Another member has its number in the array's books by now.

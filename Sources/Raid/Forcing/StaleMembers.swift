@@ -49,14 +49,18 @@ struct StaleMembers {
     for index: Int, slot: Int, besides others: Set<Int> = []
   ) -> Result<StaleEvidence, StaleRefusal> {
     if let refusal = unfit(index, slot: slot) { return .failure(refusal) }
-    let empty = slotsEmpty(since: index, slot: slot, besides: others)
-    if !shape.survives(present: isCurrent.indices.map { !empty.contains($0) }) {
-      return .success(.nothingWrittenSince(emptySlots: empty.sorted()))
+    let eventsBehind = eventsBehindThoseThatCountOnIt(index, slot: slot)
+    if eventsBehind == nil {
+      let empty = slotsEmpty(since: index, slot: slot, besides: others)
+      if !shape.survives(present: isCurrent.indices.map { !empty.contains($0) }) {
+        return .success(.nothingWrittenSince(emptySlots: empty.sorted()))
+      }
     }
-    guard let intent else { return .failure(.noBitmap) }
+    let copy = eventsBehind.map { StaleRefusal.olderCopy(eventsBehind: $0) }
+    guard let intent else { return .failure(copy ?? .noBitmap) }
     let probe = assembly.members[index]
     guard probe.superblock.events >= intent.eventsCleared else {
-      return .failure(.leftBeforeBitmap(since: intent.eventsCleared))
+      return .failure(copy ?? .leftBeforeBitmap(since: intent.eventsCleared))
     }
     guard !intent.isOurs || !hasForeignWrite && probe.isLastWrittenByUs else {
       return .failure(.writtenByOthers)
@@ -95,6 +99,19 @@ struct StaleMembers {
     return nil
   }
 
+  /// How far the others are ahead of a member whom they still have in its slot: more than the one event that an
+  /// update can be cut off at. A member that fails or is left out loses its slot in that very moment, so this is
+  /// no member that left, but an older copy of one. Nil where it isn't, and where somebody was taking members
+  /// back, whom the others know already.
+  private func eventsBehindThoseThatCountOnIt(_ index: Int, slot: Int) -> UInt64? {
+    let own = superblock(index)
+    let newest = assembly.reference
+    guard !assembly.isTakingBack, own.events < newest.events, newest.events - own.events > 1,
+      newest.role(ofDevice: Int(own.deviceNumber)) == .slot(slot)
+    else { return nil }
+    return newest.events - own.events
+  }
+
   /// Slots that were surely empty as soon as the member had left. Only a working array fills one again: so if
   /// these are too many, it has not worked since.
   private func slotsEmpty(since index: Int, slot: Int, besides others: Set<Int>) -> Set<Int> {
@@ -110,6 +127,7 @@ struct StaleMembers {
       let theirs = superblock(peer)
       guard !assembly.standings[peer].isUsed, case .slot(let other) = theirs.role, other != slot,
         isCurrent.indices.contains(other), !isCurrent[other],
+        eventsBehindThoseThatCountOnIt(peer, slot: other) == nil,
         own.role(ofDevice: Int(theirs.deviceNumber)) == .slot(other),
         theirs.role(ofDevice: Int(own.deviceNumber)) != .faulty,
         max(own.events, theirs.events) - min(own.events, theirs.events) <= 1
@@ -149,15 +167,5 @@ struct StaleMembers {
       }
     }
     return shape.level == .mirroredStripes ? Set(blocks).sorted() : blocks
-  }
-}
-
-extension MDSuperblock {
-  /// Slots that somebody has by its role table.
-  fileprivate var listedSlots: Set<Int> {
-    Set(
-      roles.compactMap { role in
-        if case .slot(let slot)? = MDRole(rawValue: role) { slot } else { nil }
-      })
   }
 }

@@ -12,7 +12,8 @@ package struct RebuildReport: Sendable, Equatable {
   package var rebuiltByteCount: Int
   /// Only what a bitmap had marked as written while the member was away was to be rebuilt.
   package var isOfMarkedOnly: Bool
-  /// Data offsets of blocks that could not be computed, because too much of their row is lost.
+  /// Data offsets of blocks that could not be computed, because too much of their row is lost; those of
+  /// earlier sessions, which were cut off, too.
   package var lostBlocks: [Int]
 
   /// Whether it came to the end; blocks may have been lost all the same.

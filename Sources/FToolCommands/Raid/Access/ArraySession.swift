@@ -350,6 +350,11 @@ extension Assembly.Standing {
 }
 
 extension Assembly {
+  /// Members that may have been used without those that the array is made of now.
+  var namesGoneAlone: [String] {
+    members.indices.filter { standings[$0] == .split }.map { members[$0].name }
+  }
+
   /// Why devices that were given are of no use, whether or not they say what they were.
   var leftOut: [StartObstacle] {
     unusable.map(\.reason)

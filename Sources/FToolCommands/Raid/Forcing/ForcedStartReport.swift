@@ -30,6 +30,7 @@ struct ForcedStartReport: Report {
   var question: String {
     let names = plan.returning.map { name($0.index) }.joined(separator: ", ")
     let parts = [
+      plan.isUnderWay ? "end what was cut off" : nil,
       names.isEmpty ? nil : "take back \(names)",
       plan.endsDoubt ? "call the array clean" : nil,
       plan.lost.isEmpty
@@ -182,6 +183,10 @@ struct ForcedStartReport: Report {
     case .wentItsOwnWay(let other):
       return
         " may have been written on its own: it calls \(other) failed; only one side can be kept"
+    case .olderCopy(let eventsBehind):
+      return
+        " may lack anything: the others count on it, and are \(eventsBehind) events ahead, so that this is an "
+        + "older copy of that member; look for the one that they were used with last"
     case .writtenByOthers:
       return
         " may lack anything: another system wrote to the array, and does not keep the marks of ftool"

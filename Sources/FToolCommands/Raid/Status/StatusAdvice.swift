@@ -139,7 +139,7 @@ struct StatusAdvice: Equatable, Sendable {
           command: "ftool raid rebuild \(operand)\(degraded)")
       ]
     }
-    var advice: [StatusAdvice] = []
+    var advice = goneAlone(status, operand)
     for row in status.rows where row.state == .stale || row.state == .failed {
       guard let path = row.path, let slot = row.slot, slots.contains(slot) else { continue }
       advice.append(
@@ -154,6 +154,25 @@ struct StatusAdvice: Equatable, Sendable {
           command: "ftool raid rebuild \(operand) --onto NEW\(degraded)"))
     }
     return advice
+  }
+
+  /// What to do about members that were used without the others, and these without them.
+  private static func goneAlone(_ status: ArrayStatus, _ operand: String) -> [StatusAdvice] {
+    let paths = status.rows.filter { $0.state == .split }.compactMap(\.path).map(quoted)
+    guard let first = paths.first else { return [] }
+    let side = paths.joined(separator: " ") + (paths.count == 1 ? " missing" : "")
+    let names = paths.joined(separator: ", ")
+    let degraded = paths.count > 1 ? " --degraded" : ""
+    return [
+      .init(
+        reason:
+          "both sides may have been written; only one can be kept. To read what is on \(names), which may be "
+          + "nowhere else",
+        command: "ftool raid read \(side) -o FILE"),
+      .init(
+        reason: "to give up what is on \(names), and bring it up to date from the others",
+        command: "ftool raid rebuild \(operand) --member \(first) --force\(degraded)"),
+    ]
   }
 
   /// A path as a shell takes it.
