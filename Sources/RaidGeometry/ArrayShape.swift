@@ -23,6 +23,11 @@ package struct ArrayShape: Sendable, Equatable {
   /// Size of the array, in bytes.
   package let byteCount: Int
 
+  /// RAID 6 as it lies on the way from or to RAID 5: with the second parity on the last member.
+  package var isBetweenRaid5And6: Bool {
+    level == .doubleParity && ParityRotation(rawValue: layout).map { $0.rawValue >= 16 } == true
+  }
+
   /// The level as it is asked for and shown: `raid5`, `ec:4+2`.
   package var levelName: String { level.name(slotCount: slotCount) }
 

@@ -15,6 +15,58 @@ import Testing
     return data
   }
 
+  @Test func `members that were put back from a copy are called that`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray()
+    #expect(try bench.shell("mkdir old && cp m1.img m2.img old").status == 0)
+    let news = Workbench.noise(20_000, seed: 9)
+    try bench.ftool("raid write m0.img", input: news)
+    #expect(try bench.shell("cp old/* .").status == 0)
+    let before = try bench.snapshot()
+    let run = try bench.ftool("raid recover -fy m0.img m1.img m2.img", ends: 65)
+    #expect(
+      run.output.contains("the others count on it, and are 2 events ahead")
+        && run.output.contains("older copy"),
+      run.remark)
+    #expect(
+      try bench.snapshot().filter { $0.key.hasPrefix("m") }
+        == before.filter { $0.key.hasPrefix("m") })
+  }
+
+  @Test func `a mirror whose halves were written apart is told, and neither is lost unasked`()
+    throws
+  {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(level: "1", members: 2)
+    let sides = [Workbench.noise(20_000, seed: 9), Workbench.noise(20_000, seed: 10)]
+    #expect(try bench.shell("mkdir a b && mv m0.img a && mv m1.img b").status == 0)
+    try bench.ftool("raid write a/m0.img --degraded", input: sides[0])
+    try bench.ftool("raid write a/m0.img --degraded", input: sides[0])
+    try bench.ftool("raid write b/m1.img --degraded", input: sides[1])
+    #expect(try bench.shell("mv a/m0.img b/m1.img .").status == 0)
+    let status = try bench.ftool("raid status m0.img --test", ends: 2)
+    #expect(status.output.contains("went its own way"), status.remark)
+    #expect(status.output.contains("ftool raid read m1.img missing -o FILE"), status.remark)
+    #expect(
+      status.output.contains("ftool raid rebuild m0.img --member m1.img --force"), status.remark)
+    for (line, side) in [("m0.img", sides[0]), ("m1.img missing", sides[1])] {
+      let read = try bench.ftool("raid read \(line) --length \(bytes.count)").bytes
+      #expect(read == side + bytes[side.count...])
+    }
+    let before = try bench.snapshot()
+    let all = try bench.ftool("raid rebuild m0.img")
+    #expect(all.output.contains("m1.img went another way than the others"), all.remark)
+    let refused = try bench.ftool("raid rebuild m0.img --member m1.img", ends: 73)
+    #expect(refused.error.contains("may be on it alone"), refused.remark)
+    #expect(
+      try bench.snapshot().filter { $0.key.hasPrefix("m") }
+        == before.filter { $0.key.hasPrefix("m") })
+    try bench.ftool("raid rebuild m0.img --member m1.img --force")
+    try bench.ftool("raid status m0.img --test")
+    let read = try bench.ftool("raid read m1.img missing --length \(bytes.count)").bytes
+    #expect(read == sides[0] + bytes[sides[0].count...])
+  }
+
   @Test func `shows the price, asks, takes back, and keeps everything else`() throws {
     let bench = try Workbench()
     let data = try beyond(bench)

@@ -196,12 +196,15 @@ import Testing
 
   /// What each half of an array wrote alone is on it alone.
   @Test(arguments: [plain(.mirror), .mirror, plain(.raid10), .raid10], [1, 2, 4])
-  func `halves that went on without each other are told`(_ recipe: ArrayRecipe, _ writes: Int) throws {
+  func `halves that went on without each other are told`(_ recipe: ArrayRecipe, _ writes: Int)
+    throws
+  {
     let bench = try ForcedBench(recipe)
     let halves: [Set<Int>] = recipe.level == .mirrored ? [[0], [1]] : [[0, 2], [1, 3]]
     for (half, count) in zip(halves, [2, writes]) {
       for number in 0..<count {
-        let array = try bench.array.open(without: Set(bench.array.devices.indices).subtracting(half))
+        let array = try bench.array.open(
+          without: Set(bench.array.devices.indices).subtracting(half))
         try array.write([UInt8](repeating: UInt8(number + half.min()!), count: 4096), at: 0)
         try array.close()
       }

@@ -40,6 +40,8 @@ struct GrowWork {
     do throws(RaidError) {
       plan = try array.reshapePlan(request, givenCount: added.count)
       new = "\(Self.sentence(plan.new)), \(ByteSize(plan.new.byteCount))"
+    } catch .unsuitable(.reshape(.nothingToChange)) {
+      return showUnchanged("the array has this shape already")
     } catch {
       throw Failure(error)
     }
@@ -76,6 +78,10 @@ struct GrowWork {
     return show(sentence, plan.new, isComplete: !plan.isFirstStep, lost: report.lostRanges)
   }
 
+  private func showUnchanged(_ why: String) -> ExitStatus {
+    show("nothing to change: \(why)", array.shape, isComplete: true, lost: [])
+  }
+
   /// The last step, for which nothing has to be moved.
   private func finish(
     _ devices: [any BlockDevice], _ request: ReshapeRequest, _ before: String
@@ -100,6 +106,11 @@ struct GrowWork {
     let new: ArrayShape
     do throws(RaidError) {
       new = try array.resizedShape(size, allowsShrinking: allowsShrinking)
+    } catch .unsuitable(.reshape(.nothingToChange)) {
+      return showUnchanged(
+        size == nil
+          ? "the array uses all the room that its members have in common"
+          : "the array has this size already")
     } catch {
       throw Failure(error)
     }
@@ -135,6 +146,11 @@ struct GrowWork {
     let report = try move(array, rate)
     if let last, report.lostRanges.isEmpty {
       return try finish(session.members.devices, last, before)
+    }
+    if let goal = array.reshapeGoal, goal.isBetweenRaid5And6 {
+      context.output.note(
+        "this is the first step of a way from raid6 to raid5: 'ftool raid grow --level 5' goes to its end"
+      )
     }
     return show("the array is \(goal)", nil, isComplete: true, lost: report.lostRanges)
   }

@@ -19,13 +19,13 @@ package struct RaidRead: Verb {
   package var output: String?
 
   @Option(
-    name: .long,
+    name: .long, parsing: .unconditional,
     help: ArgumentHelp("The first byte to read. (default: 0)", valueName: "size"),
     transform: parseSize)
   package var offset: Int?
 
   @Option(
-    name: .long,
+    name: .long, parsing: .unconditional,
     help: ArgumentHelp("How much to read. (default: up to the end)", valueName: "size"),
     transform: parseSize)
   package var length: Int?

@@ -18,7 +18,7 @@ package struct RaidWrite: Verb {
   package var input: String?
 
   @Option(
-    name: .long,
+    name: .long, parsing: .unconditional,
     help: ArgumentHelp("The first byte to write. (default: 0)", valueName: "size"),
     transform: parseSize)
   package var offset: Int?

@@ -168,7 +168,8 @@ struct RebuildWork {
     if slots.isEmpty { return "" }
     let alone = array.assembly.namesGoneAlone
     guard alone.isEmpty else {
-      return ": \(alone.joined(separator: ", ")) went another way than the others; 'ftool raid status' says what to do"
+      return
+        ": \(alone.joined(separator: ", ")) went another way than the others; 'ftool raid status' says what to do"
     }
     return
       ": nobody is there for slot \(slots.map(String.init).joined(separator: ", ")); --onto names a new member"

@@ -188,7 +188,11 @@ package struct Assembly: Sendable {
     guard case .slot = own.role else { return false }
     let users = holders.compactMap(\.member)
     let counts = users.contains { user in
-      if case .slot = own.role(ofDevice: Int(members[user].superblock.deviceNumber)) { true } else { false }
+      if case .slot = own.role(ofDevice: Int(members[user].superblock.deviceNumber)) {
+        true
+      } else {
+        false
+      }
     }
     return !users.isEmpty && !counts
       && shape.survives(present: (0..<shape.slotCount).map(own.listedSlots.contains))

@@ -195,7 +195,9 @@ extension CopiedData {
     let slots = members.slots
     for copy in places {
       let range = copy.offset..<copy.offset + part.count
-      guard let member = slots[copy.slot].reader(of: range), isWanted(copy, member) else { continue }
+      guard let member = slots[copy.slot].reader(of: range), isWanted(copy, member) else {
+        continue
+      }
       do {
         try member.read(into: &bytes, range: part, at: copy.offset)
         return true

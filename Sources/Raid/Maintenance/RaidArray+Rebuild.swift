@@ -70,7 +70,8 @@ extension RaidArray {
     if ranges == nil {
       // What an earlier session, which was cut off, could not compute either.
       let listed = target.badBlocks.ranges.map { $0.clamped(to: 0..<start) }
-      lostBlocks = listed.flatMap { stride(from: $0.lowerBound, to: $0.upperBound, by: 4096) } + lostBlocks
+      lostBlocks =
+        listed.flatMap { stride(from: $0.lowerBound, to: $0.upperBound, by: 4096) } + lostBlocks
     }
     // Blocks that are lost and could not be marked as such would be taken for good.
     let good = min(position, target.unmarkedLossOffset)

@@ -31,7 +31,7 @@ extension RaidArray {
     guard wanted <= most else {
       throw .unsuitable(.reshape(.noRoomToGrow(member: least.0, has: most, needs: wanted)))
     }
-    if size == nil, most <= now {
+    if size == nil, most < now {
       throw .unsuitable(.reshape(.noRoomToGrow(member: least.0, has: most, needs: now + unit)))
     }
     guard wanted != now else { throw .unsuitable(.reshape(.nothingToChange)) }
