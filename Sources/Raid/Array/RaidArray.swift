@@ -336,6 +336,9 @@ extension RaidArray {
     }
   }
 
+  /// Nothing can be changed any more by this instance.
+  var isClosed: Bool { lifecycle.withLock { $0 == .closed } }
+
   private var hasChanged: Bool {
     lifecycle.withLock { $0 == .changing || $0 == .writing }
   }
