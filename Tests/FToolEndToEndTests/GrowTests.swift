@@ -59,6 +59,43 @@ import Testing
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
   }
 
+  /// What was there when the members were used further is of no time.
+  @Test(arguments: ["1", "5", "6", "10"]) func `smaller, and then larger again`(level: String)
+    throws
+  {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(level: level, members: 4)
+    let small = try #require(
+      bench.ftool("raid grow m0.img --size 512K --force --json").json["bytes"].number)
+    try bench.ftool("raid grow m0.img --size max")
+    try bench.ftool("raid scrub m0.img")
+    let count = bytes.count
+    let read = try bench.ftool("raid read m0.img --length \(count)").bytes
+    #expect(read.prefix(Int(small)) == bytes.prefix(Int(small)))
+    #expect(read.count == count && read.dropFirst(Int(small)).allSatisfy { $0 == 0 })
+    try bench.ftool("raid write m0.img", input: bytes)
+    try bench.remove("m1.img")
+    #expect(try bench.ftool("raid read m0.img --length \(count)").bytes == bytes)
+  }
+
+  @Test func `a new member comes before a spare, and the same again changes nothing`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray()
+    #expect(try bench.shell("truncate -s 6M s.img n.img x.img").status == 0)
+    try bench.ftool("raid add m0.img --new s.img --spare")
+    try bench.ftool("raid grow m0.img --add n.img")
+    let before = try bench.snapshot()
+    let again = try bench.ftool("raid grow m0.img --add n.img")
+    #expect(again.output.contains("n.img is in the array already"), again.remark)
+    let useless = try bench.ftool("raid grow m0.img --add x.img --member-count 4", ends: 64)
+    #expect(useless.error.contains("without x.img"), useless.remark)
+    #expect(
+      try bench.snapshot().filter { $0.key.hasSuffix("img") }
+        == before.filter { $0.key.hasSuffix("img") })
+    #expect(try bench.shell("truncate -s 1M tiny.img").status == 0)
+    try bench.ftool("raid grow m0.img --add tiny.img --dry-run", ends: 64)
+  }
+
   @Test(arguments: ["--sums crc32c", "--sums none --bitmap internal"])
   func `more members for copies, which go to other places, too`(options: String) throws {
     let bench = try Workbench()

@@ -26,6 +26,90 @@ import Testing
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
   }
 
+  /// The superblocks know members by their number; one that was not named when another came may have the same.
+  @Test(arguments: ["5", "10"]) func `a spare that was away is never taken for another member`(
+    level: String
+  ) throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(level: level, members: 4)
+    let four = "m0.img m1.img m2.img m3.img"
+    #expect(try bench.shell("truncate -s 6M s1.img s2.img").status == 0)
+    try bench.ftool("raid add --spare --new s1.img \(four)")
+    try bench.ftool("raid add --spare --new s2.img \(four)")
+    try bench.ftool("raid fail --member m3.img \(four) s1.img s2.img")
+    try bench.remove("s1.img")
+    let three = "m0.img m1.img m2.img s2.img"
+    let status = try bench.ftool("raid status --test \(three)", ends: 2)
+    #expect(status.output.contains("degraded"), status.remark)
+    #expect(try bench.ftool("raid read \(three) --length \(bytes.count)").bytes == bytes)
+    try bench.ftool("raid rebuild \(three) --degraded")
+    try bench.ftool("raid status --test \(three)")
+    try bench.remove("m1.img")
+    #expect(
+      try bench.ftool("raid read m0.img m2.img s2.img --length \(bytes.count)").bytes == bytes)
+  }
+
+  @Test func `a spare that was not named is none the worse for who came meanwhile`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(members: 4)
+    let three = "m0.img m1.img m2.img"
+    #expect(try bench.shell("truncate -s 6M s1.img n.img").status == 0)
+    try bench.ftool("raid add --spare --new s1.img \(three) m3.img")
+    try bench.remove("m3.img")
+    try bench.ftool("raid add --new n.img --degraded \(three)")
+    try bench.ftool("raid write --offset 2M --degraded \(three) n.img s1.img", input: [1, 2, 3])
+    try bench.remove("n.img")
+    let all = "\(three) s1.img"
+    try bench.ftool("raid status --test \(all)", ends: 2)
+    let read = try bench.ftool("raid read \(all) --length \(bytes.count)").bytes
+    #expect(read.prefix(2 << 20) == bytes.prefix(2 << 20))
+    #expect(read.dropFirst(2 << 20).prefix(3) == [1, 2, 3])
+    try bench.ftool("raid rebuild \(all) --degraded")
+    try bench.ftool("raid status --test \(all)")
+    try bench.ftool("raid scrub \(all)")
+  }
+
+  @Test func `each of two new members gets a place of its own`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(level: "6", members: 4)
+    try bench.remove("m0.img")
+    try bench.remove("m1.img")
+    #expect(try bench.shell("truncate -s 6M x.img y.img").status == 0)
+    try bench.ftool("raid add m2.img --new x.img --degraded")
+    try bench.ftool("raid add m2.img --new y.img --degraded")
+    try bench.ftool("raid rebuild m2.img")
+    try bench.ftool("raid status m2.img --test")
+    try bench.remove("m2.img")
+    #expect(try bench.ftool("raid read x.img --length \(bytes.count)").bytes == bytes)
+  }
+
+  @Test func `an older copy of a member is rebuilt without being asked for by name`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(members: 4)
+    #expect(try bench.shell("cp m2.img old").status == 0)
+    try bench.ftool("raid write m0.img", input: bytes.reversed())
+    #expect(try bench.shell("mv old m2.img").status == 0)
+    let write = try bench.ftool("raid write m0.img", ends: 66, input: [1])
+    #expect(write.error.contains("m2.img was in slot 2, and it is out of date"), write.remark)
+    try bench.ftool("raid rebuild m0.img")
+    try bench.ftool("raid status m0.img --test")
+    try bench.remove("m0.img")
+    #expect(try bench.ftool("raid read m1.img --length \(bytes.count)").bytes == bytes.reversed())
+  }
+
+  @Test func `replace is given again when it has come to its end`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray(members: 3)
+    #expect(try bench.shell("truncate -s 6M n.img").status == 0)
+    try bench.ftool("raid replace m0.img --member m1.img --onto n.img")
+    for operand in ["m0.img", "m0.img m1.img m2.img"] {
+      let again = try bench.ftool("raid replace \(operand) --member m1.img --onto n.img")
+      #expect(again.output.contains("n.img is in sync in slot 1 already"), again.remark)
+    }
+    let typo = try bench.ftool("raid replace m0.img --member none.img --onto n.img", ends: 66)
+    #expect(typo.error.contains("none.img"), typo.remark)
+  }
+
   @Test func `scrub does not guess without sums`() throws {
     let bench = try Workbench()
     _ = try bench.makeFilledArray("--sums none")

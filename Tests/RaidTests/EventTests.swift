@@ -246,7 +246,7 @@ import Testing
     )
     #expect(stopped.counts.first == UInt64(report.position) && stopped.counts.fourth == 1)
     #expect(resumed.counts.first == stopped.counts.first)
-    #expect(finished.counts.second == UInt64(report.end) && finished.counts.fourth == 0)
+    #expect(finished.counts.second == UInt64(report.end) && finished.counts.fourth == 1)
     #expect(events.allSatisfy { $0.slot == 1 && $0.memberName == fresh.name })
   }
 

@@ -125,6 +125,31 @@ import Testing
     #expect(report.lostBlocks == [16384])
   }
 
+  /// Once what nobody had is written again, the same takes the place at last.
+  @Test func `a replacement that lacked a block gets it later`() throws {
+    let bench = try ArrayBench(.raid5)
+    try bench.fill(seed: 3)
+    let bad = try bench.dataOffset(1) + 16384
+    bench.devices[1].corrupt(bad..<bad + 10)
+    let array = try bench.open(without: [2])
+    let new = bench.fresh(garbage: 4)
+    try array.admitReplacement(new, forSlot: 1)
+    #expect(
+      try array.rebuild(slot: 1, isReplacement: true, SweepOptions()).lostBlocks == [16384])
+    let listed = try #require(array.members.slots[1].replacement?.listedBlocks)
+    let again = try array.rebuild(slot: 1, ranges: listed, isReplacement: true, SweepOptions())
+    #expect(again.lostBlocks == [16384])
+    try bench.write(bench.model, at: 0, to: array)
+    let last = try array.rebuild(
+      slot: 1, ranges: array.members.slots[1].replacement?.listedBlocks, isReplacement: true,
+      SweepOptions())
+    #expect(last.lostBlocks.isEmpty)
+    try array.finishReplacing(slot: 1)
+    try array.close()
+    bench.devices[1] = new
+    #expect(try bench.contents(bench.open(without: [2])) == bench.model)
+  }
+
   @Test(arguments: [ArrayRecipe.raid1, .raid10, .far2, .offset2, .raid5, .raid6])
   func `after a crash, who replaces a member that is gone is no worse than the others`(
     _ recipe: ArrayRecipe

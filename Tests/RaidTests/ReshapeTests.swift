@@ -1,3 +1,4 @@
+import BinaryCodec
 import BlockStorage
 import FToolTestSupport
 import LinuxSystem
@@ -252,6 +253,122 @@ import Testing
     for offset in stride(from: 0, to: bench.content.count, by: 4096) where !lost.contains(offset) {
       #expect(
         try grown.bytes(offset..<offset + 4096) == Array(bench.content[offset..<offset + 4096]))
+    }
+  }
+
+  /// Cut off at any write: blocks that nobody had are never read for something, and the end names them again.
+  @Test(arguments: [false, true]) func `what is lost on the way stays lost wherever it is cut off`(
+    hasSums: Bool
+  ) throws {
+    let original = try ReshapeBench(.singleParity, chunk: 4096, slotCount: 3, hasSums: hasSums)
+    let start = Int(try MemberProbe(original.devices[0]).superblock.dataOffsetSectors) * 512
+    try original.begin(Self.request(slots: 4))
+    // Both data blocks of the first row.
+    func patchy(_ bench: ReshapeBench) -> [PatchyDevice] {
+      bench.devices.enumerated().map { slot, device in
+        let patchy = PatchyDevice(device)
+        if slot < 2 { patchy.lose(start..<start + 4096) }
+        return patchy
+      }
+    }
+    var number = 0
+    while true {
+      let bench = original.copy()
+      let power = PowerSwitch(after: number, of: .write)
+      let losses = patchy(bench)
+      bench.wrap = { device -> any BlockDevice in
+        let switched = power.wrap(device)
+        guard let slot = bench.devices.firstIndex(where: { $0 === device }) else { return switched }
+        return losses[slot].copy(over: switched)
+      }
+      var lost: [Range<Int>] = []
+      let result = Result {
+        let array = try bench.open(reshapes: true)
+        return try array.continueReshape(SweepOptions()).lostRanges
+      }
+      if !power.isOff {
+        lost = try result.get()
+      } else {
+        // What is there in its new place can be read, and where it was only once it has been written over.
+        let rest = patchy(bench)
+        bench.wrap = { device -> any BlockDevice in
+          guard let slot = bench.devices.firstIndex(where: { $0 === device }) else { return device }
+          return rest[slot]
+        }
+        let between = try bench.open(writable: false)
+        if (try? between.bytes(0..<4096)) != nil {
+          Issue.record("cut at \(number): what was lost is read")
+        }
+        let array = try bench.open(reshapes: true)
+        if array.isReshaping {
+          lost = try array.continueReshape(SweepOptions()).lostRanges
+          #expect(lost == [0..<8192], "cut at \(number)")
+        }
+      }
+      bench.wrap = { $0 }
+      let grown = try bench.open(writable: false)
+      for block in [0, 4096] {
+        #expect(throws: DeviceError.self, "cut at \(number)") {
+          try grown.bytes(block..<block + 4096)
+        }
+      }
+      #expect(
+        try grown.bytes(8192..<bench.content.count) == Array(bench.content[8192...]),
+        "cut at \(number)")
+      if !power.isOff {
+        #expect(lost == [0..<8192])
+        break
+      }
+      number += 1
+    }
+    #expect(number > 10)
+  }
+
+  /// As md may have listed it after the reshape had begun.
+  @Test func `a block that is listed as bad before the first step is computed`() throws {
+    let bench = try ReshapeBench(.singleParity, chunk: 4096, slotCount: 3)
+    try bench.begin(Self.request(slots: 4))
+    let device = bench.devices[1]
+    var superblock = try MemberProbe(device).superblock
+    let area = try #require(superblock.badBlockLogArea)
+    let sector = superblock.dataOffsetSectors + 16
+    var page = AlignedBuffer(byteCount: 4096)
+    var bytes = page.mutableBytes
+    for index in 0..<512 { bytes.store(UInt64.max, at: 8 * index) }
+    bytes.store(sector << 10 | 8, at: 0)
+    try device.write(bytes.bytes, range: 0..<4096, at: area.lowerBound * 512)
+    superblock.features.insert(.badBlocks)
+    let offset = Int(superblock.superOffsetSectors) * 512
+    var block = AlignedBuffer(Array(device.contents[offset..<offset + 4096]))
+    var encoded = block.mutableBytes
+    superblock.encode(into: &encoded)
+    try device.write(encoded.bytes, range: 0..<4096, at: offset)
+    #expect(try !(MemberProbe(device).listedBadBlocks ?? []).isEmpty)
+    #expect(try bench.goOn())
+    try bench.compare("listed")
+    #expect(try (MemberProbe(device).listedBadBlocks ?? []).isEmpty)
+  }
+
+  @Test func `a member that fails as it begins leaves its slot to nobody at once`() throws {
+    let bench = try ReshapeBench(.singleParity, chunk: 4096, slotCount: 3)
+    for number in 0..<12 {
+      let one = bench.copy()
+      let faulty = FaultyDevice(
+        one.devices[1], plan: [.init(.operation(number, of: .flush), .fail(.gone(.ioError)))])
+      let target = one.devices[1]
+      one.wrap = { device in
+        if device === target { return faulty }
+        return device
+      }
+      let array = try one.open()
+      let plan = try array.reshapePlan(Self.request(slots: 4), givenCount: 2)
+      for _ in 0..<2 { try array.addSpare(one.newcomer(), isForReshape: true) }
+      try array.beginReshape(plan)
+      // Who is closed has nothing to give away.
+      #expect(try array.takeSpares().isEmpty)
+      one.wrap = { $0 }
+      #expect(try one.goOn())
+      try one.compare("\(number)")
     }
   }
 

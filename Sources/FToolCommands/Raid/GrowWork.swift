@@ -22,8 +22,10 @@ struct GrowWork {
   ) throws(Failure) -> ExitStatus {
     var files: [NewMemberFile] = []
     var added: [any BlockDevice] = []
+    var names: Set<String> = []
     for path in paths {
       if let known = session.member(at: path) {
+        names.insert(known.name)
         // Cut off after it was made a spare, and given again.
         guard known.standing == .spare else {
           throw Failure(
@@ -34,13 +36,20 @@ struct GrowWork {
       let file = try NewMemberFile(path, session, write, context)
       files.append(file)
       added.append(file.device)
+      names.insert(file.device.name)
     }
     let plan: ReshapePlan
     let new: String
     do throws(RaidError) {
       plan = try array.reshapePlan(request, givenCount: added.count)
       new = "\(Self.sentence(plan.new)), \(ByteSize(plan.new.byteCount))"
+      for device in added { try array.requireFit(device) }
     } catch .unsuitable(.reshape(.nothingToChange)) {
+      guard added.isEmpty else {
+        throw Failure(
+          .usage, "the array has this shape already, without \(paths.joined(separator: ", "))",
+          hint: "'ftool raid add' makes it a spare")
+      }
       return showUnchanged("the array has this shape already")
     } catch {
       throw Failure(error)
@@ -52,7 +61,7 @@ struct GrowWork {
     }
     do throws(RaidError) {
       for device in added { try array.addSpare(device, isForReshape: true) }
-      try array.beginReshape(plan)
+      try array.beginReshape(plan, preferring: names)
     } catch {
       let failure = Failure(error)
       try? session.close()  // the first error is the one to tell
@@ -78,7 +87,7 @@ struct GrowWork {
     return show(sentence, plan.new, isComplete: !plan.isFirstStep, lost: report.lostRanges)
   }
 
-  private func showUnchanged(_ why: String) -> ExitStatus {
+  func showUnchanged(_ why: String) -> ExitStatus {
     show("nothing to change: \(why)", array.shape, isComplete: true, lost: [])
   }
 

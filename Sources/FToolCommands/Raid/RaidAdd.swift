@@ -31,6 +31,9 @@ package struct RaidAdd: Verb {
       throw Failure(
         .usage, "\(new) is a member of the array already: \(known.standing.sentence)")
     }
+    if let known, known.standing == .split, !change.write.force {
+      throw RebuildWork.wentItsOwnWay(known.name)
+    }
     // One that was found is open and held already.
     let file = known == nil ? try NewMemberFile(new, session, change.write, context) : nil
     guard let device = known?.probe.device ?? file?.device else {
@@ -50,9 +53,9 @@ package struct RaidAdd: Verb {
     }
   }
 
-  /// Its own place, if nobody has that, or the first that is empty.
+  /// Its own place, if nobody has that, or the first that is empty: not one that somebody is to be filled in.
   private func slot(for probe: MemberProbe?, in array: RaidArray) -> Int? {
-    let empty = array.degradedSlots
+    let empty = array.degradedSlots.filter { array.members.slots[$0].member == nil }
     if case .slot(let own)? = probe?.superblock.role, empty.contains(own) { return own }
     return empty.first
   }

@@ -110,12 +110,24 @@ package struct RaidGrow: Verb {
       return try work.goOn(rate: rate.rate)
     }
     if isFilling(session) { return try work.fillOn(rate: rate.rate) }
+    if isDone(session) {
+      return work.showUnchanged(
+        "\(add.joined(separator: ", ")) is in the array already, which has this shape")
+    }
     guard wantsChange else {
       throw Failure(
         .usage, "nothing to do: no reshape of the array is under way",
         hint: "say what is to change, with --add, --level, --chunk or --layout")
     }
     return try work.begin(request(session.array), adding: add, rate: rate.rate)
+  }
+
+  /// Whether what is asked for has been done, new members and all, and the command is given again.
+  private func isDone(_ session: ArraySession) -> Bool {
+    !add.isEmpty && isWhat(session.array.shape)
+      && add.allSatisfy { path in
+        if case .active? = session.member(at: path)?.standing { true } else { false }
+      }
   }
 
   /// Whether what is asked for was cut off when nothing but new members had to be filled any more.

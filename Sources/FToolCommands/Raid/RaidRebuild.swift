@@ -39,6 +39,7 @@ package struct RaidRebuild: Verb {
   package func perform(_ context: CommandContext) throws -> ExitStatus {
     let session = try change.open(operand, context) {
       $0.expectsOneMissing = member != nil || onto != nil
+      $0.bringsBack = true
       // Whose place another one takes need not be there, and is left alone if it is.
       $0.mentioned = [onto ?? member].compactMap { $0 }
     }

@@ -32,6 +32,13 @@ package struct RaidReplace: Verb {
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
+    var operand = operand
+    // Given again after it had come to its end, when the member that left knew it already.
+    if operand.array.count > 1 {
+      operand.array.removeAll { text in
+        text == member && (try? ArrayFinder.path(text)).map(RebuildWork.isBlank) == true
+      }
+    }
     let session = try change.open(operand, context) { $0.mentioned = [member, onto] }
     let work = try RebuildWork(session, replacing: member, with: onto, change.write, context)
     if change.write.dryRun {

@@ -100,9 +100,14 @@ struct RebuildWork {
   private func requireNothingOfItsOwn() throws(Failure) {
     let names = array.assembly.namesGoneAlone
     guard let job = jobs.first(where: { names.contains($0.source.name) }) else { return }
-    throw Failure(
+    throw Self.wentItsOwnWay(job.source.name)
+  }
+
+  /// Why a member is not filled.
+  static func wentItsOwnWay(_ name: String) -> Failure {
+    Failure(
       .wouldOverwrite,
-      "\(job.source.name) went its own way while the others went on without it: what was written there since may "
+      "\(name) went its own way while the others went on without it: what was written there since may "
         + "be on it alone, and would be lost",
       hint: "'ftool raid status' says how to read it; --force gives it up")
   }
@@ -117,8 +122,8 @@ struct RebuildWork {
     let member = session.name(ofMember: member)
     leaving = member
     guard let slot = session.array.slot(ofMemberNamed: member) else {
-      guard case .former(let slot)? = session.member(at: member)?.standing,
-        let known = session.member(at: onto), known.standing == .active(slot: slot)
+      guard let known = session.member(at: onto), case .active(let slot) = known.standing,
+        Self.hasLeft(member, slot: slot, session)
       else { throw Failure(RaidError.noSuchMember(member)) }
       // Cut off at its end, and given again.
       finished = (slot, known.name)
@@ -138,6 +143,26 @@ struct RebuildWork {
     let new = try NewMemberFile(onto, session, write, context)
     newFile = new
     jobs = [(slot, .replacement(new.device))]
+  }
+
+  /// Whether a member is no member any more, as it is when it has been replaced: the array knows, or it has been told
+  /// itself.
+  private static func hasLeft(_ name: String, slot: Int, _ session: ArraySession) -> Bool {
+    guard let left = session.member(at: name) else {
+      return (try? ArrayFinder.path(name)).map(isBlank) ?? false
+    }
+    return left.standing == .former(slot: slot)
+  }
+
+  /// Whether there is a device that says nothing of an array.
+  static func isBlank(_ path: MemberPath) -> Bool {
+    guard let device = try? path.open(access: .readOnly) else { return false }
+    if case .failure(.notStartable(.unreadableSuperblock(_, .absent))) = Result(catching: {
+      () throws(RaidError) in try MemberProbe(device)
+    }) {
+      return true
+    }
+    return false
   }
 
   /// The slot that is to be rebuilt, if this very member is in sync in it already: so it is when the
@@ -344,7 +369,13 @@ struct RebuildWork {
   /// Puts what a slot is to be filled with into it.
   private func place(_ source: Source, _ slot: Int) throws(RaidError) -> [Range<Int>]? {
     switch source {
-    case .resuming, .resumingReplacement: return nil
+    case .resuming: return nil
+    case .resumingReplacement:
+      // One that has all but what could be read nowhere is asked once more for that.
+      guard let replacement = array.members.slots[slot].replacement, replacement.isInSync else {
+        return nil
+      }
+      return replacement.listedBlocks
     case .returning(let probe):
       return try array.admit(probe.device, toSlot: slot, knownAs: probe)
     case .new(let device): return try array.admit(device, toSlot: slot)

@@ -108,7 +108,6 @@ package struct Assembly: Sendable {
       else { return probe }
       return MemberProbe(probe, superblock: followed)
     }
-    self.members = members
     var standings = [Standing](repeating: .spare, count: members.count)
     var holders = [(member: Int?, replacement: Int?)](
       repeating: (nil, nil), count: Self.slotLimit(reference))
@@ -161,6 +160,7 @@ package struct Assembly: Sendable {
     }
     self.standings = standings
     self.holders = holders
+    self.members = Self.withNumbersOfTheirOwn(members, standings, reference)
     let spares = Set(
       members.indices.filter { standings[$0] == .spare }
         .map { Int(members[$0].superblock.deviceNumber) })
@@ -198,6 +198,30 @@ package struct Assembly: Sendable {
       && shape.survives(present: (0..<shape.slotCount).map(own.listedSlots.contains))
   }
 
+  /// Spares under numbers that nobody else has. The superblocks know members by their number alone, and one that was
+  /// not there when another came may have the same: then whatever they say of the other, that it is in sync in a slot
+  /// at last, would be said of the spare.
+  private static func withNumbersOfTheirOwn(
+    _ members: [MemberProbe], _ standings: [Standing], _ newest: MDSuperblock
+  ) -> [MemberProbe] {
+    func number(_ probe: MemberProbe) -> Int { Int(probe.superblock.deviceNumber) }
+    var taken = Set(members.indices.filter { standings[$0] != .spare }.map { number(members[$0]) })
+    for (number, role) in newest.roles.enumerated() {
+      if case .slot? = MDRole(rawValue: role) { taken.insert(number) }
+    }
+    return zip(members, standings).map { probe, standing in
+      guard standing == .spare, !taken.insert(number(probe)).inserted,
+        let free = newest.roles.indices.first(where: {
+          !taken.contains($0) && newest.role(ofDevice: $0) == .spare
+        })
+      else { return probe }
+      taken.insert(free)
+      var superblock = probe.superblock
+      superblock.deviceNumber = UInt32(free)
+      return MemberProbe(probe, superblock: superblock)
+    }
+  }
+
   /// The slot that a member had before the array went on without it.
   private static func slotLost(by member: MemberProbe, _ standing: Standing) -> Int? {
     switch standing {
@@ -213,11 +237,13 @@ package struct Assembly: Sendable {
     max(superblock.slotCount, superblock.previousSlotCount)
   }
 
-  /// Spares' events may lag, so one that has a slot goes before one that has none.
+  /// Spares' events may lag, so one that has a slot goes before one that has none. The time of the update decides
+  /// only between halves that went on without each other.
   private static func newest(of members: [MemberProbe]) -> Int {
-    func rank(_ probe: MemberProbe) -> (UInt64, Int) {
-      if case .slot = probe.superblock.role { return (probe.superblock.events, 1) }
-      return (probe.superblock.events, 0)
+    func rank(_ probe: MemberProbe) -> (UInt64, Int, UInt64) {
+      let superblock = probe.superblock
+      if case .slot = superblock.role { return (superblock.events, 1, superblock.updateSeconds) }
+      return (superblock.events, 0, superblock.updateSeconds)
     }
     return members.indices.reduce(0) { rank(members[$1]) > rank(members[$0]) ? $1 : $0 }
   }
@@ -239,16 +265,18 @@ package struct Assembly: Sendable {
       }
       return .spare
     case .slot(let slot):
+      // A spare is given a place by the others' superblocks first. Until its own knows, and says how much of
+      // what belongs there it has, it has nothing. (Linux, too, goes by the member's own table.) Or somebody
+      // else has its number.
+      if superblock.role == .spare { return .spare }
       if superblock.isStale(beside: newest) {
         return .stale(events: superblock.events, newest: newest.events)
       }
       if superblock.role(ofDevice: Int(newest.deviceNumber)) == .faulty { return .split }
-      // A spare is given a place by the others' superblocks first. Until its own knows, and says how much of
-      // what belongs there it has, it has nothing. (Linux, too, goes by the member's own table.)
-      if superblock.role == .spare { return .spare }
       let valid = Int(clamping: superblock.recoveryOffsetSectors).multipliedOrMax(by: 512)
       if superblock.features.contains(.replacement) {
-        return .replacement(slot: slot, upTo: valid)
+        return .replacement(
+          slot: slot, upTo: superblock.features.contains(.recoveryOffset) ? valid : Int.max)
       }
       if superblock.features.contains(.recoveryOffset) {
         return .rebuilding(slot: slot, upTo: valid)

@@ -122,6 +122,9 @@ package final class Member: Sendable {
     }
   }
 
+  /// Data offsets of what its list of bad blocks has.
+  package var listedBlocks: [Range<Int>] { badBlocks.ranges }
+
   /// A block that could not be read has been rewritten, and can be: md's own count of these.
   func countCorrectedRead() {
     record.state.withLock { $0.superblock.correctedReadErrors &+= 1 }

@@ -96,6 +96,11 @@ extension RaidArray {
     return leaving?.device
   }
 
+  /// Refuses a device that is too small, or otherwise no member for this array, before anything is changed.
+  package func requireFit(_ device: any BlockDevice) throws(RaidError) {
+    _ = try newMember(device, slot: nil, number: deviceNumber(for: nil), probe: nil)
+  }
+
   /// Adds a device that takes part when a member fails.
   ///
   /// - Parameter isForReshape: it is to take part when the array gets another shape, so that there may be

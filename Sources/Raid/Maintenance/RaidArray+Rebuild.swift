@@ -26,7 +26,9 @@ extension RaidArray {
     guard let target = isReplacement ? holder.replacement : holder.member else {
       throw .noSuchMember("slot \(slot)")
     }
-    guard !target.isInSync else { throw .unsuitable(.slotIsInUse(slot)) }
+    guard !target.isInSync || isReplacement && ranges != nil else {
+      throw .unsuitable(.slotIsInUse(slot))
+    }
     try beginChanging()
     let end = memberByteCountInUse
     let start = target.validByteCount == Int.max ? 0 : min(target.validByteCount, end)

@@ -65,11 +65,20 @@ extension RaidArray {
 
   /// Writes superblocks that say that the reshape has begun, with spares in the slots that are new. The array is
   /// closed then, and to be opened anew.
-  package func beginReshape(_ plan: ReshapePlan) throws(RaidError) {
+  ///
+  /// - Parameter names: of spares that are to come before others.
+  package func beginReshape(
+    _ plan: ReshapePlan, preferring names: Set<String> = []
+  ) throws(RaidError) {
     try beginChanging()
     try flushAll()
-    let joining = members.spares.filter { !$0.isFailed }.prefix(plan.joiningSlots.count)
+    let spares = members.spares.filter { !$0.isFailed }
+    let (wanted, others) = (
+      spares.filter { names.contains($0.name) }, spares.filter { !names.contains($0.name) }
+    )
+    let joining = (wanted + others).prefix(plan.joiningSlots.count)
     guard joining.count == plan.joiningSlots.count else {
+      if let failure = failures.last { throw .member(name: failure.name, failure.cause) }
       throw .unsuitable(
         .reshape(.newMembers(needed: plan.joiningSlots.count, given: joining.count)))
     }

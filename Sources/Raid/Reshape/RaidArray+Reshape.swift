@@ -101,12 +101,6 @@ final class Reshape: Sendable {
     let (source, goal) = try ReshapePlan.geometries(from: array.shape, to: newShape)
     path = ReshapePath(
       from: source, to: goal, isBackwards: isBackwards, shift: shifts.min() ?? 0)
-    // What is listed later is what the reshape itself has found to be lost.
-    if array.reshapedByteCount == 0,
-      let member = newMembers.active.first(where: { !$0.badBlocks.isEmpty })
-    {
-      throw .unsuitable(.reshape(.badBlocks(member: member.name)))
-    }
   }
 
   func run(_ options: SweepOptions) throws(RaidError) -> ReshapeReport {
@@ -148,7 +142,8 @@ final class Reshape: Sendable {
       counts: .init(
         isComplete ? started.position : done, end, 0, lost.withLock { $0.count }))
     try finish(at: done, started, isComplete: isComplete)
-    return ReshapeReport(position: done, end: end, lostRanges: lost.withLock { $0 })
+    return ReshapeReport(
+      position: done, end: end, lostRanges: isComplete ? allLost() : lost.withLock { $0 })
   }
 
   /// Array bytes that have been moved when it stands there.
@@ -337,6 +332,42 @@ final class Reshape: Sendable {
     }
   }
 
+  /// What nobody had when it was moved, also in an earlier session, which was cut off: by the lists of bad blocks.
+  private func allLost() -> [Range<Int>] {
+    var found = RangeSet(lost.withLock { $0 })
+    for (slot, holders) in newMembers.slots.enumerated() {
+      for range in holders.writable.flatMap(\.badBlocks.ranges) {
+        for offset in stride(from: range.lowerBound, to: range.upperBound, by: 4096) {
+          for lost in lostRanges(at: .init(slot: slot, offset: offset)) {
+            found.insert(contentsOf: lost)
+          }
+        }
+      }
+    }
+    return Array(found.ranges)
+  }
+
+  /// What of the array is in the block at this place, if the other members can't give it either.
+  private func lostRanges(at place: CopyPlacement.Place) -> [Range<Int>] {
+    func isGone(_ place: CopyPlacement.Place) -> Bool {
+      !newMembers.slots[place.slot].writable.contains {
+        !$0.badBlocks.overlaps(place.offset..<place.offset + 4096)
+      }
+    }
+    switch new.placement {
+    case .copies(let copies):
+      guard let (start, count) = copies.arrayRange(at: place, limit: 4096) else { return [] }
+      var places: [CopyPlacement.Place] = []
+      _ = copies.locate(start, into: &places)
+      return places.allSatisfy(isGone) ? [start..<start + count] : []
+    case .parity(let rows):
+      guard place.offset < rows.rowCount * rows.chunkByteCount else { return [] }
+      let gone = newMembers.slots.indices.filter { isGone(.init(slot: $0, offset: place.offset)) }
+      guard gone.count > rows.parityCount else { return [] }
+      return rows.arrayRanges(of: place.offset..<place.offset + 4096, on: [place.slot])
+    }
+  }
+
   // MARK: Saying so
 
   /// Makes a part durable in its new place, and then says that it is there.
@@ -376,10 +407,26 @@ final class Reshape: Sendable {
       }
     }
     setProgress(moved(at: position), started, .running)
+    try announceLists(listing)
     try members.commit(change, intent: array.intent)
     try newMembers.onEach(newMembers.active) { (member) throws(DeviceError) in
       try member.sums?.flush()
     }
+  }
+
+  /// Has the superblocks of these members speak of their lists of bad blocks, before any superblock says that the
+  /// part is in its new place: as soon as one does, the lists of all count.
+  private func announceLists(_ numbers: Set<UInt32>) throws(RaidError) {
+    let isKnown = members.active.allSatisfy {
+      !numbers.contains($0.superblock.deviceNumber) || $0.superblock.features.contains(.badBlocks)
+    }
+    if isKnown { return }
+    var change = MemberSet.Change()
+    change.endsRecords = true
+    change.each = { _, superblock in
+      if numbers.contains(superblock.deviceNumber) { superblock.features.insert(.badBlocks) }
+    }
+    try members.commit(change, intent: array.intent)
   }
 
   private func setProgress(

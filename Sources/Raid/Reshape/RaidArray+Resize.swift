@@ -100,16 +100,20 @@ extension RaidArray {
     guard let geometry = ReshapeGeometry(shape) else { return }
     for (slot, holders) in members.slots.enumerated() {
       try members.onEach(holders.writable) { (member) throws(DeviceError) in
+        let sums = member.sumsInTheirPlace
         for offset in stride(from: geometry.memberStart(shape.byteCount), to: end, by: 4096)
         where !shape.uses(slot: slot, at: offset) {
           let start = member.dataOffset + offset
           try member.device.zero(start..<start + min(4096, end - offset))
+          try sums?.recordZeros(offset..<offset + 4096)
         }
+        try sums?.flush()
       }
     }
   }
 
-  /// Makes zeros of a part of each member's data that is not the array's yet; false when it was stopped.
+  /// Makes zeros of a part of each member's data that is not the array's yet, with their sums: it may have been the
+  /// array's before. False when it was stopped.
   private func empty(_ part: Range<Int>, _ options: SweepOptions) throws(RaidError) -> Bool {
     let step = 64 << 20
     for start in stride(from: part.lowerBound, to: part.upperBound, by: step) {
@@ -118,6 +122,9 @@ extension RaidArray {
       try members.onEach(members.active) { (member) throws(DeviceError) in
         try member.device.zero(
           member.dataOffset + piece.lowerBound..<member.dataOffset + piece.upperBound)
+        let sums = member.sumsInTheirPlace
+        try sums?.recordZeros(piece)
+        try sums?.flush()
       }
     }
     try members.onEach(members.active) { (member) throws(DeviceError) in
@@ -155,7 +162,32 @@ extension ArrayShape {
   }
 }
 
+extension BlockSums {
+  /// Says that whole blocks of data are zero.
+  fileprivate func recordZeros(_ data: Range<Int>) throws(DeviceError) {
+    let blocks = data.lowerBound / 4096..<min(blockCount, (data.upperBound + 4095) / 4096)
+    let step = 4096
+    let zeros = [UInt32](repeating: 0, count: min(step, blocks.count))
+    for first in stride(from: blocks.lowerBound, to: blocks.upperBound, by: step) {
+      try record(
+        zeros, from: 0, count: min(step, blocks.upperBound - first), firstBlock: first)
+    }
+  }
+}
+
 extension Member {
+  /// Its sums, where the region of them may have moved since the array was opened.
+  fileprivate var sumsInTheirPlace: BlockSums? {
+    guard let header, let region = header.range(of: .sums), header.slot != RegionHeader.noSlot
+    else { return nil }
+    return BlockSums(
+      device: device, region: region,
+      dataByteCount: min(
+        Int(superblock.dataSizeSectors) * 512,
+        BlockSums.dataByteCount(regionByteCount: region.count)),
+      arrayID: superblock.arrayID, slot: header.slot)
+  }
+
   /// Bytes that the data may take where everything stays where it is.
   fileprivate var dataRoom: Int {
     guard let region = header?.range(of: .sums) else { return dataByteCount }

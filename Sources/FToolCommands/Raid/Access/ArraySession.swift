@@ -15,6 +15,8 @@ struct ArraySession {
     var allowsDegraded = false
     /// One slot whose member is not there is no surprise: it is what the verb is about.
     var expectsOneMissing = false
+    /// Members that were given and are out of date are what it is about: the array may do without them.
+    var bringsBack = false
     var allowsDoubt = false
     /// The array is opened although data is lost.
     var salvages = false
@@ -61,6 +63,8 @@ struct ArraySession {
       options.isWritable = request.use == .write
       options.allowsDegraded =
         request.allowsDegraded || request.expectsOneMissing && assembly.slotsNotGiven.count <= 1
+        || request.bringsBack
+          && assembly.slotsNotGiven.allSatisfy { assembly.left(slot: $0) != nil }
       options.allowsDoubt = request.allowsDoubt
       options.readPolicy = request.readPolicy
       options.salvages = request.salvages
@@ -139,6 +143,15 @@ struct ArraySession {
       failure.message =
         "the array counts on members that "
         + (leftOut.isEmpty ? "were not given: " : "are not there: ") + named.joined(separator: ", ")
+      if let assembly = try? Assembly(devices: members.devices) {
+        for slot in slots {
+          guard let index = assembly.left(slot: slot) else { continue }
+          let name = assembly.members[index].name
+          failure.message +=
+            "; \(name) was in slot \(slot), and \(assembly.standings[index].sentence)"
+          failure.hint = "'ftool raid rebuild --member \(name)' brings it up to date"
+        }
+      }
     case .notStartable(.tooFew): break
     default: return failure
     }
@@ -350,6 +363,14 @@ extension Assembly.Standing {
 }
 
 extension Assembly {
+  /// A member that was given, was in this slot, and is out of date.
+  func left(slot: Int) -> Int? {
+    members.indices.first { index in
+      guard case .stale = standings[index] else { return false }
+      return members[index].superblock.role == .slot(slot)
+    }
+  }
+
   /// Members that may have been used without those that the array is made of now.
   var namesGoneAlone: [String] {
     members.indices.filter { standings[$0] == .split }.map { members[$0].name }

@@ -60,7 +60,10 @@ struct ForcedStartReport: Report {
       text += "\n\(style.strong(name(one.index)))\(sentence(one.evidence))"
     }
     for (index, reason) in plan.refused {
-      text += "\n\(style.strong(name(index)))\(sentence(reason))"
+      let isSplit = reason == .notNeeded && assembly.standings[index] == .split
+      text +=
+        "\n\(style.strong(name(index)))"
+        + (isSplit ? sentence(.wentItsOwnWay(from: nil)) : sentence(reason))
     }
     if !plan.returning.isEmpty || !plan.refused.isEmpty { text += "\n" }
     return text + priceText(style)
@@ -182,7 +185,10 @@ struct ForcedStartReport: Report {
         " may lack anything: the bitmap tells what was written since event \(since), and it left before"
     case .wentItsOwnWay(let other):
       return
-        " may have been written on its own: it calls \(other) failed; only one side can be kept"
+        " may have been written on its own"
+        + (other.map { ": it calls \($0) failed" } ?? "")
+        + "; only one side can be kept, and 'ftool raid read' reads the other one where no member of this one "
+        + "is given"
     case .olderCopy(let eventsBehind):
       return
         " may lack anything: the others count on it, and are \(eventsBehind) events ahead, so that this is an "

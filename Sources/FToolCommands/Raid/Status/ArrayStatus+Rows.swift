@@ -106,8 +106,14 @@ extension ArrayStatus.Row {
       (state, sentence) = (.rebuilding, "rebuilt \(Self.percent(end, assembly))")
       validByteCount = end
     case .replacement(_, let end):
-      (state, sentence) = (.replacing, "takes its place: \(Self.percent(end, assembly))")
-      validByteCount = end
+      let isWhole = end == Int.max
+      (state, sentence) = (
+        .replacing,
+        isWhole
+          ? "has a copy of all that could be read"
+          : "takes its place: \(Self.percent(end, assembly))"
+      )
+      validByteCount = isWhole ? Int(clamping: assembly.reference.sizeSectors) * 512 : end
     case .spare: (state, sentence) = (.spare, "spare")
     case .journal: (state, sentence) = (.journal, "journal")
     case .failed: (state, sentence) = (.failed, "failed: the others go on without it")

@@ -89,6 +89,7 @@ struct StatusAdvice: Equatable, Sendable {
             "to see whether \(old.joined(separator: ", ")) can be taken back, and what would be lost",
           command: "ftool raid recover --force --dry-run \(operand)"))
     }
+    advice += goneAlone(status, operand).prefix(1)
     if isMissing || !old.isEmpty {
       advice.append(
         .init(
