@@ -125,6 +125,44 @@ import Testing
     #expect(report.lostBlocks == [16384])
   }
 
+  @Test(
+    arguments: [ArrayRecipe.raid1, .raid10, .raid5].flatMap {
+      [$0, $0.with { $0.hasSums = false }]
+    })
+  func `a part of a lost block does not make the rest of it good`(_ recipe: ArrayRecipe) throws {
+    let bench = try ArrayBench(recipe)
+    try bench.fill(seed: 3)
+    let array = try bench.open()
+    for slot in array.members.slots { #expect(slot.member?.badBlocks.insert([0]) == true) }
+    for part in [0..<512, 1024..<4096, 3584..<5120] {
+      #expect(throws: DeviceError.self) {
+        try array.write([UInt8](repeating: 1, count: part.count), at: part.lowerBound)
+      }
+      #expect(throws: DeviceError.self) { try array.bytes(0..<4096) }
+    }
+    if case .parity = array.shape.placement { return }
+    try bench.write(SeededGenerator.bytes(seed: 4, 4096), at: 0, to: array)
+    #expect(try array.bytes(0..<4096) == Array(bench.model[..<4096]))
+  }
+
+  /// Half-built members fill nobody, least of all one that is out of date and has more than they.
+  @Test func `without a member in sync nothing is written`() throws {
+    let bench = try ArrayBench(.raid1)
+    try bench.fill(seed: 3)
+    var array = try bench.open(without: [0, 1])
+    try bench.write([1, 2, 3], at: 0, to: array)
+    for slot in [0, 1] {
+      bench.devices[slot] = bench.fresh()
+      _ = try array.admit(bench.devices[slot], toSlot: slot)
+    }
+    try array.close()
+    let before = bench.devices.map(\.contents)
+    #expect(throws: RaidError.self) { try bench.open(without: [2]) }
+    array = try bench.open(writable: false, without: [2])
+    #expect(throws: DeviceError.self) { try array.bytes(0..<4096) }
+    #expect(bench.devices.map(\.contents) == before)
+  }
+
   /// Once what nobody had is written again, the same takes the place at last.
   @Test func `a replacement that lacked a block gets it later`() throws {
     let bench = try ArrayBench(.raid5)

@@ -329,6 +329,8 @@ extension RaidArray {
   }
 
   /// Refuses an array some of whose data nobody has.
+  /// Half-built members alone may be read as far as they are, and are not written to: nothing would fill the rest,
+  /// and what is out of date may have more.
   private static func requireEnough(
     _ members: MemberSet, _ shape: ArrayShape, _ reference: MDSuperblock
   ) throws(RaidError) {
@@ -337,7 +339,8 @@ extension RaidArray {
       slot.member?.isInSync == true || slot.replacement?.isInSync == true
     }
     let partly = members.slots.map { $0.member != nil || $0.replacement != nil }
-    guard shape.survives(present: present) || shape.survives(present: partly) else {
+    let isForReading = !members.isWritable || reference.isReshaping
+    guard shape.survives(present: present) || isForReading && shape.survives(present: partly) else {
       throw .notStartable(
         .tooFew(
           missingSlots: present.indices.filter { !present[$0] },

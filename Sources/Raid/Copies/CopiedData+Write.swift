@@ -141,7 +141,7 @@ extension CopiedData {
       let count = min(4096, window.upperBound - block)
       let place = block - window.lowerBound
       guard member.isReadable(block..<block + count) else {
-        try fillEdge(block, count, of: run.slot, at: place, &memory)
+        try fillEdge(block, count, of: run.slot, member, at: place, &memory)
         continue
       }
       var bytes = memory.buffer.mutableBytes
@@ -163,10 +163,14 @@ extension CopiedData {
 }
 
 extension CopiedData {
-  /// What the rest of a block holds on a member that is being built: the others know. A bitmap may not
-  /// have marked the block as one that it lacks.
+  /// What the rest of a block holds on a member that is being built, or that lists it as bad: the others know. A
+  /// bitmap may not have marked the block as one that it lacks.
+  ///
+  /// - Throws: `lost` for a block that is listed and that nobody has: what is written to a part of it must not
+  ///   make the rest of it good.
   private func fillEdge(
-    _ block: Int, _ count: Int, of slot: Int, at place: Int, _ memory: inout WorkingMemory
+    _ block: Int, _ count: Int, of slot: Int, _ member: Member, at place: Int,
+    _ memory: inout WorkingMemory
   ) throws(RaidError) {
     let wanted = BadBlock(slot: slot, offset: block, kind: .unreadable)
     let sums = memory.sums
@@ -185,7 +189,7 @@ extension CopiedData {
       }
       try restore(wanted, end: block + count, place: place, memory: &memory)
     } catch {
-      guard case .lost = error else { throw error }
+      guard case .lost = error, !member.isOnlyListed(block..<block + count) else { throw error }
       // Nobody has it, and the rebuild will say so.
       var bytes = memory.buffer.mutableBytes
       bytes.zero(place..<place + count)
