@@ -32,6 +32,7 @@ final class ProcessFreezer {
     deadline = .now + limit
     do throws(CheckpointError) {
       while try stopNewcomers() {}
+      setRemaindersApart()
       for process in processes where !process.isZombie {
         let id = process.id
         process.status = try about(id) { () throws(SystemCallError) in try ProcessStatus(of: id) }
@@ -109,6 +110,17 @@ final class ProcessFreezer {
       }
     }
     return found
+  }
+
+  /// What an earlier save has left is no part of the tree.
+  private func setRemaindersApart() {
+    for process in processes {
+      process.remains = processes.filter {
+        $0.status.parent == process.id && $0.isRemainder(of: process)
+      }.map(\.id)
+    }
+    let remains = Set(processes.flatMap(\.remains))
+    processes.removeAll { remains.contains($0.id) }
   }
 
   private func forget(_ id: ProcessID) {
