@@ -84,13 +84,17 @@ final class ProcessFreezer {
     stopped = []
   }
 
-  /// Lets go of all of them as stopped processes.
-  func releaseStopped() {
+  /// Lets go of all of them as stopped processes. Returns those that were not before, children first: so their
+  /// parents don't find them stopped when they go on in this order.
+  func releaseStopped() -> [ProcessID] {
+    var stopped: [ProcessID] = []
     for process in processes where process.stopSignal == nil && !process.isZombie {
       try? process.id.send(signal: Self.stop)
       process.stopSignal = Self.stop
+      stopped.append(process.id)
     }
     release()
+    return stopped.reversed()
   }
 
   /// SIGSTOP
