@@ -1,6 +1,7 @@
 #define _GNU_SOURCE  // syscall
 #include <errno.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -91,4 +92,31 @@ int clinux_spawn_guard(int reading, int writing, const int32_t *pids, uint64_t p
     for (uint64_t i = 0; i < pid_count; i++)
       if (pids[i] > 0) syscall(SYS_kill, pids[i], SIGKILL);
   for (;;) syscall(SYS_exit_group, 0);
+}
+
+int clinux_spawn_shell(const char *command, int input) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  int error = posix_spawn_file_actions_init(&actions);
+  if (error != 0) return -error;
+  error = posix_spawnattr_init(&attributes);
+  if (error != 0) {
+    posix_spawn_file_actions_destroy(&actions);
+    return -error;
+  }
+  // What clinux_stop_install ignores.
+  sigset_t standard;
+  sigemptyset(&standard);
+  sigaddset(&standard, SIGPIPE);
+  sigaddset(&standard, SIGWINCH);
+  sigaddset(&standard, SIGXFSZ);
+  char *arguments[] = {"sh", "-c", (char *)command, NULL};
+  pid_t child = 0;
+  error = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+  if (error == 0) error = posix_spawnattr_setsigdefault(&attributes, &standard);
+  if (error == 0) error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+  if (error == 0) error = posix_spawn(&child, "/bin/sh", &actions, &attributes, arguments, environ);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  return error == 0 ? child : -error;
 }

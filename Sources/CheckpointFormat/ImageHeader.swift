@@ -16,6 +16,9 @@ import LinuxSystem
 /// |     52 |    4 | features that a reader may ignore          |
 /// |     56 |    4 | bytes of a page                            |
 /// |     60 |    4 | zero                                       |
+///
+/// In any other version the checksum is one of the version and bytes 16 to 63: so a version that was damaged is
+/// none that this program is too old for.
 package struct ImageHeader: Equatable, Sendable {
   package var identifier: Identifier
   package var createdSeconds: UInt64
@@ -63,15 +66,23 @@ package struct ImageHeader: Equatable, Sendable {
     block.store(crc32c(block.bytes.sub(Offset.identifier..<Self.byteCount)), at: Offset.checksum)
   }
 
+  /// What it has to be in an image of this version.
+  static func checksum(of block: RawSpan, _ version: UInt32) -> UInt32 {
+    var checksum = CRC32C()
+    if version != Self.version { checksum.update(block.sub(Offset.version..<Offset.checksum)) }
+    checksum.update(block.sub(Offset.identifier..<Self.byteCount))
+    return checksum.value
+  }
+
   init(decoding block: RawSpan) throws(ImageError) {
     precondition(block.byteCount == Self.byteCount)
     guard block.integer(at: Offset.magic) == Self.magic else { throw .notAnImage }
     let version: UInt32 = block.integer(at: Offset.version)
-    guard version == Self.version else { throw .newerVersion(version) }
     let checksum: UInt32 = block.integer(at: Offset.checksum)
-    guard checksum == crc32c(block.sub(Offset.identifier..<Self.byteCount)) else {
+    guard checksum == Self.checksum(of: block, version) else {
       throw .checksum(.header, offset: 0)
     }
+    guard version == Self.version else { throw .newerVersion(version) }
     let unknown = block.integer(at: Offset.required, as: UInt32.self) & ~Self.knownFeatures
     guard unknown == 0 else { throw .unknownFeatures(unknown) }
     identifier = Identifier(bytes: block, at: Offset.identifier)

@@ -17,6 +17,9 @@ package struct RestoreForecast: Sendable {
   package let state: CheckpointState
   /// What would not be quite as it was.
   package let warnings: [Obstacle]
+  /// Files that would come back from their copies, by the paths that they had; what is in the place of those that are
+  /// replaced would be kept.
+  package let putBack: [(path: String, isReplaced: Bool)]
 }
 
 /// A tree that runs again.
@@ -28,6 +31,8 @@ package struct RestoredTree {
   package let state: CheckpointState
   /// What is not quite as it was.
   package let warnings: [Obstacle]
+  /// The processes that were left stopped and had not been stopped when the tree was saved, children first.
+  package let stopped: [ProcessID]
   /// The tree has a pid namespace of its own, in which its processes have the numbers that they had.
   package let isInNamespace: Bool
   /// How the root ends is told here, for a tree in a namespace that is not detached.
@@ -82,6 +87,7 @@ extension Checkpoint {
     }
     return RestoredTree(
       root: restorer.root, state: state, warnings: restorer.warnings,
+      stopped: restorer.stopped,
       isInNamespace: restorer.isInNamespace, reports: restorer.reports)
   }
 
@@ -91,7 +97,7 @@ extension Checkpoint {
     _ reader: ImageReader, _ options: RestoreOptions
   ) throws(CheckpointError) -> RestoreForecast {
     let state = try state(of: reader)
-    return RestoreForecast(state: state, warnings: try TreeRestorer.examine(state, options))
+    return try TreeRestorer.examine(state, options)
   }
 
   private static func fill(

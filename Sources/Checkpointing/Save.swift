@@ -59,6 +59,8 @@ package struct SaveReport: Sendable {
   package var image: ImageSummary
   /// How long the tree stood still.
   package var frozen: Duration
+  /// The processes that are left stopped and were not before, children first.
+  package var stopped: [ProcessID]
 }
 
 /// Saving.
@@ -97,12 +99,13 @@ package enum Checkpoint {
     let summary = try write(moment.state, spaces, file, options, moment.standstill, isDurable)
     try commit()
     if moment.copy == nil { frozen = moment.standstill.duration }
+    var stopped: [ProcessID] = []
     switch options.afterwards {
     case .running: break
-    case .stopped: freezer.releaseStopped()
+    case .stopped: stopped = freezer.releaseStopped()
     case .dead: end(freezer)
     }
-    return SaveReport(state: moment.state, image: summary, frozen: frozen)
+    return SaveReport(state: moment.state, image: summary, frozen: frozen, stopped: stopped)
   }
 
   /// Kills them as they stand, and waits until their numbers are free, or need but to be waited for. Who made them

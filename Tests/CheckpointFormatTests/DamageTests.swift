@@ -49,6 +49,15 @@ import Testing
     }
   }
 
+  @Test func `a damaged version is no newer one`() throws {
+    let bytes = try Self.small(CodecSetting(.none))
+    for bit in 0..<32 {
+      var damaged = bytes
+      damaged[8 + bit / 8] ^= UInt8(1 << (bit % 8))
+      #expect(try Self.read(damaged) == .checksum(.header, offset: 0), "bit \(bit)")
+    }
+  }
+
   private static func isChecksum(_ error: ImageError?) -> Bool {
     if case .checksum = error { true } else { false }
   }
@@ -73,8 +82,11 @@ import Testing
   @Test func `no image, and images for others`() throws {
     #expect(try Self.read([]) == .cutShort(offset: 0))
     #expect(try Self.read([UInt8](repeating: 0, count: 1000)) == .notAnImage)
+    // The checksum of another version counts the version, too.
     var newer = try Self.small(CodecSetting(.none))
     newer[8] = 2
+    let covered = Array(newer[8..<12] + newer[16..<64])
+    newer.withMutableRawBytes { $0.store(crc32c(covered.rawBytes), at: 12) }
     #expect(try Self.read(newer) == .newerVersion(2))
     var header = ImageHeader()
     header.machine = 243

@@ -277,6 +277,69 @@ import Testing
     }
   }
 
+  /// Counts on standard output, which is a common log that others write to as well.
+  private func startCounter(
+    _ bench: borrowing Workbench, _ redirection: String, files: String = "reference"
+  ) throws -> Workbench.Run {
+    try bench.shell(
+      """
+      set -e
+      for n in $(ls /proc/self/fd); do [ $n -lt 3 ] || eval "exec $n>&-"; done
+      echo one > log; printf 'first\\nsecond\\n' > lines
+      setsid perl -e '$| = 1; open my $ready, ">", "ready"; close $ready; select undef, undef, undef, 0.02 until -e "go";
+        sysread STDIN, my $read, 100; print "read $read"; warn "done\\n"; exit 5' \(redirection) & pid=$!
+      until [ -e ready ]; do sleep 0.02; done
+      ftool checkpoint save --leave dead -q -o a.ftc --files \(files) $pid
+      wait $pid || [ $? = 137 ]
+      echo "of somebody else" >> log
+      touch go
+      """)
+  }
+
+  @Test(arguments: ["reference", "copy"])
+  func `output that went to a file goes where --stdio says, and that file is not compared`(
+    _ files: String
+  ) throws {
+    let bench = try Workbench()
+    let saved = try startCounter(bench, "< lines 1<> log 2>&1", files: files)
+    #expect(saved.status == 0, saved.remark)
+    let refused = try bench.ftool("checkpoint restore a.ftc", ends: 65)
+    for words in [
+      "descriptor 1 (\(bench.folder.path("log"))): it has 21 bytes and had 4",
+      "lead it elsewhere with --stdio", "pass --force",
+    ] + (files == "copy" ? [] : ["(>>)", "--files copy"]) {
+      #expect(refused.error.contains(words), refused.remark)
+    }
+    let half = try bench.ftool("checkpoint restore a.ftc --stdio 1=null", ends: 65)
+    #expect(half.error.contains("descriptor 2 ("), half.remark)
+    // Standard input stays where it was, unless its number is named.
+    let run = try bench.ftool("checkpoint restore a.ftc --stdio file:new", ends: 5)
+    #expect(run.error.isEmpty, run.remark)
+    #expect(try text("new", bench) == "read first\nsecond\ndone\n")
+    #expect(try text("log", bench) == "one\nof somebody else\n")
+    try bench.remove("log")
+    if files == "reference" {
+      let gone = try bench.ftool("checkpoint restore a.ftc", ends: 66)
+      #expect(gone.error.contains("or that output with --stdio"), gone.remark)
+    }
+    try write("third\n", to: "other", bench)
+    let named = try bench.ftool(
+      "checkpoint restore a.ftc --stdio 0=file:other --stdio 1=inherit --stdio 2=inherit", ends: 5)
+    #expect(named.output == "read third\n" && named.error == "done\n", named.remark)
+    #expect(!Files.exists(bench.folder.path("log")))
+  }
+
+  @Test func `a device gives way only to its number, and what has no effect is told`() throws {
+    let bench = try Workbench()
+    let saved = try startCounter(bench, "< lines > /dev/null 2> /dev/null")
+    #expect(saved.status == 0, saved.remark)
+    let all = try bench.ftool("checkpoint restore a.ftc --stdio file:new", ends: 5)
+    #expect(all.error.contains("warning: --stdio: it has no effect"), all.remark)
+    let named = try bench.ftool("checkpoint restore a.ftc --stdio 1=file:new", ends: 5)
+    #expect(named.error.isEmpty, named.remark)
+    #expect(try text("new", bench) == "read first\nsecond\n")
+  }
+
   @Test(.needs("script")) func `a terminal is given to a program that had one`() throws {
     let bench = try Workbench()
     // The program leads a session whose terminal is script's, and is restored to another.
@@ -320,6 +383,7 @@ import Testing
     let client = """
       use IO::Socket::INET; use Errno; $SIG{PIPE} = 'IGNORE';
       my $c = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$ARGV[1]") or die;
+      my $set = syscall 291, 0; my $event = pack 'LQ', 1, 0; syscall 233, $set, 1, fileno $c, $event;
       my $free = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1') or die;
       open my $ready, '>', "$ARGV[0]/ready"; close $ready;
       select undef, undef, undef, 0.02 until -e "$ARGV[0]/go";
@@ -338,6 +402,8 @@ import Testing
     let check = try bench.ftool("checkpoint check \(program.id)", ends: 1)
     #expect(check.output.contains("it is an established TCP connection"), check.remark)
     #expect(check.output.contains("--tcp close"), check.remark)
+    // What waits for what is refused is no obstacle of its own.
+    #expect(check.output.contains("can't be saved: 1 obstacle\n"), check.remark)
     try bench.ftool("checkpoint check --tcp close \(program.id)")
     try bench.ftool("checkpoint save -o a.ftc \(program.id)", ends: 1)
     try saveAndEnd(program, bench, "--tcp close")

@@ -143,6 +143,165 @@ import Testing
     #expect(try log(bench) == Self.numbers)
   }
 
+  // MARK: What becomes of a tree
+
+  /// A job of a shell with children, one of which was stopped before; its output grows while it runs.
+  private static let family = """
+    sleep 1000 & stopped=$!; kill -STOP $stopped; echo $stopped > stopped
+    while :; do sleep 0.02; echo tick; done | while read line; do echo "$line $((n++))"; done
+    """
+
+  private func startFamily(_ bench: borrowing Workbench) throws -> StartedProgram {
+    let program = try StartedProgram(
+      "bash", ["-c", "cd '\(bench.folder.path)'; \(Self.family)"],
+      output: bench.folder.path("log"))
+    for _ in 0..<1000 where try !log(bench).contains("tick 3\n") { Machine.sleep(seconds: 0.01) }
+    return program
+  }
+
+  /// The states of a tree's processes; the one that was stopped before comes last.
+  private func states(_ program: StartedProgram, _ bench: borrowing Workbench) throws -> String {
+    let before = Int32(try bench.shell("cat stopped").output.dropLast()) ?? 0
+    var tree = [program.id]
+    var next = 0
+    while next < tree.count {
+      tree += (try? tree[next].children()) ?? []
+      next += 1
+    }
+    // A shell may just start or wait for a `sleep`.
+    let states = tree.filter { $0.number != before }.compactMap { try? ProcessStatus(of: $0).state }
+      .filter { $0 != "Z" }.map { "RSD".contains($0) ? "runs" : String($0) }
+    let last = try ProcessStatus(of: ProcessID(before)).state
+    return Set(states).sorted().joined(separator: " ") + ", \(last)"
+  }
+
+  private func grows(_ bench: borrowing Workbench) throws -> Bool {
+    let before = try log(bench).count
+    for _ in 0..<500 where try log(bench).count == before { Machine.sleep(seconds: 0.01) }
+    return try log(bench).count > before
+  }
+
+  @Test(arguments: ["false", "head -c 1000 > part; false", "cat > b.ftc; exit 3"])
+  func `a command that fails with an image lets all of the program run on`(
+    _ command: String
+  ) throws {
+    let bench = try Workbench()
+    let program = try startFamily(bench)
+    defer { try? program.killTree() }
+    let run = try bench.shell(
+      "ftool checkpoint save --leave dead --into '\(command)' \(program.id)")
+    #expect(run.status == 74 && run.output.isEmpty, run.remark)
+    let status = command.hasSuffix("3") ? 3 : 1
+    #expect(
+      run.error.contains(
+        "the command '\(command)' ended with status \(status); process \(program.id) runs on"),
+      run.remark)
+    #expect(try states(program, bench) == "runs, T")
+    #expect(try grows(bench))
+  }
+
+  @Test(.choosesNumbers)
+  func `a command that ends well with an image ends all of the program, which goes on elsewhere`()
+    throws
+  {
+    let bench = try Workbench()
+    let program = try startFamily(bench)
+    let before = try #require(Int32(try bench.shell("cat stopped").output.dropLast()))
+    // The numbers are taken as long as the program is not ended: as on another machine, it comes back later.
+    let run = try bench.shell(
+      "ftool checkpoint save --leave dead --into 'cat > a.ftc && sleep 0.2' --json \(program.id)")
+    let json = try run.json
+    #expect(run.status == 0 && json["left"] == .string("dead"), run.remark)
+    #expect(json["file"] == .null && json["stopped_pids"] == .array([]), run.remark)
+    #expect(json["command"] == .string("cat > a.ftc && sleep 0.2"), run.remark)
+    #expect(try program.wait() == 128 + SIGKILL)
+    #expect(waitForEnd(of: ProcessID(before)))
+    let restored = try bench.ftool("checkpoint restore --detach --stopped a.ftc")
+    // What was stopped before does not go on with the others.
+    let line = try #require(
+      restored.output.split(separator: "'").first { $0.hasPrefix("kill -CONT ") }, restored.remark)
+    #expect(line.hasSuffix(" \(program.id)") && !line.contains("\(before)"), restored.remark)
+    #expect(try states(program, bench) == "T, T")
+    _ = try bench.shell(String(line))
+    #expect(try states(program, bench) == "runs, T")
+    #expect(try grows(bench))
+    _ = try bench.shell("kill -KILL -\(program.id)")
+    #expect(waitForEnd(of: program.id))
+  }
+
+  @Test(.enabled(if: canHaveNamespace, "needs the right to make a pid namespace, and unshare"))
+  func `the recipe of the manual moves a tree, or leaves it here`() throws {
+    let bench = try Workbench()
+    let program = try startFamily(bench)
+    let tool = try BuiltTool.path
+    // As on another machine, where the numbers are free.
+    let line =
+      "ftool checkpoint save --leave dead --into '\(tool) checkpoint restore --pid any --detach --pidfile pid -' "
+      + "\(program.id)"
+    let failed = try bench.shell(line.replacing("--pidfile pid", with: "--pidfile no/where"))
+    #expect(failed.status == 74, failed.remark)
+    #expect(failed.error.contains("ended with status 66; process"), failed.remark)
+    #expect(try states(program, bench) == "runs, T")
+    #expect(try grows(bench))
+    let cut = try bench.shell(line.replacing("--into '", with: "--into 'head -c 9999 | "))
+    #expect(cut.status == 74 && cut.error.contains("ended with status 65"), cut.remark)
+    #expect(try states(program, bench) == "runs, T")
+    #expect(try grows(bench))
+    let moved = try bench.shell(line)
+    #expect(moved.status == 0, moved.remark)
+    #expect(try program.wait() == 128 + SIGKILL)
+    let there = ProcessID(Int32(try bench.shell("cat pid").output.dropLast()) ?? 0)
+    #expect(there != program.id && there.exists, moved.remark)
+    #expect(try grows(bench))
+    // The reaper of its namespace takes all of it along.
+    try ProcessStatus(of: there).parent.send(signal: SIGKILL)
+    #expect(waitForEnd(of: there))
+  }
+
+  @Test func `save says how what it left stopped goes on`() throws {
+    let bench = try Workbench()
+    let program = try startFamily(bench)
+    defer { try? program.killTree() }
+    let run = try bench.ftool("checkpoint save --leave stopped -o a.ftc \(program.id)")
+    #expect(try states(program, bench) == "T, T")
+    let line = try #require(
+      run.output.split(separator: "'").first { $0.hasPrefix("kill -CONT ") }, run.remark)
+    _ = try bench.shell(String(line))
+    #expect(try states(program, bench) == "runs, T")
+    #expect(try grows(bench))
+    let json = try bench.ftool("checkpoint save --leave stopped -f -o a.ftc --json \(program.id)")
+      .json
+    let numbers = json["stopped_pids"].elements.compactMap(\.number).map { Int32($0) }
+    #expect(numbers.count >= 3 && numbers.last == program.id.number)
+    for number in numbers { try ProcessID(number).send(signal: SIGCONT) }
+    #expect(try states(program, bench) == "runs, T")
+    #expect(try grows(bench))
+  }
+
+  @Test func `a save into a command can be interrupted while that ends, and rehearsed`() throws {
+    let bench = try Workbench()
+    let program = try startFamily(bench)
+    defer { try? program.killTree() }
+    let run = try bench.shell(
+      """
+      "\(try BuiltTool.path)" checkpoint save --leave dead --into \
+        'cat > part; echo > whole; exec sleep 1000' \(program.id) & job=$!
+      until [ -e whole ]; do sleep 0.02; done
+      kill -TERM $job; wait $job; echo $?
+      """)
+    #expect(run.output == "143\n", run.remark)
+    #expect(try states(program, bench) == "runs, T")
+    #expect(try grows(bench))
+    let rehearsed = try bench.shell(
+      "ftool checkpoint save -n --into 'echo > made' \(program.id); [ ! -e made ]")
+    #expect(
+      rehearsed.output == "process \(program.id) would be saved into 'echo > made'\n",
+      rehearsed.remark)
+    #expect(rehearsed.status == 0, rehearsed.remark)
+    let both = try bench.ftool("checkpoint save --into cat -o a.ftc \(program.id)", ends: 64)
+    #expect(both.error.contains("exclude each other"), both.remark)
+  }
+
   /// Where numbers are free: in a namespace of their own, as on another machine.
   private static let canHaveNamespace: Bool = {
     let run = try? BuiltTool.run(program: "unshare", ["--pid", "--fork", "--mount-proc", "true"])
@@ -236,6 +395,22 @@ import Testing
       #expect(json["signal"] == (status == 7 ? .null : .number(Double(signal))))
     }
     #expect(try log(bench).contains("asked\n"))
+  }
+
+  @Test(.choosesNumbers)
+  func `a program runs on when who stands in front of it is killed`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    try bench.ftool("checkpoint save \(program.id) -o a.ftc")
+    try program.kill()
+    let before = try log(bench)
+    var restore = try bench.start("checkpoint restore a.ftc")
+    for _ in 0..<3000 where try log(bench) == before { Machine.sleep(seconds: 0.01) }
+    restore.signal(SIGKILL)
+    _ = try restore.finish()
+    #expect(program.id.exists)
+    #expect(waitForEnd(of: program.id))
+    #expect(try log(bench).hasSuffix("\n100\n"))
   }
 
   @Test(.choosesNumbers)
@@ -439,6 +614,20 @@ import Testing
     #expect(json["dry_run"] == .bool(true) && json["processes"] == .number(1))
     #expect(!program.id.exists && !Files.exists(bench.folder.path("made")))
     try Files.unlink(bench.folder.path("log"))
+    let copied = try start(bench)
+    try bench.ftool("checkpoint save \(copied.id) -o b.ftc --files copy --leave dead")
+    _ = try copied.wait()
+    _ = try bench.shell("echo other > output; rm log")
+    let back = try bench.ftool("checkpoint restore -nf b.ftc")
+    for words in [
+      "process \(copied.id) would be restored\n",
+      "/log: it is gone, and would be put back\n",
+      "/output: it has changed, and would be put back; what is there now would be kept beside it\n",
+    ] { #expect(back.output.contains(words), back.remark) }
+    let listed = try bench.ftool("checkpoint restore -nf --json b.ftc").json["put_back"]
+    #expect(listed.elements.map(\.["replaces"]) == [.bool(false), .bool(true)])
+    #expect(listed[0]["file"] == .string(bench.folder.path("log")))
+    #expect(!Files.exists(bench.folder.path("log")))
     let gone = try bench.ftool("checkpoint restore -n a.ftc", ends: 66)
     #expect(gone.error.contains(bench.folder.path("log")), gone.remark)
   }

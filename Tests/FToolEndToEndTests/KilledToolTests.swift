@@ -23,6 +23,10 @@ import Testing
     try play("killed-save", signal: 9, Self.rounds == "all" ? "300" : "3", witness: "alone")
   }
 
+  @Test func `what a killed save leaves of a copy is not saved, and goes`() throws {
+    try play("killed-copy", signal: 9)
+  }
+
   @Test func `a save that is asked to end leaves nothing`() throws {
     try play("killed-save", signal: 15, Self.rounds == "all" ? "300" : "3")
   }

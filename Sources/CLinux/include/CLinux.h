@@ -97,6 +97,9 @@ int clinux_spawn_guard(int reading, int writing, const int32_t *pids, uint64_t p
 /// Clones a process that waits until it is killed, which happens at the latest when this thread ends. It sends no
 /// signal when it ends. Returns its pid, or -errno.
 int clinux_spawn_companion(void);
+
+// A child in which /bin/sh runs a command with this descriptor as its standard input. Returns its number, or -errno.
+int clinux_spawn_shell(const char *command, int input);
 /// Where the code of a pid namespace's first process begins, which reaps: void (long root, long report). It
 /// needs its own page and a stack, and nothing else. It ends when it has no child any more, with the status
 /// of the process `root`, whose stops and end it writes to the descriptor `report` (-1: nowhere), four bytes

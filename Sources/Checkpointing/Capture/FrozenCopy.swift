@@ -30,7 +30,7 @@ final class FrozenCopy {
     var failure: CheckpointError?
     do throws(CheckpointError) {
       made = try inside(id) { () throws(InjectionError) in
-        try Self.make(with: injector, in: leader, capture.areas)
+        try Self.make(with: injector, in: leader, capture.areas, capture.process.remains)
       }
     } catch {
       failure = error
@@ -63,7 +63,8 @@ final class FrozenCopy {
   }
 
   private static func make(
-    with injector: CallInjector, in leader: ThreadCapture, _ areas: [MemoryArea]
+    with injector: CallInjector, in leader: ThreadCapture, _ areas: [MemoryArea],
+    _ remains: [ProcessID]
   ) throws(InjectionError) -> TracedThread {
     do throws(SystemCallError) {
       try leader.thread.setOptions(leader.thread.options.union(.clones))
@@ -71,6 +72,7 @@ final class FrozenCopy {
       throw .tracing(error)
     }
     try injector.enter(leader.thread, registers: leader.registersToResume)
+    try takeAway(remains, injector)
     let child = try injector.clone(flags: sharing)
     var copy: TracedThread?
     var failure: InjectionError?
@@ -96,6 +98,18 @@ final class FrozenCopy {
       throw failure
     }
     return copy!
+  }
+
+  /// Children of saves that were killed, for which the program would not wait.
+  private static func takeAway(
+    _ remains: [ProcessID], _ injector: CallInjector
+  ) throws(InjectionError) {
+    for id in remains {
+      // By the number that the program knows.
+      guard let number = (try? ProcessStatus(of: id))?.numbers("NSpid").last else { continue }
+      // WNOHANG
+      _ = try injector.callForResult(.wait4, [number, 0, anyChild | 1, 0])
+    }
   }
 
   /// What is shared is not the copy's: who counts its users shall not count it.

@@ -32,6 +32,7 @@ final class ProcessFreezer {
     deadline = .now + limit
     do throws(CheckpointError) {
       while try stopNewcomers() {}
+      setRemaindersApart()
       for process in processes where !process.isZombie {
         let id = process.id
         process.status = try about(id) { () throws(SystemCallError) in try ProcessStatus(of: id) }
@@ -83,13 +84,17 @@ final class ProcessFreezer {
     stopped = []
   }
 
-  /// Lets go of all of them as stopped processes.
-  func releaseStopped() {
+  /// Lets go of all of them as stopped processes. Returns those that were not before, children first: so their
+  /// parents don't find them stopped when they go on in this order.
+  func releaseStopped() -> [ProcessID] {
+    var stopped: [ProcessID] = []
     for process in processes where process.stopSignal == nil && !process.isZombie {
       try? process.id.send(signal: Self.stop)
       process.stopSignal = Self.stop
+      stopped.append(process.id)
     }
     release()
+    return stopped.reversed()
   }
 
   /// SIGSTOP
@@ -109,6 +114,17 @@ final class ProcessFreezer {
       }
     }
     return found
+  }
+
+  /// What an earlier save has left is no part of the tree.
+  private func setRemaindersApart() {
+    for process in processes {
+      process.remains = processes.filter {
+        $0.status.parent == process.id && $0.isRemainder(of: process)
+      }.map(\.id)
+    }
+    let remains = Set(processes.flatMap(\.remains))
+    processes.removeAll { remains.contains($0.id) }
   }
 
   private func forget(_ id: ProcessID) {

@@ -142,6 +142,7 @@ final class TreeCapture {
       }
       if isSame { return UInt32(index) }
     }
+    refused.insert(one.details.inode)
     let found = DescriptorKinds.all.first { $0.recognises(one) }
     if found != ExternalFile.self, let obstacle = UnsavableDescriptor.obstacle(one) {
       throw obstacle
@@ -151,7 +152,6 @@ final class TreeCapture {
     state.kind = kind.name
     state.flags = one.info.flags & ~Self.closeOnExec
     state.position = one.info.position
-    refused.insert(one.details.inode)
     state.detail = try kind.detail(of: one, self)
     refused.remove(one.details.inode)
     state.locks = try FileLocks.seen(in: one).filter { $0.kind != .process }

@@ -68,8 +68,9 @@ enum EventPoll: DescriptorKind {
           }
           let occurrence = met[listed.number, default: 0]
           met[listed.number] = occurrence + 1
-          detail.entries.append(
-            try entry(listed, occurrence, ofSet: set.index, set.seen, holders, tree))
+          if let entry = try entry(listed, occurrence, ofSet: set.index, set.seen, holders, tree) {
+            detail.entries.append(entry)
+          }
         }
         tree.replace(set.index, kind: EventPoll.self, detail: detail.encoded())
       }
@@ -85,10 +86,11 @@ enum EventPoll: DescriptorKind {
     return parameters
   }
 
+  /// nil for one that stands for what was refused already, and is told of with that.
   private static func entry(
     _ listed: Listed, _ occurrence: Int32, ofSet index: Int, _ seen: SeenDescriptor,
     _ holders: [(process: ProcessID, number: Int32, description: Int)], _ tree: TreeCapture
-  ) throws(CheckpointError) -> Entry {
+  ) throws(CheckpointError) -> Entry? {
     let owners = Set(holders.filter { $0.description == index }.map(\.process))
     let candidates = holders.filter { tree.seen[$0.description].details.inode == listed.inode }
     // Those that are where it was added come first.
@@ -113,6 +115,7 @@ enum EventPoll: DescriptorKind {
       entry.set = UInt32(index)
       return entry
     }
+    if tree.refused.contains(listed.inode) { return nil }
     throw seen.obstacle(
       "it waits for a file that was added as descriptor \(listed.number), and no process of the tree has"
         + " that open any more",

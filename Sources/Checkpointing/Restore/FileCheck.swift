@@ -12,6 +12,8 @@ struct FileCheck {
     case returns
     /// It has changed, and goes for the copy.
     case replaced
+    /// Nothing of the tree has it any more.
+    case unused
   }
 
   private var fates: [String: Fate] = [:]
@@ -32,6 +34,8 @@ struct FileCheck {
     var isFolder = false
     /// The checkpoint has a copy.
     var hasCopy = false
+    /// It is standard output or error.
+    var isStandardOutput = false
     /// Of a file that is appended to: what ended there.
     var tail: (byteCount: UInt32, checksum: UInt32)?
   }
@@ -39,8 +43,20 @@ struct FileCheck {
   /// Throws `changedFiles` with all that is wrong.
   init(_ restoration: Restoration) throws(CheckpointError) {
     accepts = restoration.options.acceptsChangedFiles
-    for use in try Self.uses(restoration) { try look(at: use) }
+    let uses = try Self.uses(restoration)
+    let used = Set(uses.map(\.path))
+    for object in restoration.state.objects
+    where object.kind == .copiedFile && !used.contains(object.name) {
+      fates[object.name] = .unused
+    }
+    for use in uses { try look(at: use) }
     if !problems.isEmpty { throw .changedFiles(problems, areGone: areAllGone) }
+  }
+
+  /// The files that come back from their copies, by the paths that they had.
+  var putBack: [(path: String, isReplaced: Bool)] {
+    fates.filter { $0.value == .returns || $0.value == .replaced }
+      .map { ($0.key, $0.value == .replaced) }.sorted { $0.path < $1.path }
   }
 
   /// What becomes of the file that had this path.
@@ -92,6 +108,7 @@ struct FileCheck {
         process: holder?.id ?? 0, place: "descriptor \(number) (\(detail.path))",
         path: detail.path, presentPath: restoration.place(of: detail.path),
         fingerprint: detail.fingerprint, isFolder: detail.isDirectory)
+      use.isStandardOutput = number == 1 || number == 2
       if detail.object > 0 {
         let object = try restoration.objectState(Int(detail.object) - 1)
         guard object.hasName, object.name == detail.path else {
@@ -158,13 +175,19 @@ struct FileCheck {
       problem(
         use, difference,
         remedy:
-          "pass --force: then what was saved is put back, and what is there now is kept beside it")
+          "pass --force: then what was saved is put back, and what is there now is kept beside it"
+          + (use.isStandardOutput ? "; or lead it elsewhere with --stdio" : ""))
     } else {
-      problem(
-        use, difference,
-        remedy: "put the old file back, or pass --force if you know that the present one is as good"
-      )
+      problem(use, difference, remedy: Self.remedy(use))
     }
+  }
+
+  private static func remedy(_ use: Use) -> String {
+    "put the old file back, or pass --force if you know that the present one is as good"
+      + (use.isStandardOutput ? ", or lead it elsewhere with --stdio" : "")
+      + (use.isStandardOutput && use.tail == nil
+        ? "; a log that the program only appends to (>>) may have grown" : "")
+      + "; 'save --files copy' keeps open files with the image"
   }
 
   private mutating func missing(_ use: Use) {
@@ -180,7 +203,8 @@ struct FileCheck {
         use.hasCopy ? "its folder is gone\(place)" : "it is gone\(place)",
         remedy: use.hasCopy
           ? "make the folder, or lead it elsewhere with --map"
-          : "put it back, or lead its path elsewhere with --map"))
+          : "put it back, or lead its path elsewhere with --map"
+            + (use.isStandardOutput ? ", or that output with --stdio" : "")))
   }
 
   private func hasOnlyGrown(_ use: Use, _ saved: FileFingerprint, _ present: FileDetails) -> Bool {

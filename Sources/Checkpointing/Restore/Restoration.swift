@@ -29,6 +29,16 @@ package struct RestoreOptions: Sendable {
   package var numbers = Numbers.same
   /// By their numbers.
   package var standardFiles: [StandardFile] = [.inherited, .inherited, .inherited]
+  /// How a standard file was said to lead elsewhere.
+  package enum Redirection: Sendable {
+    /// With the others.
+    case all
+    /// By its number.
+    case named
+  }
+
+  /// Standard files that become these also where they were regular files, by their numbers.
+  package var redirections: [Int32: Redirection] = [:]
   /// Standard input of this process is the image, and nothing for the tree.
   package var standardInputIsImage = false
   /// Paths that begin with one lead to the other instead; the first that fits.
@@ -96,6 +106,8 @@ final class Restoration {
 
   /// Throws what stands in the way, as far as it can be seen before anything is made or opened.
   init(_ state: CheckpointState, _ options: RestoreOptions) throws(CheckpointError) {
+    var state = state
+    state.redirect(options.redirections)
     self.state = state
     self.options = options
     Machine.allowManyDescriptors()
@@ -114,6 +126,7 @@ final class Restoration {
     let files = try FileCheck(self)
     self.files = files
     warnings += files.warnings
+    warnings += state.withoutEffect(options.redirections)
   }
 
   /// Opens all that needs no process. When this or anything later throws, call `abandon`.
@@ -237,12 +250,15 @@ final class Restoration {
 
   // MARK: Files
 
+  /// The files that come back from their copies, by the paths that they had.
+  var putBack: [(path: String, isReplaced: Bool)] { files?.putBack ?? [] }
+
   /// What becomes of the file that had this path, of which the checkpoint has a copy.
   func fate(of path: String) -> FileCheck.Fate { files?.fate(of: path) ?? .stays }
 
   /// What is made for the file that had this path; nil where the file is taken as it is there.
   func object(atPath path: String) -> RestoredObject? {
-    objects.first { $0.state.hasName && $0.state.name == path && !$0.isCompared }
+    objects.first { $0.state.hasName && $0.state.name == path && !$0.isCompared && !$0.isUnused }
   }
 
   /// What the checkpoint says of an object.
@@ -344,7 +360,7 @@ final class Restoration {
       switch object.isCompared || object.state.kind != .copiedFile
         ? .stays : fate(of: object.state.name)
       {
-      case .stays: break
+      case .stays, .unused: break
       case .returns: warn(0, object.state.name, "it was gone, and was put back")
       case .replaced:
         warn(

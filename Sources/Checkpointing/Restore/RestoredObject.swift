@@ -16,6 +16,9 @@ final class RestoredObject: Sendable {
   private let replacement: FileReplacement?
   /// A file that is as it was: nothing is made of it, and what the checkpoint has of it is compared with it.
   let isCompared: Bool
+  /// A copy of a file that the tree does not have any more: there is nothing but its pages, which may be those of
+  /// others, too.
+  let isUnused: Bool
 
   /// Opened when it is needed first: what is open before the tree is made, the tree has open as well.
   private struct Content: Sendable {
@@ -32,7 +35,9 @@ final class RestoredObject: Sendable {
   ) throws(CheckpointError) {
     self.state = state
     let path = restoration.place(of: state.name)
-    isCompared = state.kind == .copiedFile && restoration.fate(of: state.name) == .stays
+    let fate = restoration.fate(of: state.name)
+    isCompared = state.kind == .copiedFile && fate == .stays
+    isUnused = state.kind == .copiedFile && fate == .unused
     if state.kind == .systemV {
       try Self.makeSegment(state, restoration)
       (forReading, forWriting, replacement) = (nil, nil, nil)
@@ -46,9 +51,10 @@ final class RestoredObject: Sendable {
       (forWriting, replacement) = (nil, nil)
       return
     }
-    replacement = try Self.replacement(for: state, at: path, restoration)
+    replacement = isUnused ? nil : try Self.replacement(for: state, at: path, restoration)
     let file = try restoration.keep(
-      try Self.make(state, at: path, replacement, restoration))
+      isUnused
+        ? try Self.pages(of: state) : try Self.make(state, at: path, replacement, restoration))
     let reading = try about(nil) { () throws(SystemCallError) in
       try file.descriptor.reopen(flags: 0)
     }
@@ -121,6 +127,12 @@ final class RestoredObject: Sendable {
       }
     } catch {
       throw obstacle(error, path)
+    }
+  }
+
+  private static func pages(of state: ObjectState) throws(CheckpointError) -> OwnedDescriptor {
+    try about(nil) { () throws(SystemCallError) in
+      try OwnedDescriptor.memoryFile(name: "unused", byteCount: Int(clamping: state.byteCount))
     }
   }
 
@@ -344,7 +356,7 @@ final class RestoredObject: Sendable {
   /// To be called when all processes have mapped it and it is filled, and before any runs. Returns where that is
   /// now which was in its place and is kept.
   func finish() throws(CheckpointError) -> String? {
-    if isCompared { return nil }
+    if isCompared || isUnused { return nil }
     let kept = try about(nil) { () throws(SystemCallError) -> String? in
       if state.isRemoved && state.kind == .systemV { try SystemVMemory.remove(state.id) }
       guard let file = try opened().file else { return nil }

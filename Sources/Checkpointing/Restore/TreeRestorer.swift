@@ -17,6 +17,11 @@ package final class TreeRestorer {
   package var root: ProcessID { builders[0].id }
   /// The tree has a pid namespace of its own: its root is no child of this process.
   package var isInNamespace: Bool { namespace != nil }
+  /// The processes that only `staysStopped` has stopped, children first.
+  package var stopped: [ProcessID] {
+    restoration.options.staysStopped
+      ? builders.filter { $0.state.life != .stopped }.map(\.id).reversed() : []
+  }
   /// What is told of the root there; for trees that are not detached.
   package var reports: ReaperReports? { namespace?.reports }
 
@@ -43,13 +48,15 @@ package final class TreeRestorer {
   /// Throws what `init` would refuse before it makes anything, and says what would not be quite as it was.
   static func examine(
     _ state: CheckpointState, _ options: RestoreOptions
-  ) throws(CheckpointError) -> [Obstacle] {
+  ) throws(CheckpointError) -> RestoreForecast {
     try check(state)
     let restoration = try Restoration(state, options)
+    let forecast = RestoreForecast(
+      state: state, warnings: restoration.warnings, putBack: restoration.putBack)
     guard try CredentialCheck.mayChooseNumbers() else {
       try NamespaceFitness.require(restoration)
       try CredentialCheck.requireInUserNamespace(state)
-      return restoration.warnings
+      return forecast
     }
     try CredentialCheck.require(state)
     let taken = state.numbers.first {
@@ -59,7 +66,7 @@ package final class TreeRestorer {
       guard options.numbers == .any else { throw .numberTaken(ProcessID(taken)) }
       try NamespaceFitness.require(restoration)
     }
-    return restoration.warnings
+    return forecast
   }
 
   private static func check(_ state: CheckpointState) throws(CheckpointError) {

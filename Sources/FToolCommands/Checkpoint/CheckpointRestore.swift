@@ -36,7 +36,7 @@ package struct CheckpointRestore: Verb {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "What standard files become that led outside: inherit (default), null, file:PATH or the number of an open descriptor; or N=WHERE for one of them. May be given again.",
+      "What standard files become that led outside, or output that went to a file: inherit (default), null, file:PATH or the number of an open descriptor; or N=WHERE for one of them. May be given again.",
       valueName: "where"))
   package var stdio: [String] = []
 
@@ -46,7 +46,9 @@ package struct CheckpointRestore: Verb {
       "Paths that begin with OLD are found at NEW; may be given again.", valueName: "old=new"))
   package var map: [String] = []
 
-  @Flag(name: .long, help: "Leave the program stopped; 'kill -CONT' lets it run.")
+  @Flag(
+    name: .long,
+    help: "Leave the program stopped; the result says which 'kill -CONT' lets it run.")
   package var stopped = false
 
   @Option(
@@ -104,6 +106,7 @@ package struct CheckpointRestore: Verb {
       show(tree, context)
       return .done
     }
+    if !tree.stopped.isEmpty { context.output.warn("the program is\(tree.stopped.waysOn)") }
     return try stay(with: tree, lease!, context)
   }
 
@@ -125,8 +128,18 @@ package struct CheckpointRestore: Verb {
         type: "checkpoint-restore",
         "process \(processes[0].id)"
           + (processes.count > 1 ? " and \(processes.count - 1) of its descendants" : "")
-          + " would be restored",
+          + " would be restored"
+          + forecast.putBack.map { file in
+            "\n  \(file.path): it "
+              + (file.isReplaced
+                ? "has changed, and would be put back; what is there now would be kept beside it"
+                : "is gone, and would be put back")
+          }.joined(),
         json: [
+          "put_back": .array(
+            forecast.putBack.map {
+              ["file": .string($0.path), "replaces": .bool($0.isReplaced)]
+            }),
           "pid": .number(processes[0].id), "file": .string(file),
           "processes": .number(processes.count), "dry_run": .bool(true),
         ]))
@@ -173,7 +186,9 @@ package struct CheckpointRestore: Verb {
     options.acceptsChangedFiles = write.force
     options.standardInputIsImage = file == "-"
     for text in stdio {
-      for (number, place) in try StandardFileOption(text).files {
+      let option = try StandardFileOption(text)
+      options.redirections.merge(option.redirections) { $1 }
+      for (number, place) in option.files {
         if case .descriptor(0) = place, file == "-" {
           throw Failure(.usage, "--stdio: descriptor 0 is the image itself")
         }
@@ -214,12 +229,27 @@ package struct CheckpointRestore: Verb {
           + (count > 1 ? " and \(count - 1) of its descendants" : "")
           + (tree.isInNamespace
             ? " in a pid namespace of \(count > 1 ? "their" : "its") own: from outside it is process \(tree.root)"
-            : ""),
+            : "")
+          + (tree.stopped.isEmpty ? "" : ";") + tree.stopped.waysOn,
         json: [
           "pid": .number(tree.root.number), "pid_inside": tree.insideNumber,
           "file": .string(file), "processes": .number(count), "stopped": .bool(stopped),
+          "stopped_pids": tree.stopped.json,
         ]))
   }
+}
+
+extension [ProcessID] {
+  /// For the end of a sentence: how those that are left stopped go on, in this order.
+  var waysOn: String {
+    isEmpty
+      ? ""
+      : " left stopped: 'kill -CONT \(map(\.description).joined(separator: " "))' lets "
+        + "\(count == 1 ? "it" : "them") go on"
+  }
+
+  /// Their numbers.
+  var json: JSONValue { .array(map { .number($0.number) }) }
 }
 
 extension RestoredTree {

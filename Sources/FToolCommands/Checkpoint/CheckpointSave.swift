@@ -30,6 +30,13 @@ package struct CheckpointSave: Verb {
 
   @Option(
     name: .long,
+    help: ArgumentHelp(
+      "A command of a shell that reads the image from its standard input. Only when it ends well, what --leave says happens.",
+      valueName: "command"))
+  package var into: String?
+
+  @Option(
+    name: .long,
     help: "What becomes of the program when the file is safe: running, stopped or dead.")
   var leave = Leave.running
 
@@ -57,6 +64,9 @@ package struct CheckpointSave: Verb {
     if let threads, !(1...64).contains(threads) {
       throw ValidationError("--threads is a number from 1 to 64")
     }
+    if output != nil && into != nil {
+      throw ValidationError("--output and --into exclude each other")
+    }
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
@@ -71,19 +81,24 @@ package struct CheckpointSave: Verb {
     if let compress { options.codec = try codec(compress) }
     if let threads { options.workers = threads }
     let path = output ?? "\(root)-\(UTCTime.now.compact).ftc"
-    try checkPlace(path)
+    if into == nil { try checkPlace(path) }
     if write.dryRun { return try rehearse(root, options, path, context) }
     let progress = CheckpointProgress("save", context, global)
     options.watch = progress.watch
     do {
-      let report = try save(root, options, path)
+      let report =
+        if let into {
+          try ImageReceiver(into).save(root, options) { progress.isInterrupted }
+        } else {
+          try save(root, options, path)
+        }
       progress.finish()
       show(report, path, context)
       return .done
     } catch  where progress.isInterrupted {
       throw progress.interruption("process \(root) runs on, and no file was kept")
     } catch CheckpointError.image(let error) {
-      throw Failure(error, path == "-" ? "standard output" : path)
+      throw Failure(error, into != nil ? "the pipe" : path == "-" ? "standard output" : path)
     } catch let error as CheckpointError {
       throw Failure(error)
     }
@@ -149,8 +164,11 @@ package struct CheckpointSave: Verb {
     }
     context.output.show(
       SimpleReport(
-        type: "checkpoint-save", "process \(root) would be saved to \(path)",
-        json: ["pid": .number(root.number), "file": .string(path), "dry_run": .bool(true)]))
+        type: "checkpoint-save", "process \(root) would be saved \(place(path))",
+        json: [
+          "pid": .number(root.number), "file": .string(into == nil ? path : nil),
+          "command": .string(into), "dry_run": .bool(true),
+        ]))
     return .done
   }
 
@@ -177,6 +195,12 @@ package struct CheckpointSave: Verb {
     }
   }
 
+  /// Where it goes, for a sentence.
+  private func place(_ path: String) -> String {
+    if let into { return "into '\(into)'" }
+    return "to \(path == "-" ? "standard output" : path)"
+  }
+
   private func show(_ report: SaveReport, _ path: String, _ context: CommandContext) {
     let memory = report.image.totals.memoryByteCount
     let milliseconds = report.frozen / .milliseconds(1)
@@ -187,19 +211,20 @@ package struct CheckpointSave: Verb {
         type: "checkpoint-save",
         "saved process \(operand.process)"
           + (count > 1 ? " and \(count - 1) of its descendants" : "")
-          + " to \(path == "-" ? "standard output" : path): \(ByteSize(memory)) of memory "
+          + " \(place(path)): \(ByteSize(memory)) of memory "
           + (copies.isEmpty ? "" : "and \(copies.count) open file\(copies.count == 1 ? "" : "s") ")
           + "in \(ByteSize(report.image.storedByteCount)), "
-          + "stopped for \(Int(milliseconds.rounded(.up)))ms",
+          + "stopped for \(Int(milliseconds.rounded(.up)))ms" + (report.stopped.isEmpty ? "" : ";")
+          + report.stopped.waysOn,
         json: [
-          "pid": .number(operand.process), "file": .string(path),
-          "processes": .number(count),
+          "pid": .number(operand.process), "file": .string(into == nil ? path : nil),
+          "command": .string(into), "processes": .number(count),
           "threads": .number(report.state.processes.reduce(0) { $0 + $1.threads.count }),
           "memory_bytes": .number(memory),
           "file_bytes": .number(report.image.storedByteCount),
           "copied_files": .array(copies.map { .string($0) }),
           "frozen_seconds": .fraction(report.frozen / .seconds(1)),
-          "left": .string(leave.rawValue),
+          "left": .string(leave.rawValue), "stopped_pids": report.stopped.json,
         ]))
   }
 }

@@ -7,6 +7,9 @@ struct StandardFileOption {
   /// For each of the three numbers that it is about, what that becomes.
   private(set) var files: [(number: Int, file: RestoreOptions.StandardFile)] = []
 
+  /// Those that become it also where they were regular files.
+  private(set) var redirections: [Int32: RestoreOptions.Redirection] = [:]
+
   init(_ text: String) throws(Failure) {
     let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     if parts.count == 2, let number = Int(parts[0]), text.first?.isNumber == true {
@@ -15,11 +18,14 @@ struct StandardFileOption {
           .usage, "--stdio: '\(text)': standard files have the numbers 0, 1 and 2")
       }
       files = [(number, try Self.file(parts[1], text))]
+      redirections = [Int32(number): .named]
       try check(text)
       return
     }
     let file = try Self.file(text[...], text)
     files = (0...2).map { ($0, file) }
+    // A file that the program reads is taken away from it by nothing but its number.
+    redirections = [1: .all, 2: .all]
     // One place for all three is there to be written to; what can't be read gives nothing.
     switch files[0].file {
     case .file: files[0].file = .null

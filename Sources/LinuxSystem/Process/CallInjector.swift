@@ -17,6 +17,8 @@
   package final class CallInjector {
     /// Bytes for arguments and results that lie in memory, behind code and frame.
     package static let argumentByteCount = 128 << 10
+    /// With which status a process ends that `clone` has made and that nobody traces any more.
+    package static let endStatus = 247
 
     private let memory: ProcessMemory
     /// A `syscall` instruction of the process's own, at which the scratch area is mapped and unmapped.
@@ -453,7 +455,7 @@
     private static let endingCode: [UInt8] = [0x0f, 0x05] + end  // syscall
 
     private static let end: [UInt8] = [
-      0x31, 0xff,  // xor %edi, %edi
+      0xbf, UInt8(endStatus), 0, 0, 0,  // mov $endStatus, %edi
       0xb8, 231, 0, 0, 0,  // mov $231, %eax: exit_group
       0x0f, 0x05,  // syscall
     ]

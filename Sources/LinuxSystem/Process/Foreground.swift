@@ -86,6 +86,17 @@ package enum Foreground {
     return waited == 0 ? nil : change(status[0])
   }
 
+  /// How a child has ended that nobody stands in front of; nil while it runs.
+  static func end(of child: ProcessID) throws(SystemCallError) -> End? {
+    var status: [Int32] = [0]
+    let waited = try withAddress(of: &status) { (status) throws(SystemCallError) in
+      try kernelCall(
+        .wait4, "wait4", on: "process \(child)", Int(child.number), status, Int(WNOHANG))
+    }
+    guard waited != 0, case .ended(let end) = change(status[0]) else { return nil }
+    return end
+  }
+
   private static func change(_ status: Int32) -> Change? {
     switch ThreadStop(status: status) {
     case .exited(let status): return .ended(.exited(status: status))
