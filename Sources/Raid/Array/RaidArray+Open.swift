@@ -44,7 +44,10 @@ extension RaidArray {
     let members = Self.memberSet(
       slots, spares, shapes.old, options, isWritable: options.isWritable || scan != nil,
       returningSlots: assembly.returningSlots)
-    if !options.salvages { try Self.requireEnough(members, shapes.old, reference) }
+    if !options.salvages {
+      let mayBePartial = !options.isWritable || reference.isReshaping
+      try Self.requireEnough(members, shapes.old, mayBePartial: mayBePartial)
+    }
     let memory = WorkingMemoryPool(slotCount: members.slotCount)
     let intent = assembly.writeIntent(
       shapes.old, hasForeignWrite: Self.hasForeignWrite(assembly, countsKnown: false))
@@ -98,7 +101,7 @@ extension RaidArray {
       let (newSlots, _) = try slotsFor(true)
       let made = Self.memberSet(
         newSlots, spares, new, options, isWritable: options.isWritable, events: members.events)
-      if !options.salvages { try Self.requireEnough(made, new, reference) }
+      if !options.salvages { try Self.requireEnough(made, new, mayBePartial: true) }
       let (oldRange, newRange) = shapes.ranges
       segments = [
         Segment(range: oldRange, data: placed(shapes.old, members)),
@@ -332,15 +335,14 @@ extension RaidArray {
   /// Half-built members alone may be read as far as they are, and are not written to: nothing would fill the rest,
   /// and what is out of date may have more.
   private static func requireEnough(
-    _ members: MemberSet, _ shape: ArrayShape, _ reference: MDSuperblock
+    _ members: MemberSet, _ shape: ArrayShape, mayBePartial: Bool
   ) throws(RaidError) {
     let present = members.slots.map { slot in
       // A member that is being rebuilt counts where reads find it useful, which is decided there.
       slot.member?.isInSync == true || slot.replacement?.isInSync == true
     }
     let partly = members.slots.map { $0.member != nil || $0.replacement != nil }
-    let isForReading = !members.isWritable || reference.isReshaping
-    guard shape.survives(present: present) || isForReading && shape.survives(present: partly) else {
+    guard shape.survives(present: present) || mayBePartial && shape.survives(present: partly) else {
       throw .notStartable(
         .tooFew(
           missingSlots: present.indices.filter { !present[$0] },
