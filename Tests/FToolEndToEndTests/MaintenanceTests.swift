@@ -97,6 +97,36 @@ import Testing
     #expect(try bench.ftool("raid read m1.img --length \(bytes.count)").bytes == bytes.reversed())
   }
 
+  /// Whatever the copy has: it is the only one for the slot.
+  @Test(arguments: [1, 20]) func `a replacement takes the place of a member that is gone`(
+    seconds: Int
+  ) throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(members: 3)
+    #expect(try bench.shell("truncate -s 6M n.img").status == 0)
+    // Cut off on the way, or with a block that nobody could give.
+    if seconds == 1 {
+      let run = try bench.shell(
+        "timeout -s KILL 1 '\(BuiltTool.path)' raid replace m0.img --member m1.img --onto n.img --rate 512K"
+      )
+      #expect(run.status != 0, run.remark)
+    } else {
+      let start = try bench.dataOffset("m1.img")
+      try bench.damage("m1.img", at: start + 4096, [1, 2, 3])
+      try bench.damage("m0.img", at: start + 4096, [1, 2, 3])
+      try bench.ftool("raid replace m0.img --member m1.img --onto n.img", ends: 3)
+    }
+    try bench.remove("m1.img")
+    let status = try bench.ftool("raid status m0.img --test", ends: 2)
+    #expect(status.output.contains("ftool raid rebuild m0.img"), status.remark)
+    try bench.ftool("raid rebuild m0.img", ends: seconds == 1 ? 0 : 3)
+    let after = try bench.ftool("raid status m0.img --json").json
+    #expect(after["state"] == .string("healthy"))
+    if seconds > 1 { try bench.ftool("raid write m0.img", input: bytes) }
+    try bench.remove("m2.img")
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+  }
+
   @Test func `replace is given again when it has come to its end`() throws {
     let bench = try Workbench()
     _ = try bench.makeFilledArray(members: 3)

@@ -271,7 +271,9 @@ struct RebuildWork {
     var jobs: [(slot: Int, source: Source)] = []
     var spares = array.members.spares.map(\.name)
     for (slot, holder) in array.members.slots.enumerated() {
-      if let replacement = holder.replacement, !replacement.isInSync, holder.member != nil {
+      if let replacement = holder.replacement,
+        !replacement.isInSync || holder.member?.isInSync != true
+      {
         jobs.append((slot, .resumingReplacement(replacement.name)))
         continue
       }
@@ -337,7 +339,9 @@ struct RebuildWork {
         let report = try array.rebuild(
           slot: slot, ranges: ranges, isReplacement: source.isReplacement, options)
         line.finish()
-        if report.isComplete, source.isReplacement, report.lostBlocks.isEmpty {
+        // Where whom it replaces is gone, nobody else can have the slot.
+        let isAlone = array.members.slots[slot].member?.isInSync != true
+        if report.isComplete, source.isReplacement, report.lostBlocks.isEmpty || isAlone {
           if let device = try array.finishReplacing(slot: slot) { left.append(device) }
         }
         reports.append(report)
