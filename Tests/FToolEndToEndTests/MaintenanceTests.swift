@@ -127,6 +127,24 @@ import Testing
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
   }
 
+  /// It does not know them, and the others do.
+  @Test(arguments: ["1", "5"]) func `a member that comes back leaves those that came meanwhile`(
+    level: String
+  ) throws {
+    let bench = try Workbench()
+    var bytes = try bench.makeFilledArray(level: level, members: 3)
+    #expect(try bench.shell("mkdir away && mv m0.img away && truncate -s 6M n1.img n2.img").status == 0)
+    try bench.ftool("raid write m1.img --degraded", input: [1, 2, 3])
+    bytes.replaceSubrange(0..<3, with: [1, 2, 3])
+    try bench.ftool("raid replace m1.img --member m1.img --onto n1.img")
+    try bench.ftool("raid replace n1.img --member m2.img --onto n2.img")
+    #expect(try bench.shell("mv away/m0.img .").status == 0)
+    try bench.ftool("raid rebuild n1.img --member m0.img")
+    try bench.ftool("raid status n1.img --test")
+    try bench.remove("n1.img")
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+  }
+
   @Test func `replace is given again when it has come to its end`() throws {
     let bench = try Workbench()
     _ = try bench.makeFilledArray(members: 3)

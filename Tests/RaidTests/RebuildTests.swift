@@ -145,6 +145,33 @@ import Testing
     #expect(try array.bytes(0..<4096) == Array(bench.model[..<4096]))
   }
 
+  /// A write that is refused leaves no mark by which what is damaged would pass for what a crash has left.
+  @Test(
+    arguments: [ArrayRecipe.raid0, .raid1, .raid10, .far2, .raid5, .raid6].flatMap {
+      [$0, $0.withoutJournal]
+    })
+  func `a refused write does not bless what is damaged`(_ recipe: ArrayRecipe) throws {
+    let bench = try ArrayBench(recipe)
+    try bench.fill(seed: 3)
+    for slot in bench.devices.indices {
+      let start = try bench.dataOffset(slot)
+      bench.devices[slot].corrupt(start..<start + recipe.dataByteCount)
+    }
+    for part in [8191..<8192, 4096..<4100, 4000..<9000] {
+      let array = try bench.open()
+      #expect(throws: (any Error).self) {
+        try array.write([UInt8](repeating: 1, count: part.count), at: part.lowerBound)
+      }
+      try array.close()
+      let again = try bench.open(writable: false)
+      for block in stride(from: 0, to: 32768, by: 4096) {
+        #expect(throws: DeviceError.self, "\(part) \(block)") {
+          try again.bytes(block..<block + 4096)
+        }
+      }
+    }
+  }
+
   /// Half-built members fill nobody, least of all one that is out of date and has more than they.
   @Test func `without a member in sync nothing is written`() throws {
     let bench = try ArrayBench(.raid1)

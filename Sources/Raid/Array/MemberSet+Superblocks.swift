@@ -111,8 +111,11 @@ extension MemberSet {
   /// The role table as it should be now. Failed members, and those that are not there, lose their slots.
   private func roles(_ change: Change) -> [UInt16] {
     let slots = self.slots
-    let reference = active.first?.superblock ?? spares.first?.superblock
-    var roles = reference?.roles ?? []
+    // One that has just come back does not know who came while it was away.
+    let active = self.active
+    let current = active.filter(\.isInSync).map(\.superblock)
+    let known = current.isEmpty ? (active + spares).map(\.superblock) : current
+    var roles = known.max { $0.events < $1.events }?.roles ?? []
     var holders: [Int: Set<Int>] = [:]
     for (slot, members) in slots.enumerated() {
       for member in members.writable {

@@ -116,8 +116,9 @@ extension RaidArray {
       }
       try recordFailures()
     } catch {
-      // Some members may have the bytes and others not: the array stays marked as dirty.
-      if journal?.isLive != true { isTorn.store(true, ordering: .releasing) }
+      // Some members may have the bytes and others not: the array stays marked as dirty. Where what was there could
+      // not be read, nothing was written, or it is noted as doubt.
+      if journal?.isLive != true, !error.isLoss { isTorn.store(true, ordering: .releasing) }
       throw error
     }
   }

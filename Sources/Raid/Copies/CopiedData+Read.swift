@@ -23,7 +23,7 @@ extension CopiedData {
   }
 
   /// - Returns: false when a member failed, and it is to be done again.
-  private func readHolding(
+  func readHolding(
     _ range: Range<Int>, into memory: inout WorkingMemory, pieces: inout [BufferPiece],
     repairs: inout [BadBlock]
   ) throws(RaidError) -> Bool {

@@ -12,6 +12,7 @@ extension CopiedData {
     // Blocks at the edges are read and written whole.
     let held = max(0, range.lowerBound - 4096)..<min(placement.byteCount, range.upperBound + 4096)
     try locks.withLock(held, exclusive: true) { () throws(RaidError) in
+      try requireEdges(of: range, memory: &memory)
       let isMarked = try mark(range)
       defer { if isMarked { intent?.end(range) } }
       let ticket = try announce(range)
@@ -27,6 +28,28 @@ extension CopiedData {
           doubt(range)
         }
         throw error
+      }
+    }
+  }
+
+  /// Blocks that a write does not fill keep the rest of what they hold. Where nobody can give that, nothing may be
+  /// marked as being written either: then what disagrees with its sum would be taken for what a crash has left.
+  ///
+  /// - Throws: `lost`.
+  private func requireEdges(
+    of range: Range<Int>, memory: inout WorkingMemory
+  ) throws(RaidError) {
+    var pieces: [BufferPiece] = []
+    var repairs: [BadBlock] = []
+    let first = range.lowerBound / 4096 * 4096
+    let last = (range.upperBound - 1) / 4096 * 4096
+    for start in first == last ? [first] : [first, last] {
+      let block = start..<min(start + 4096, placement.byteCount)
+      if range.clamped(to: block) == block { continue }
+      while try !readHolding(block, into: &memory, pieces: &pieces, repairs: &repairs) {}
+      let end = pieces.map(\.arrayRange.upperBound).max() ?? start
+      guard end == block.upperBound else {
+        throw .lost(arrayRange: end..<block.upperBound, .tooManyBad(members: []))
       }
     }
   }

@@ -11,3 +11,8 @@ extension RaidError {
     return .lost(arrayRange: first, sorted[0].reason)
   }
 }
+
+extension RaidError {
+  /// Bytes could not be had.
+  var isLoss: Bool { if case .lost = self { true } else { false } }
+}

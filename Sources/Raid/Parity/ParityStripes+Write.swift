@@ -46,8 +46,9 @@ extension ParityStripes {
       do throws(RaidError) {
         try body()
       } catch {
-        // Some members may have the bytes and others not. Where there is a journal, it knows better.
-        if journal?.isLive != true { doubt(memberRange) }
+        // Some members may have the bytes and others not. Where there is a journal, it knows better. What could not
+        // be read was wanted before anything was written.
+        if journal?.isLive != true, !error.isLoss { doubt(memberRange) }
         throw error
       }
     }
