@@ -128,12 +128,14 @@ import Testing
   }
 
   /// It does not know them, and the others do.
-  @Test(arguments: ["1", "5"]) func `a member that comes back leaves those that came meanwhile`(
+  @Test(arguments: ["1", "5"])
+  func `a member that comes back leaves those that came meanwhile`(
     level: String
   ) throws {
     let bench = try Workbench()
     var bytes = try bench.makeFilledArray(level: level, members: 3)
-    #expect(try bench.shell("mkdir away && mv m0.img away && truncate -s 6M n1.img n2.img").status == 0)
+    #expect(
+      try bench.shell("mkdir away && mv m0.img away && truncate -s 6M n1.img n2.img").status == 0)
     try bench.ftool("raid write m1.img --degraded", input: [1, 2, 3])
     bytes.replaceSubrange(0..<3, with: [1, 2, 3])
     try bench.ftool("raid replace m1.img --member m1.img --onto n1.img")
