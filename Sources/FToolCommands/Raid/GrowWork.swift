@@ -87,6 +87,7 @@ struct GrowWork {
     return show(sentence, plan.new, isComplete: !plan.isFirstStep, lost: report.lostRanges)
   }
 
+  /// What is asked for is so already.
   func showUnchanged(_ why: String) -> ExitStatus {
     show("nothing to change: \(why)", array.shape, isComplete: true, lost: [])
   }

@@ -117,8 +117,9 @@ extension RaidArray {
       try recordFailures()
     } catch {
       // Some members may have the bytes and others not: the array stays marked as dirty. Where what was there could
-      // not be read, nothing was written, or it is noted as doubt.
-      if journal?.isLive != true, !error.isLoss { isTorn.store(true, ordering: .releasing) }
+      // not be read, and nobody failed, nothing was written, or it is noted as doubt.
+      let isRefused = error.isLoss && !members.hasUnrecordedFailure
+      if journal?.isLive != true, !isRefused { isTorn.store(true, ordering: .releasing) }
       throw error
     }
   }

@@ -39,6 +39,7 @@ extension CopiedData {
   private func requireEdges(
     of range: Range<Int>, memory: inout WorkingMemory
   ) throws(RaidError) {
+    if range.lowerBound % 4096 == 0, range.upperBound % 4096 == 0 { return }
     var pieces: [BufferPiece] = []
     var repairs: [BadBlock] = []
     let first = range.lowerBound / 4096 * 4096

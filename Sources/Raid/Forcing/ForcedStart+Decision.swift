@@ -70,7 +70,8 @@ extension ForcedStart {
     }
     for (index, slot) in stale.candidates {
       if isEnough(chosen) || chosen.contains(where: { $0.slot == slot }) {
-        refused.append((index, .notNeeded))
+        let isSplit = stale.assembly.standings[index] == .split
+        refused.append((index, isSplit ? .wentItsOwnWay(from: nil) : .notNeeded))
         continue
       }
       switch decide(index, slot, stale) {

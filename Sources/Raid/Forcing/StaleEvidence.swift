@@ -16,7 +16,8 @@ package enum StaleRefusal: Error, Equatable, Sendable {
   case noBitmap
   /// The bitmap tells what was written since this event, and the member left before it.
   case leftBeforeBitmap(since: UInt64)
-  /// While the array went on without it, so did it without the array: it calls this member failed.
+  /// While the array went on without it, so did it without the array: it calls this member failed, or all of
+  /// those that are used.
   case wentItsOwnWay(from: String?)
   /// The others count on it, and have moved on by so many events: it is an older copy of itself, and the member
   /// that they mean went on with them.

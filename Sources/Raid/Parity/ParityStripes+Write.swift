@@ -47,8 +47,9 @@ extension ParityStripes {
         try body()
       } catch {
         // Some members may have the bytes and others not. Where there is a journal, it knows better. What could not
-        // be read was wanted before anything was written.
-        if journal?.isLive != true, !error.isLoss { doubt(memberRange) }
+        // be read was wanted before anything was written, unless somebody failed on the way.
+        let isRefused = error.isLoss && !members.hasUnrecordedFailure
+        if journal?.isLive != true, !isRefused { doubt(memberRange) }
         throw error
       }
     }

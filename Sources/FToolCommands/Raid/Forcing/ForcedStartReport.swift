@@ -60,10 +60,7 @@ struct ForcedStartReport: Report {
       text += "\n\(style.strong(name(one.index)))\(sentence(one.evidence))"
     }
     for (index, reason) in plan.refused {
-      let isSplit = reason == .notNeeded && assembly.standings[index] == .split
-      text +=
-        "\n\(style.strong(name(index)))"
-        + (isSplit ? sentence(.wentItsOwnWay(from: nil)) : sentence(reason))
+      text += "\n\(style.strong(name(index)))\(sentence(reason))"
     }
     if !plan.returning.isEmpty || !plan.refused.isEmpty { text += "\n" }
     return text + priceText(style)
