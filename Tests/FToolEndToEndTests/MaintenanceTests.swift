@@ -286,10 +286,35 @@ import Testing
     try bench.damage("new.img", at: 1080, [0x53, 0xef])
     let foreign = try bench.ftool("raid rebuild m0.img --onto new.img", ends: 73)
     #expect(foreign.error.contains("new.img holds something already"), foreign.remark)
-    try bench.ftool("raid rebuild m0.img --onto new.img --force")
+    let listed = try bench.ftool("raid rebuild m0.img m2.img new.img", ends: 66)
+    #expect(listed.error.contains("--onto new.img has a rebuild fill it"), listed.remark)
+    try bench.ftool("raid rebuild m0.img m2.img new.img --onto new.img --force")
     let none = try Workbench()
     _ = try none.makeFilledArray(level: "0", members: 2)
     try none.ftool("raid rebuild m0.img", ends: 64)
+  }
+
+  /// To look at everything again is to find what else is wrong: told, and no reason to call the copy bad.
+  @Test(arguments: ["rebuild m0.img m2.img", "replace m0.img m1.img m2.img --member m1.img"])
+  func `reading back tells what is wrong with others`(_ command: String) throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    try bench.folder.sparseFile("new.img", byteCount: 6 << 20)
+    try bench.damage("m2.img", at: bench.dataOffset("m2.img") + 20_000, [1, 2, 3])
+    let plain = command.hasPrefix("replace")
+    let run = try bench.ftool("raid \(command) --onto new.img --verify --json", ends: 3)
+    #expect(
+      run.error.contains(
+        "1 blocks of other members are damaged, the first at byte 16384 of the data of m2.img"),
+      run.remark)
+    #expect(try run.json["rebuilt"][0]["member"] == .string("new.img"))
+    let lost = try run.json["rebuilt"][0]["lost_blocks"]
+    #expect(lost == .array(plain ? [] : [.number(16384)]), run.remark)
+    try bench.ftool("raid scrub m0.img new.img m2.img", ends: plain ? 1 : 4)
+    if plain {
+      #expect(
+        try bench.ftool("raid read new.img m2.img --length \(bytes.count)").bytes == bytes)
+    }
   }
 
   @Test func `replace keeps redundancy and lets the old member go`() throws {

@@ -155,6 +155,7 @@ package struct RaidRead: Verb {
           "array": .string(array.name), "offset": .number(start),
           "bytes": isRefused ? .null : .number(done), "complete": .bool(!isRefused),
           "blocks_restored": .number(array.blocksRestored),
+          "blocks_unproven": .number(array.blocksUnproven),
         ]))
     return .done
   }

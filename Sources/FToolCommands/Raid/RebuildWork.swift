@@ -352,14 +352,13 @@ struct RebuildWork {
       try? session.close()  // the first error is the one to tell
       throw failure
     }
-    if verifies { try verify(reports) }
+    let isWhole = verifies ? try verify(reports) : true
     // Whose copy has not been looked at, if that was wanted, may still be wanted.
     if !verifies || context.stop.signal == nil { left.forEach(session.release) }
     try session.close()
     try context.stop.check()
     show(reports)
-    if reports.contains(where: { !$0.lostBlocks.isEmpty }) { return .incomplete }
-    return .done
+    return isWhole && reports.allSatisfy(\.lostBlocks.isEmpty) ? .done : .incomplete
   }
 
   /// How much of what a slot is filled with is there already; member bytes.
@@ -393,21 +392,57 @@ struct RebuildWork {
   }
 
   /// Reads everything back: every block against its sum and its parity.
-  private func verify(_ reports: [RebuildReport]) throws(Failure) {
+  ///
+  /// - Returns: whether all is well, also on members that were not filled.
+  /// - Throws: where what was filled is not good, or nothing says whether it is.
+  private func verify(_ reports: [RebuildReport]) throws(Failure) -> Bool {
+    var options = RaidArray.ScrubOptions()
+    let line = context.progress("verify", total: array.memberByteCountInUse)
+    options.sweep = session.sweep(line, rate: nil)
+    options.startsOver = true
+    options.repairs = false
+    let found: ScrubReport
     do throws(RaidError) {
-      var options = RaidArray.ScrubOptions()
-      let line = context.progress("verify", total: array.memberByteCountInUse)
-      options.sweep = session.sweep(line, rate: nil)
-      options.startsOver = true
-      options.repairs = false
-      let report = try array.scrub(options)
-      line.finish()
-      if report.findingCount > 0 {
-        throw .lost(arrayRange: 0..<array.byteCount, .tooManyBad(members: reports.map(\.member)))
-      }
+      found = try array.scrub(options)
     } catch {
       throw Failure(error)
     }
+    line.finish()
+    let filled = found.findings.filter { finding in
+      guard let slot = finding.slot else { return true }
+      return reports.contains { $0.slot == slot && !$0.lostBlocks.contains(finding.memberOffset) }
+    }
+    if let first = filled.first {
+      try? session.close()  // what was found is the one to tell
+      throw notGood(first, others: filled.count - 1)
+    }
+    let elsewhere = found.findings.filter { finding in
+      !reports.contains { $0.slot == finding.slot }
+    }
+    guard let first = elsewhere.first else { return true }
+    context.output.warn(
+      "\(elsewhere.count) blocks of other members are damaged, the first at byte \(first.memberOffset) of the "
+        + "data of \(first.member ?? "one of them"): 'ftool raid scrub' repairs what can be")
+    return false
+  }
+
+  /// Why what was filled can't be relied upon.
+  private func notGood(_ finding: ScrubReport.Finding, others: Int) -> Failure {
+    let more = others > 0 ? ", nor do \(others) more blocks" : ""
+    guard let member = finding.member else {
+      return Failure(
+        .damaged,
+        "read back, the members' blocks at byte \(finding.memberOffset) of their data do not agree\(more), and "
+          + "nothing says which of them is wrong",
+        hint: "'ftool raid scrub --repair never' lists them")
+    }
+    return Failure(
+      .damaged,
+      "read back, the block at byte \(finding.memberOffset) of the data of \(member) does not hold what was "
+        + "written there\(more)",
+      hint:
+        "'ftool raid scrub' writes it again; a device that loses what is written to it is not to be used"
+    )
   }
 
   private func show(_ reports: [RebuildReport]) {

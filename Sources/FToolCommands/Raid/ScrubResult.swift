@@ -84,7 +84,7 @@ struct ScrubResult: Report {
       case .damaged: "the content does not agree with its sum"
       case .unreadable: "the member cannot read it"
       case .wrongParity: "the parity is not that of the data"
-      case .wrongData: "two parities say that the data is wrong"
+      case .wrongData: "the other members say that the data is wrong"
       case .differingCopy: "the copy differs from the others"
       case .wrongSum: "the sum was wrong, the data is right"
       }

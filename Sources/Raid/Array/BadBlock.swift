@@ -1,6 +1,12 @@
-/// A block of 4 KiB that a member could not give.
+/// A block of 4 KiB that a member could not give, or for which it can't vouch.
 struct BadBlock: Equatable {
-  enum Kind { case unreadable, mismatch }
+  enum Kind {
+    case unreadable
+    /// It disagrees with its sum.
+    case mismatch
+    /// The block of sums that has its sum is damaged: nothing says that the content is right, nor that it is wrong.
+    case unproven
+  }
   var slot: Int
   /// Data offset on the member.
   var offset: Int

@@ -160,6 +160,8 @@ extension Member {
     /// The block at this data offset can't be read, or its sum is wrong.
     case unreadable(at: Int)
     case mismatch(at: Int)
+    /// The sum of the block at this data offset is damaged. What was read lies in the buffer.
+    case unproven(at: Int)
   }
 
   /// Reads data and checks it against its sums, a piece at a time while it is in the cache.
@@ -181,39 +183,30 @@ extension Member {
       } catch .unreadable {
         return .unreadable(at: offset + done)
       }
-      if let bad = try firstMismatch(in: buffer.bytes, range: part, at: offset + done, sums: sums) {
-        return .mismatch(at: bad)
-      }
+      let finding = try check(buffer.bytes, range: part, at: offset + done, sums: sums)
+      if finding != .good { return finding }
       done += count
     }
     return .good
   }
 
-  /// The data offset of the first block that disagrees with its sum, if sums are kept and believed.
-  func firstMismatch(
-    in buffer: RawSpan, range: Range<Int>, at offset: Int, sums scratch: SumScratch
-  ) throws(DeviceError) -> Int? {
-    guard let sums, trustsSums else { return nil }
+  /// The first block that disagrees with its sum, or whose sum is damaged, if sums are kept and believed.
+  func check(
+    _ buffer: RawSpan, range: Range<Int>, at offset: Int, sums scratch: SumScratch
+  ) throws(DeviceError) -> ReadFinding {
+    guard let sums, trustsSums else { return .good }
     let first = offset / BlockSums.blockByteCount
     let count = (range.count + BlockSums.blockByteCount - 1) / BlockSums.blockByteCount
-    return try scratch.with(count: count) { (found) throws(DeviceError) -> Int? in
+    return try scratch.with(count: count) { (found) throws(DeviceError) -> ReadFinding in
       var span = found.mutableSpan
       blockSums(
         of: buffer, range: range, firstBlock: UInt64(first), prefixRegister: sums.prefixRegister,
         into: &span, at: 0)
-      var start = 0
-      while start < count {
-        switch try sums.compare(
-          found, from: start, count: count - start, firstBlock: first + start)
-        {
-        case .match: return nil
-        case .mismatch(let block): return (first + start + block) * BlockSums.blockByteCount
-        case .unknown(let block):
-          // The sums of this block are damaged: it is taken as it is, and a scrub renews them.
-          start += block + 1
-        }
+      switch try sums.compare(found, from: 0, count: count, firstBlock: first) {
+      case .match: return .good
+      case .mismatch(let block): return .mismatch(at: (first + block) * BlockSums.blockByteCount)
+      case .unknown(let block): return .unproven(at: (first + block) * BlockSums.blockByteCount)
       }
-      return nil
     }
   }
 

@@ -58,6 +58,8 @@ package final class MemberSet: Sendable {
     var hasUnrecordedFailure = false
     /// Blocks that came from other members than their own.
     var blocksRestored = 0
+    /// Blocks whose sum is damaged and which nothing else proves, taken as they are.
+    var blocksUnproven = 0
     /// Everything that failed while the array was open, in order.
     var failures: [(member: Member, cause: DeviceError)] = []
   }
@@ -103,6 +105,9 @@ package final class MemberSet: Sendable {
 
   /// Everyone in a slot who has not failed.
   package var active: [Member] { slots.flatMap(\.writable) }
+
+  /// A block was taken as it is: its sum is damaged, and nobody else can vouch for it.
+  func countUnproven() { state.withLock { $0.blocksUnproven += 1 } }
 
   /// Members have failed since the superblocks were last written.
   var hasUnrecordedFailure: Bool { state.withLock { $0.hasUnrecordedFailure } }

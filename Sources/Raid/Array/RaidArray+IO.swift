@@ -100,6 +100,10 @@ extension RaidArray {
   /// Blocks that members could not give and that were put together from others, since the array was opened.
   package var blocksRestored: Int { members.state.withLock { $0.blocksRestored } }
 
+  /// Blocks that were taken as they are because their sums are damaged and no other member can vouch for them,
+  /// since the array was opened; one that was taken twice counts twice.
+  package var blocksUnproven: Int { members.state.withLock { $0.blocksUnproven } }
+
   /// Writes a range of `source`.
   ///
   /// When it returns the members' devices have the bytes; they are durable after the next flush.

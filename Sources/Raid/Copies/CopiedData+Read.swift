@@ -44,9 +44,13 @@ extension CopiedData {
       for block in bad {
         let end = min(block.offset + 4096, whole.upperBound)
         do throws(RaidError) {
-          try restore(
+          let result = try restore(
             block, end: end, place: place + block.offset - whole.lowerBound, memory: &memory)
-          restored.append(block)
+          switch result {
+          case .fromAnotherCopy, .keptInDoubt: restored.append(block)
+          case .confirmed: break
+          case .keptUnproven: members.countUnproven()
+          }
         } catch {
           guard case .lost(let lost, let reason) = error else { throw error }
           losses.append((lost, reason))
@@ -111,9 +115,15 @@ extension CopiedData {
     case fromAnotherCopy
     /// No copy agrees with its sum, and the range is in doubt after a crash: taken as it is.
     case keptInDoubt
+    /// Its sum is damaged, and another copy, whose sum is not, says the same.
+    case confirmed
+    /// Its sum is damaged, and no copy is known to be right: taken as it is.
+    case keptUnproven
   }
 
   /// Puts the right content of a bad block into the buffer, from another copy.
+  ///
+  /// Copies whose sums are damaged are asked last, and never against a block that has just as little to show.
   @discardableResult
   func restore(
     _ block: BadBlock, end: Int, place: Int, memory: inout WorkingMemory
@@ -135,6 +145,7 @@ extension CopiedData {
     }
     var places: [CopyPlacement.Place] = []
     _ = placement.locate(start, into: &places)
+    var unproven: (member: Member, offset: Int)?
     for copy in places {
       let range = copy.offset..<copy.offset + count
       let slot = slots[copy.slot]
@@ -143,23 +154,46 @@ extension CopiedData {
         copy.slot == block.slot ? nil : slot.reader(of: range), slot.otherReader(of: range),
       ]
       for case let member? in readers {
+        let finding: Member.ReadFinding
         do {
-          let finding = try member.readChecked(
+          finding = try member.readChecked(
             into: &bytes, range: place..<place + count, at: copy.offset, sums: sums)
-          if finding == .good { return .fromAnotherCopy }
         } catch {
           try members.fail(member, error)
+          continue
+        }
+        switch finding {
+        case .good:
+          guard block.kind == .unproven, let own else { return .fromAnotherCopy }
+          return try holds(own, at: block.offset, place..<place + count, &memory)
+            ? .confirmed : .fromAnotherCopy
+        case .unproven: if unproven == nil { unproven = (member, copy.offset) }
+        case .mismatch, .unreadable: break
         }
       }
     }
     let arrayRange = start..<start + length
-    if isDoubtful(arrayRange), let own, !own.isFailed, block.kind == .mismatch {
+    let isDoubtful = isDoubtful(arrayRange)
+    if let own, !own.isFailed, isDoubtful, block.kind == .mismatch {
       do {
         try own.read(into: &bytes, range: place..<place + count, at: block.offset)
         return .keptInDoubt
       } catch {
         if error.endsUse { try members.fail(own, error) }
-        throw .lost(arrayRange: arrayRange, .unreadable(member: own.name))
+        if unproven == nil { throw .lost(arrayRange: arrayRange, .unreadable(member: own.name)) }
+      }
+    }
+    let isOwn = block.kind == .unproven
+    if let (member, offset) = isOwn ? own.map({ ($0, block.offset) }) ?? unproven : unproven {
+      do {
+        try member.read(into: &bytes, range: place..<place + count, at: offset)
+        if isDoubtful || !isDisproved(bytes.bytes, place..<place + count, places, sums) {
+          if isOwn { return .keptUnproven }
+          members.countUnproven()
+          return .fromAnotherCopy
+        }
+      } catch {
+        if error.endsUse { try members.fail(member, error) }
       }
     }
     if try readInDoubt(
@@ -179,6 +213,34 @@ extension CopiedData {
       block.kind == .unreadable
         ? .unreadable(member: own.name)
         : .damaged(member: own.name, mayBeForeignWrite: hidesForeignWrites))
+  }
+
+  /// Whether the sum of any copy of a block, although that copy is not right, says that this is not its content.
+  func isDisproved(
+    _ bytes: RawSpan, _ range: Range<Int>, _ places: [CopyPlacement.Place], _ sums: SumScratch
+  ) -> Bool {
+    let slots = members.slots
+    return places.contains { copy in
+      guard let member = slots[copy.slot].reader(of: copy.offset..<copy.offset + range.count) else {
+        return false
+      }
+      let finding = try? member.check(bytes, range: range, at: copy.offset, sums: sums)
+      return finding == .mismatch(at: copy.offset)
+    }
+  }
+
+  /// Whether a member has what lies in `range` of the buffer.
+  private func holds(
+    _ member: Member, at offset: Int, _ range: Range<Int>, _ memory: inout WorkingMemory
+  ) throws(RaidError) -> Bool {
+    do {
+      var own = memory.blocks.mutableBytes
+      try member.read(into: &own, range: 0..<range.count, at: offset)
+    } catch {
+      if error.endsUse { try members.fail(member, error) }
+      return false
+    }
+    return equal(memory.buffer.bytes, range, memory.blocks.bytes, 0)
   }
 
   /// Takes the first copy of a block as it is, although no copy agrees with its sum, where a crash may have
@@ -247,7 +309,7 @@ extension CopiedData {
       return false
     }
     let result = try restore(block, end: end, place: place, memory: &memory)
-    guard result == .fromAnotherCopy else { return false }
+    guard result == .fromAnotherCopy else { return result == .confirmed }
     member.count {
       if block.kind == .unreadable { $0.unreadableBlocks &+= 1 } else { $0.damagedBlocks &+= 1 }
     }

@@ -44,6 +44,8 @@ extension CopiedData {
     let slots = members.slots
     let sums = memory.sums
     var unread: [Int] = stride(from: 0, to: range.count, by: 4096).map { $0 }
+    // Who has what of which nothing says that it is right.
+    var unproven: [Int: (member: Member, offset: Int)] = [:]
     for place in places where !unread.isEmpty && (readsOwn || place.slot != slot) {
       guard
         let member = slots[place.slot].reader(of: place.offset..<place.offset + range.count),
@@ -52,12 +54,12 @@ extension CopiedData {
       if unread.count * 4096 >= range.count {
         let whole = place.offset..<place.offset + range.count
         if member.isHole(whole), target.isHole(offset..<offset + range.count) { return [] }
-        unread = try read(member, place, 0..<range.count, &memory, sums)
+        unread = try read(member, place, 0..<range.count, &unproven, &memory, sums)
       } else {
         var still: [Int] = []
         for block in unread {
           let part = block..<min(block + 4096, range.count)
-          still.append(contentsOf: try read(member, place, part, &memory, sums))
+          still.append(contentsOf: try read(member, place, part, &unproven, &memory, sums))
         }
         unread = still
       }
@@ -72,6 +74,20 @@ extension CopiedData {
         into: &bytes, at: part
       ) { place, member in (readsOwn || place.slot != slot) && member !== target }
       if isKnown { continue }
+      if let (member, offset) = unproven[block] {
+        do {
+          try member.read(into: &bytes, range: part, at: offset)
+          let copies = places.map {
+            CopyPlacement.Place(slot: $0.slot, offset: $0.offset + part.lowerBound)
+          }
+          if !isDisproved(bytes.bytes, part, copies, sums) {
+            members.countUnproven()
+            continue
+          }
+        } catch {
+          if error.endsUse { try members.fail(member, error) }
+        }
+      }
       bytes.zero(part)
       lost.append(offset + block)
     }
@@ -85,10 +101,11 @@ extension CopiedData {
     return lost
   }
 
-  /// Reads a part of a copy; returns the blocks that it could not give.
+  /// Reads a part of a copy; returns the blocks that it could not give, or not vouch for.
   private func read(
     _ member: Member, _ place: CopyPlacement.Place, _ part: Range<Int>,
-    _ memory: inout WorkingMemory, _ sums: SumScratch
+    _ unproven: inout [Int: (member: Member, offset: Int)], _ memory: inout WorkingMemory,
+    _ sums: SumScratch
   ) throws(RaidError) -> [Int] {
     var bad: [BadBlock] = []
     let whole = place.offset + part.lowerBound..<place.offset + part.upperBound
@@ -99,6 +116,9 @@ extension CopiedData {
     } catch {
       try members.fail(member, error)
       return stride(from: part.lowerBound, to: part.upperBound, by: 4096).map { $0 }
+    }
+    for block in bad where block.kind == .unproven && unproven[block.offset - place.offset] == nil {
+      unproven[block.offset - place.offset] = (member, block.offset)
     }
     return bad.map { $0.offset - place.offset }
   }

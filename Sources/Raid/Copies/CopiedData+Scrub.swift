@@ -81,7 +81,7 @@ extension CopiedData {
       for block in bad {
         let isSolved = try scrub(
           block, copy.member, copy.whole, at: index * stride,
-          isInDoubt: doubtful && block.kind == .mismatch, repairs, log, &memory)
+          isInDoubt: doubtful && block.kind != .unreadable, repairs, log, &memory)
         if !isSolved { silent[index].insert(block.offset - copy.place.offset) }
       }
     }
@@ -103,12 +103,17 @@ extension CopiedData {
     _ block: BadBlock, _ member: Member, _ whole: Range<Int>, at place: Int, isInDoubt: Bool,
     _ repairs: Bool, _ log: ScrubLog, _ memory: inout WorkingMemory
   ) throws(RaidError) -> Bool {
-    let problem: ScrubReport.Problem = block.kind == .unreadable ? .unreadable : .damaged
+    let problem: ScrubReport.Problem =
+      switch block.kind {
+      case .unreadable: .unreadable
+      case .mismatch: .damaged
+      case .unproven: .differingCopy
+      }
     let end = min(block.offset + 4096, whole.upperBound)
     do throws(RaidError) {
       let result = try restore(
         block, end: end, place: place + block.offset - whole.lowerBound, memory: &memory)
-      if result == .keptInDoubt { return true }
+      if result != .fromAnotherCopy { return true }
     } catch {
       guard case .lost = error else { throw error }
       if member.isFailed { return false }

@@ -178,7 +178,12 @@ extension CopiedData {
         return
       }
       guard finding != .good else { continue }
-      let kind: BadBlock.Kind = finding == .unreadable(at: block) ? .unreadable : .mismatch
+      let kind: BadBlock.Kind =
+        switch finding {
+        case .unreadable: .unreadable
+        case .unproven: .unproven
+        case .good, .mismatch: .mismatch
+        }
       try restore(
         BadBlock(slot: run.slot, offset: block, kind: kind), end: block + count, place: place,
         memory: &memory)
@@ -196,7 +201,7 @@ extension CopiedData {
     _ block: Int, _ count: Int, of slot: Int, _ member: Member, at place: Int,
     _ memory: inout WorkingMemory
   ) throws(RaidError) {
-    let wanted = BadBlock(slot: slot, offset: block, kind: .unreadable)
+    var wanted = BadBlock(slot: slot, offset: block, kind: .unreadable)
     let sums = memory.sums
     do throws(RaidError) {
       if let reader = members.slots[slot].reader(of: block..<block + count) {
@@ -206,7 +211,8 @@ extension CopiedData {
           try reader.readAll(
             into: &bytes, at: place, block..<block + count, slot: slot, sums: sums,
             bad: &bad)
-          if bad.isEmpty { return }
+          guard let found = bad.first else { return }
+          wanted.kind = found.kind
         } catch {
           try members.fail(reader, error)
         }

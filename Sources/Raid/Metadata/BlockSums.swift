@@ -43,7 +43,7 @@ final class BlockSums: Sendable {
     case match
     /// The first block, counted from the first that was asked about, that differs.
     case mismatch(block: Int)
-    /// The sums themselves are damaged for the block: counted likewise. It proves nothing.
+    /// The block of sums that has the block's is damaged, and it has not been renewed: counted likewise.
     case unknown(block: Int)
   }
 
@@ -118,9 +118,13 @@ final class BlockSums: Sendable {
     _ sums: [UInt32], from start: Int, count: Int, firstBlock first: Int
   ) throws(DeviceError) -> Verdict {
     try eachPage(from: first, count: count) { page, inPage, offset, run in
-      if page.isDamaged { return .unknown(block: offset) }
-      for index in 0..<run where page.sums[inPage + index] != sums[start + offset + index] {
-        return .mismatch(block: offset + index)
+      for index in 0..<run {
+        if page.isDamaged, !page.renewed.contains(inPage + index) {
+          return .unknown(block: offset + index)
+        }
+        if page.sums[inPage + index] != sums[start + offset + index] {
+          return .mismatch(block: offset + index)
+        }
       }
       return nil
     } ?? .match

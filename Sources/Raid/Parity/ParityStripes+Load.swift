@@ -181,8 +181,11 @@ extension ParityStripes {
     var unrestored: Set<Int> = []
     for block in bad {
       do throws(RaidError) {
-        try restore(block, in: part, memory: &memory)
-        loaded.restored.append(block)
+        switch try restore(block, in: part, memory: &memory) {
+        case .recovered, .sumWasWrong, .keptInDoubt: loaded.restored.append(block)
+        case .confirmed: break
+        case .keptUnproven: members.countUnproven()
+        }
       } catch {
         guard case .lost(_, let reason) = error else { throw error }
         unrestored.insert(block.offset)
@@ -281,7 +284,7 @@ extension ParityStripes {
 
 extension Member {
   /// Reads a range and checks it; where that fails, block by block, adding those that are not good to
-  /// `bad`.
+  /// `bad`. Those whose sum is damaged are in the buffer as they are.
   func readAll(
     into bytes: inout MutableRawSpan, at place: Int, _ range: Range<Int>, slot: Int,
     sums: SumScratch, bad: inout [BadBlock]
@@ -296,7 +299,7 @@ extension Member {
       switch finding {
       case .good: return
       case .unreadable(let piece): badOffset = piece
-      case .mismatch(let block): badOffset = block
+      case .mismatch(let block), .unproven(let block): badOffset = block
       }
       // Everything before is good. The next pieces are read block by block.
       let end = min(range.upperBound, badOffset + (128 << 10))
@@ -307,6 +310,7 @@ extension Member {
         case .good: break
         case .unreadable: bad.append(BadBlock(slot: slot, offset: block, kind: .unreadable))
         case .mismatch: bad.append(BadBlock(slot: slot, offset: block, kind: .mismatch))
+        case .unproven: bad.append(BadBlock(slot: slot, offset: block, kind: .unproven))
         }
       }
       offset = end

@@ -13,6 +13,10 @@ extension ParityStripes {
     case sumWasWrong
     /// In doubt after a crash, and nothing else speaks: taken as it is.
     case keptInDoubt
+    /// Its sum is damaged, and the others say the same as it does.
+    case confirmed
+    /// Its sum is damaged, and nothing else speaks: taken as it is.
+    case keptUnproven
   }
 
   /// Puts the right content of a bad block into its place in the band's buffer.
@@ -30,7 +34,8 @@ extension ParityStripes {
   /// The other members give their blocks, checked. What they compute counts when the block's own sum
   /// confirms it; a block that equals what they compute was right all along. After a crash, in a range
   /// that was being written, data stands as it is when nothing confirms the computed block: it is the
-  /// old or the new content, and the parity may be of the other.
+  /// old or the new content, and the parity may be of the other. Others whose sums are damaged are asked only
+  /// where there is no other way, and never against a block that has just as little to show.
   func restore(
     _ block: BadBlock, memory: inout WorkingMemory
   ) throws(RaidError) -> Restoration {
@@ -39,23 +44,40 @@ extension ParityStripes {
     let range = block.offset..<block.offset + 4096
     let sums = memory.sums
     var isKnown = [Bool](repeating: false, count: placement.slotCount)
+    var isUnproven = isKnown
     var bytes = memory.blocks.mutableBytes
     // A member that is to replace the block's own may have it.
     if let other = slots[block.slot].otherReader(of: range),
-      try isGood(other, range, into: &bytes, at: block.slot * 4096, sums)
+      try give(other, range, into: &bytes, at: block.slot * 4096, sums) == .good
     {
-      return .recovered
+      if block.kind != .unproven { return .recovered }
+      return try settleUnproven(block, slots, isRecovered: true, in: &bytes) ?? .recovered
     }
     for slot in 0..<placement.slotCount where slot != block.slot {
       guard let member = slots[slot].reader(of: range) else { continue }
-      isKnown[slot] = try isGood(member, range, into: &bytes, at: slot * 4096, sums)
-      if !isKnown[slot], let other = slots[slot].otherReader(of: range) {
-        isKnown[slot] = try isGood(other, range, into: &bytes, at: slot * 4096, sums)
+      for case let member? in [member, slots[slot].otherReader(of: range)] where !isKnown[slot] {
+        let finding = try give(member, range, into: &bytes, at: slot * 4096, sums)
+        isKnown[slot] = finding == .good
+        isUnproven[slot] = finding == .unproven(at: block.offset)
       }
     }
-    let isRecovered = recover(
-      row: row, wanted: [block.slot], isKnown: { isKnown[$0] }, column: { $0 * 4096 },
-      byteCount: 4096, in: &bytes)
+    func recoverOwn(in bytes: inout MutableRawSpan) -> Bool {
+      recover(
+        row: row, wanted: [block.slot], isKnown: { isKnown[$0] }, column: { $0 * 4096 },
+        byteCount: 4096, in: &bytes)
+    }
+    var isRecovered = recoverOwn(in: &bytes)
+    if block.kind == .unproven,
+      let result = try settleUnproven(block, slots, isRecovered: isRecovered, in: &bytes)
+    {
+      return result
+    }
+    var isVouchedFor = true
+    for slot in isKnown.indices where !isRecovered && isUnproven[slot] {
+      isVouchedFor = false
+      isKnown[slot] = true
+      isRecovered = recoverOwn(in: &bytes)
+    }
     // A member that is still being built has sums that say nothing yet; nor do those of blocks that a
     // scrub could not look at.
     guard
@@ -64,10 +86,11 @@ extension ParityStripes {
           $0.validByteCount >= range.upperBound && !$0.badBlocks.overlaps(range)
         })
     else {
-      if isRecovered { return .recovered }
-      throw lost(block, slots, isKnown)
+      guard isRecovered else { throw lost(block, slots, isKnown) }
+      if !isVouchedFor { members.countUnproven() }
+      return .recovered
     }
-    if isRecovered, block.kind == .unreadable || member.isFailed {
+    if isRecovered, block.kind != .mismatch || member.isFailed {
       let own = block.slot * 4096..<block.slot * 4096 + 4096
       let disagrees = disagreesWithItsSum(bytes.bytes, range: own, block, member, sums)
       // In doubt it may be the sum that is old, or the parity: nothing says which.
@@ -105,18 +128,42 @@ extension ParityStripes {
     return isSame ? .sumWasWrong : .keptInDoubt
   }
 
-  /// Whether a member gives a block, checked.
-  private func isGood(
+  /// Decides about a block whose sum is damaged: it stands as it is, unless others who are right say something else
+  /// and no crash can have come between.
+  ///
+  /// - Parameter isRecovered: what they say lies in the slot's block of `bytes`.
+  /// - Returns: nil when the block can't be read either.
+  private func settleUnproven(
+    _ block: BadBlock, _ slots: [MemberSet.Slot], isRecovered: Bool, in bytes: inout MutableRawSpan
+  ) throws(RaidError) -> Restoration? {
+    let range = block.offset..<block.offset + 4096
+    let spare = placement.slotCount * 4096
+    guard let member = slots[block.slot].reader(of: range) else { return nil }
+    do {
+      try member.read(into: &bytes, range: spare..<spare + 4096, at: block.offset)
+    } catch {
+      if error.endsUse { try members.fail(member, error) }
+      return nil
+    }
+    if isRecovered, equal(bytes.bytes, block.slot * 4096..<block.slot * 4096 + 4096, spare) {
+      return .confirmed
+    }
+    if isRecovered, !isDoubtful(range) { return .recovered }
+    bytes.copyWithin(from: spare..<spare + 4096, to: block.slot * 4096)
+    return .keptUnproven
+  }
+
+  /// Lets a member give a block.
+  private func give(
     _ member: Member, _ range: Range<Int>, into bytes: inout MutableRawSpan, at place: Int,
     _ sums: SumScratch
-  ) throws(RaidError) -> Bool {
+  ) throws(RaidError) -> Member.ReadFinding {
     do {
       return try member.readChecked(
         into: &bytes, range: place..<place + range.count, at: range.lowerBound, sums: sums)
-        == .good
     } catch {
       try members.fail(member, error)
-      return false
+      return .unreadable(at: range.lowerBound)
     }
   }
 
@@ -124,8 +171,9 @@ extension ParityStripes {
     _ bytes: RawSpan, range: Range<Int>, _ block: BadBlock, _ member: Member,
     _ sums: SumScratch
   ) -> Bool {
-    // A block of sums that can't be read says nothing.
-    (try? member.firstMismatch(in: bytes, range: range, at: block.offset, sums: sums)) != nil
+    // A block of sums that is damaged or can't be read says nothing.
+    (try? member.check(bytes, range: range, at: block.offset, sums: sums))
+      == .mismatch(at: block.offset)
   }
 
   private func lost(
@@ -175,7 +223,8 @@ extension ParityStripes {
       return false
     }
     switch try restore(block, memory: &memory) {
-    case .keptInDoubt: return false
+    case .keptInDoubt, .keptUnproven: return false
+    case .confirmed: return true
     case .sumWasWrong:
       member.count { $0.renewedSums &+= 1 }
     case .recovered:

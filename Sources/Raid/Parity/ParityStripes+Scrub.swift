@@ -149,8 +149,15 @@ extension ParityStripes {
       log.add(problem, .unrepairable, member, slot: block.slot, at: block.offset)
       return false
     }
-    if result == .keptInDoubt { return true }
-    let named = result == .sumWasWrong ? .wrongSum : problem
+    let named: ScrubReport.Problem
+    switch result {
+    case .keptInDoubt, .confirmed, .keptUnproven: return true
+    case .sumWasWrong: named = .wrongSum
+    case .recovered where block.kind == .unproven:
+      let pattern = placement.pattern(ofRow: block.offset / placement.chunkByteCount)
+      named = pattern.paritySlots.contains(block.slot) ? .wrongParity : .wrongData
+    case .recovered: named = problem
+    }
     // What a crash has cut off is no damage.
     let isInDoubt =
       block.kind == .mismatch && isDoubtful(block.offset..<block.offset + 4096)

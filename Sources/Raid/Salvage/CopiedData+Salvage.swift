@@ -85,12 +85,13 @@ extension CopiedData {
   ) throws(RaidError) {
     var loss: (arrayRange: Range<Int>, reason: LossReason)
     do throws(RaidError) {
-      let restoration = try restore(block, end: end, place: place, memory: &memory)
-      if restoration == .fromAnotherCopy || acceptsUnproven {
-        members.state.withLock { $0.blocksRestored += 1 }
-        return
+      switch try restore(block, end: end, place: place, memory: &memory) {
+      case .confirmed: return
+      case .keptUnproven: return members.countUnproven()
+      case .keptInDoubt where !acceptsUnproven: loss = (0..<0, .inDoubt(slot: block.slot))
+      case .keptInDoubt, .fromAnotherCopy:
+        return members.state.withLock { $0.blocksRestored += 1 }
       }
-      loss = (0..<0, .inDoubt(slot: block.slot))
     } catch {
       guard case .lost(_, let reason) = error else { throw error }
       loss = (0..<0, reason)

@@ -11,7 +11,7 @@ extension Member {
     into bytes: inout MutableRawSpan, range: Range<Int>, at offset: Int, sums: SumScratch
   ) throws(DeviceError) -> SectorSet {
     switch try readChecked(into: &bytes, range: range, at: offset, sums: sums) {
-    case .good: return .all
+    case .good, .unproven: return .all
     case .mismatch: return SectorSet()
     case .unreadable: break
     }
@@ -38,10 +38,9 @@ extension Member {
   func confirms(_ bytes: RawSpan, range: Range<Int>, at offset: Int, sums scratch: SumScratch)
     -> Bool
   {
-    guard trustsSums, let sums else { return false }
-    guard (try? sums.storedSum(ofBlock: offset / 4096)) ?? nil != nil else { return false }
+    guard trustsSums, sums != nil else { return false }
     do throws(DeviceError) {
-      return try firstMismatch(in: bytes, range: range, at: offset, sums: scratch) == nil
+      return try check(bytes, range: range, at: offset, sums: scratch) == .good
     } catch {
       return false  // a block of sums that can't be read confirms nothing
     }

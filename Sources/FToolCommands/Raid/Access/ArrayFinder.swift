@@ -43,6 +43,17 @@ struct ArrayFinder {
     return found
   }
 
+  /// Members without those that the verb names itself and that are none: what is yet to be one was named twice.
+  func without(newcomers mentioned: [String], _ members: [MemberPath]) -> [MemberPath] {
+    let newcomers = mentioned.compactMap { try? MemberPath(parsing: $0) }
+    let known = members.filter { path in
+      guard newcomers.contains(where: { same($0, path) }) else { return true }
+      if case .stranger = look(at: path) { return false }
+      return true
+    }
+    return known.isEmpty ? members : known
+  }
+
   /// Those of these paths that lead to more members of the array that others are of.
   func members(_ mentioned: [String], ofArrayOf found: [MemberPath]) -> [MemberPath] {
     var more: [MemberPath] = []

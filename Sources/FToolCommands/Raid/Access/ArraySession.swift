@@ -46,7 +46,7 @@ struct ArraySession {
     self.context = context
     isDirect = request.direct
     let finder = ArrayFinder(operand, context: context)
-    let found = try finder.members(operand.array)
+    let found = finder.without(newcomers: request.mentioned, try finder.members(operand.array))
     let paths = found + finder.members(request.mentioned, ofArrayOf: found)
     var files = try MemberFiles(
       paths, for: request.use, direct: request.direct, wait: request.wait, context: context)
@@ -232,6 +232,11 @@ struct ArraySession {
       context.output.warn(
         "\(array.blocksRestored) damaged or unreadable blocks were put together from other members"
           + (array.options.isWritable ? " and repaired" : ""))
+    }
+    if array.blocksUnproven > 0 {
+      context.output.warn(
+        "\(array.blocksUnproven) blocks were taken as they are, since their checksums are damaged and no other "
+          + "member can vouch for them: 'ftool raid scrub' renews checksums")
     }
     try closeSums()
   }

@@ -1,0 +1,144 @@
+import BlockStorage
+import FToolTestSupport
+import LinuxSystem
+import RaidGeometry
+import Testing
+
+@testable import Raid
+
+/// Data whose block of sums is damaged: nothing says that it is right, so others are asked wherever there are any.
+@Suite struct UnprovenBlockTests {
+  /// The first five blocks of a member have rotted, and the block of sums that has theirs as well.
+  private func rotten(_ recipe: ArrayRecipe, slot: Int = 0) throws -> ArrayBench {
+    let bench = try ArrayBench(recipe)
+    try bench.fill(seed: 5)
+    try damageSums(bench, slot)
+    let start = try bench.dataOffset(slot)
+    for block in 0..<5 {
+      bench.devices[slot].corrupt(start + block * 4096 + 100..<start + block * 4096 + 108)
+    }
+    return bench
+  }
+
+  private func damageSums(_ bench: ArrayBench, _ slot: Int) throws {
+    let region = try #require(try bench.header(slot).range(of: .sums))
+    bench.devices[slot].corrupt(region.lowerBound + 40..<region.lowerBound + 60)
+  }
+
+  private static let twiceRedundant: [ArrayRecipe] = [.raid1, .raid6, .triple]
+
+  @Test(arguments: ArrayRecipe.redundant) func `a read asks the others`(_ recipe: ArrayRecipe)
+    throws
+  {
+    for slot in 0..<recipe.slotCount {
+      let bench = try rotten(recipe, slot: slot)
+      for _ in 0..<3 {
+        let array = try bench.open(writable: false)
+        #expect(try bench.contents(array) == bench.model)
+        #expect(array.blocksUnproven == 0)
+      }
+    }
+  }
+
+  @Test(arguments: ArrayRecipe.redundant) func `a read mends what it finds`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    let bench = try rotten(recipe)
+    var array = try bench.open(readPolicy: .random)
+    for _ in 0..<20 { #expect(try bench.contents(array) == bench.model) }
+    let restored = array.blocksRestored
+    // What has its sum again is right.
+    for _ in 0..<20 { #expect(try bench.contents(array) == bench.model) }
+    #expect(array.blocksRestored == restored && restored <= 5)
+    try array.close()
+    array = try bench.open()
+    let report = try array.scrub(RaidArray.ScrubOptions())
+    try array.close()
+    #expect(report.unrepairedCount == 0 && report.renewedSumCount > 0)
+    let violations = try ArrayAudit.violations(bench)
+    #expect(violations == [])
+  }
+
+  @Test(arguments: ArrayRecipe.redundant.flatMap { [$0, $0.withoutJournal] })
+  func `parts of blocks and of rows are written over what is right`(_ recipe: ArrayRecipe) throws {
+    for part in [0..<512, 3000..<5000, 8192..<12288, 0..<20000] {
+      let bench = try rotten(recipe)
+      let array = try bench.open()
+      try bench.write(
+        SeededGenerator.bytes(seed: 9, part.count), at: part.lowerBound, to: array)
+      try array.close()
+      #expect(try bench.contents(bench.open(writable: false)) == bench.model, "\(part)")
+      _ = try bench.open().scrub(RaidArray.ScrubOptions())
+      #expect(try bench.contents(bench.open(writable: false)) == bench.model, "\(part)")
+    }
+  }
+
+  @Test(arguments: twiceRedundant) func `a rebuild of another member asks the others`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    let bench = try rotten(recipe)
+    let array = try bench.open(without: [1])
+    bench.devices[1] = bench.fresh()
+    let ranges = try array.admit(bench.devices[1], toSlot: 1)
+    let report = try array.rebuild(slot: 1, ranges: ranges, SweepOptions())
+    #expect(report.lostBlocks.isEmpty && array.blocksUnproven == 0)
+    try array.close()
+    // The new member, and as few others as will do.
+    let least: Set<Int> = recipe.level == .mirrored ? [0, 2] : [0]
+    #expect(try bench.contents(bench.open(writable: false, without: least)) == bench.model)
+  }
+
+  @Test(arguments: ArrayRecipe.redundant) func `a replacement gets what is right`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    let bench = try rotten(recipe)
+    let array = try bench.open()
+    let new = bench.fresh()
+    try array.admitReplacement(new, forSlot: 0)
+    let report = try array.rebuild(slot: 0, isReplacement: true, SweepOptions())
+    #expect(report.lostBlocks.isEmpty && array.blocksUnproven == 0)
+    try array.finishReplacing(slot: 0)
+    try array.close()
+    bench.devices[0] = new
+    #expect(try bench.contents(bench.open(writable: false)) == bench.model)
+    let violations = try ArrayAudit.violations(bench)
+    #expect(violations == [])
+  }
+
+  @Test(arguments: [ArrayRecipe.mirror, .raid10, .raid5, .raid0, .linear])
+  func `without others it is taken as it is, and counted`(_ recipe: ArrayRecipe) throws {
+    let bench = try ArrayBench(recipe)
+    try bench.fill(seed: 5)
+    for slot in bench.devices.indices { try damageSums(bench, slot) }
+    let away: Set<Int> = ArrayRecipe.redundant.contains { $0.level == recipe.level } ? [1] : []
+    let array = try bench.open(writable: false, without: away)
+    #expect(try bench.contents(array) == bench.model)
+    #expect(array.blocksUnproven > 0 && array.blocksRestored == 0)
+  }
+
+  /// A block that disagrees with its own sum is not replaced by one that this sum does not confirm.
+  @Test(arguments: [ArrayRecipe.mirror, .raid5, .raid6])
+  func `a sum that is there speaks of others, too`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    for othersAreRight in [true, false] {
+      let bench = try ArrayBench(recipe)
+      try bench.fill(seed: 5)
+      let (slot, at) = try bench.place(of: 0)
+      bench.devices[slot].corrupt(at + 50..<at + 60)
+      for other in bench.devices.indices where other != slot {
+        try damageSums(bench, other)
+        let start = try bench.dataOffset(other) + at - bench.dataOffset(slot)
+        if !othersAreRight { bench.devices[other].corrupt(start + 70..<start + 80) }
+      }
+      let array = try bench.open(writable: false)
+      for _ in 0..<3 {
+        if othersAreRight {
+          #expect(try bench.contents(array) == bench.model)
+        } else {
+          #expect(throws: DeviceError.self) { try array.bytes(0..<4096) }
+        }
+      }
+    }
+  }
+}
