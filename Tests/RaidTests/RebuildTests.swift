@@ -112,6 +112,28 @@ import Testing
         == original.devices[0].bytes(try original.dataOffset(0)..<end))
   }
 
+  /// What nobody can compute may be as it was on the member that is out of date: then that is the last there is.
+  @Test(arguments: [ArrayRecipe.mirror, .raid5, .raid10]) func `what is lost is not written over`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    let bench = try ArrayBench(recipe)
+    try bench.fill(seed: 3)
+    let (slot, place) = try bench.place(of: 8192)
+    let other = try bench.geometry.level == 5 ? (slot + 1) % 4 : bench.place(of: 8192, copy: 1).slot
+    let old = try bench.devices[slot].bytes(place..<place + 4096)
+    let array = try bench.open(without: [slot])
+    try bench.write([1], at: 8192 + 4096 * 3, to: array)
+    let bad = try bench.dataOffset(other) + place - bench.dataOffset(slot)
+    bench.devices[other].corrupt(bad..<bad + 10)
+    let probe = try MemberProbe(bench.devices[slot])
+    let ranges = try array.admit(bench.devices[slot], toSlot: slot, knownAs: probe)
+    let report = try array.rebuild(slot: slot, ranges: ranges, SweepOptions())
+    try array.close()
+    #expect(report.lostBlocks == [try place - bench.dataOffset(slot)])
+    #expect(try bench.devices[slot].bytes(place..<place + 4096) == old)
+    #expect(throws: DeviceError.self) { try bench.open(writable: false).bytes(8192..<12288) }
+  }
+
   @Test func `a replacement takes what only its own member has`() throws {
     let bench = try ArrayBench(.raid5)
     try bench.fill(seed: 3)

@@ -80,17 +80,13 @@ extension Member {
       ?? false
   }
 
-  /// Writes what a rebuild has put together, zeros for blocks that are lost, and marks these.
+  /// Writes what a rebuild has put together but for blocks that are lost: what the member has there stays, since it may
+  /// be the last that there is, and is marked so that nobody takes it for good.
   ///
   /// - Parameter lost: data offsets at which lost blocks start, in order.
   func writeRebuilt(
     _ buffer: RawSpan, range: Range<Int>, at offset: Int, lost: [Int], sums: SumScratch
   ) throws(DeviceError) {
-    guard sharesSums, !lost.isEmpty else {
-      try writeFresh(buffer, range: range, at: offset, sums: sums)
-      return try markLost(lost)
-    }
-    // The slot's sums of these blocks are right, whoever finds their content again.
     var start = offset
     for block in lost + [offset + range.count] {
       let from = range.lowerBound + start - offset

@@ -88,7 +88,6 @@ extension CopiedData {
           if error.endsUse { try members.fail(member, error) }
         }
       }
-      bytes.zero(part)
       lost.append(offset + block)
     }
     do throws(DeviceError) {

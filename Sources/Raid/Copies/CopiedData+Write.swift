@@ -49,8 +49,9 @@ extension CopiedData {
       if range.clamped(to: block) == block { continue }
       while try !readHolding(block, into: &memory, pieces: &pieces, repairs: &repairs) {}
       let end = pieces.map(\.arrayRange.upperBound).max() ?? start
-      guard end == block.upperBound else {
-        throw .lost(arrayRange: end..<block.upperBound, .tooManyBad(members: []))
+      // Where a part of it is lost, that is the first to be asked for now, and who has lost it is said.
+      if end < block.upperBound {
+        while try !readHolding(end..<block.upperBound, into: &memory, pieces: &pieces, repairs: &repairs) {}
       }
     }
   }

@@ -4,11 +4,17 @@ import Synchronization
 /// Holds a long operation to so many bytes a second.
 package final class RateLimit: Sendable {
   private let bytesPerSecond: Double
+  private let goesOn: @Sendable () -> Bool
   private let start = Machine.monotonicSeconds()
   private let passed = Mutex(0)
 
   /// Counts from now on; all threads together keep to it.
-  package init(bytesPerSecond: Int) { self.bytesPerSecond = Double(max(1, bytesPerSecond)) }
+  ///
+  /// - Parameter goesOn: whether to wait at all; asked several times a second.
+  package init(bytesPerSecond: Int, while goesOn: @escaping @Sendable () -> Bool = { true }) {
+    self.bytesPerSecond = Double(max(1, bytesPerSecond))
+    self.goesOn = goesOn
+  }
 
   /// Waits until `byteCount` more bytes are within the rate.
   func pass(_ byteCount: Int) {
@@ -17,7 +23,10 @@ package final class RateLimit: Sendable {
       return passed
     }
     let due = start + Double(total) / bytesPerSecond
-    let now = Machine.monotonicSeconds()
-    if due > now { Machine.sleep(seconds: due - now) }
+    while goesOn() {
+      let rest = due - Machine.monotonicSeconds()
+      if rest <= 0 { return }
+      Machine.sleep(seconds: min(rest, 0.2))
+    }
   }
 }

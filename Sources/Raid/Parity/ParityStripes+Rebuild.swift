@@ -68,9 +68,6 @@ extension ParityStripes {
       band, .slots(wanted), isExcluded: { $0 == slot && !readsOwn }, into: &memory)
     var lost: [Int] = []
     for loss in loaded.losses {
-      let from = band.place(slot, loss.memberRange.lowerBound)
-      var bytes = memory.buffer.mutableBytes
-      bytes.zero(from..<from + loss.memberRange.count)
       lost.append(
         contentsOf: Swift.stride(
           from: loss.memberRange.lowerBound, to: loss.memberRange.upperBound, by: 4096))

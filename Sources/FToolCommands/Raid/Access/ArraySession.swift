@@ -338,8 +338,8 @@ struct ArraySession {
   func sweep(_ line: ProgressLine, rate: Int?) -> SweepOptions {
     var options = SweepOptions()
     if isDirect { options.workers = SweepOptions.directWorkers(slotCount: array.shape.slotCount) }
-    options.rate = rate.map { RateLimit(bytesPerSecond: $0) }
     let stop = context.stop
+    options.rate = rate.map { RateLimit(bytesPerSecond: $0) { stop.signal == nil } }
     options.progress = { done, _ in
       line.update(done: done)
       return stop.signal == nil

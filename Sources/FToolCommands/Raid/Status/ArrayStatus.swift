@@ -71,7 +71,13 @@ struct ArrayStatus: Sendable {
   /// Its history, oldest first; none where that was not looked at.
   let events: [ArrayEvent]
 
-  /// Where the missing members were when the array was last used, if it is known which these are.
+  /// Slots whose members the array counts on although they are not there.
+  let slotsNotGiven: [Int]
+  /// Nobody waits for the members of these: they were replaced, and one that is there says so.
+  let areNotGivenAllLeft: Bool
+
+  /// Where the missing members were when the array was last used, if that is known: places where nothing is now, of
+  /// which some may have been members' that nobody misses.
   let absentPaths: [String]
 
   /// The last few events that somebody should know of.
@@ -218,8 +224,10 @@ extension ArrayStatus {
     byteCount = array?.byteCount ?? shape?.byteCount
     let rows = Self.rows(assembly, unusable: found.unusable.map { ($0.path, $0.why.message) })
     self.rows = rows
-    absentPaths =
-      found.absent.count == rows.count { $0.state == .missing } ? found.absent : []
+    let missing = rows.count { $0.state == .missing }
+    absentPaths = missing > 0 && found.absent.count >= missing ? found.absent : []
+    slotsNotGiven = assembly.slotsNotGiven
+    areNotGivenAllLeft = assembly.slotsNotGiven.allSatisfy { assembly.left(slot: $0) != nil }
     counters = Self.counters(rows)
     let slotCount = max(reference.slotCount, reference.previousSlotCount)
     let present = (0..<slotCount).map { slot in

@@ -14,6 +14,7 @@ struct StatusAdvice: Equatable, Sendable {
     if status.obstacle != nil || status.condition == .incomplete {
       return start(status, hint: status.obstacle?.hint, operand)
     }
+    let degraded = status.slotsNotGiven.isEmpty ? "" : " --degraded"
     if status.operation?.name == "reshape" {
       let isShort = status.rows.contains {
         $0.state == .missing || $0.state == .stale || $0.state == .failed || $0.state == .unusable
@@ -45,15 +46,16 @@ struct StatusAdvice: Equatable, Sendable {
       advice.append(
         .init(
           reason: "to settle what was being written when it was left",
-          command: "ftool raid scrub \(operand)"))
+          command: "ftool raid scrub \(operand)\(degraded)"))
     } else if status.operation?.name == "scrub" || status.operation?.name == "resync" {
       advice.append(
-        .init(reason: "to go on with the scrub", command: "ftool raid scrub \(operand)"))
+        .init(
+          reason: "to go on with the scrub", command: "ftool raid scrub \(operand)\(degraded)"))
     } else if status.sums == .stale {
       advice.append(
         .init(
           reason: "to compare everything and renew the checksums",
-          command: "ftool raid scrub \(operand)"))
+          command: "ftool raid scrub \(operand)\(degraded)"))
     }
     if let blocks = status.counters?.unrepairedBlocks, blocks > 0 {
       advice.append(
@@ -116,6 +118,10 @@ struct StatusAdvice: Equatable, Sendable {
   /// How to fill the slots that nobody in sync has.
   private static func missing(_ status: ArrayStatus, _ operand: String) -> [StatusAdvice] {
     let slots = status.degradedSlots
+    // What a command takes that fills what is there, and one that names whom it fills.
+    let isShort = !status.slotsNotGiven.isEmpty && !status.areNotGivenAllLeft
+    let degraded = isShort ? " --degraded" : ""
+    let degradedNaming = isShort && status.slotsNotGiven.count > 1 ? " --degraded" : ""
     guard let shape = status.shape, shape.redundancy > 0 else { return [] }
     if status.rows.contains(where: { $0.state == .rebuilding || $0.state == .replacing }) {
       let row = status.rows.first { $0.state == .rebuilding || $0.state == .replacing }
@@ -125,14 +131,17 @@ struct StatusAdvice: Equatable, Sendable {
         return [
           .init(
             reason: "to go on replacing \(old)",
-            command: "ftool raid replace \(operand) --member \(quoted(old)) --onto \(quoted(path))")
+            command:
+              "ftool raid replace \(operand) --member \(quoted(old)) --onto \(quoted(path))"
+              + (status.slotsNotGiven.isEmpty ? "" : " --degraded"))
         ]
       }
-      return [.init(reason: "to go on rebuilding", command: "ftool raid rebuild \(operand)")]
+      return [
+        .init(reason: "to go on rebuilding", command: "ftool raid rebuild \(operand)\(degraded)")
+      ]
     }
     guard !slots.isEmpty else { return [] }
     let absent = status.rows.count { $0.state == .missing }
-    let degraded = absent > 1 ? " --degraded" : ""
     if status.rows.contains(where: { $0.state == .spare }) {
       return [
         .init(
@@ -146,13 +155,13 @@ struct StatusAdvice: Equatable, Sendable {
       advice.append(
         .init(
           reason: "to bring \(path) up to date, if it is sound",
-          command: "ftool raid rebuild \(operand) --member \(quoted(path))"))
+          command: "ftool raid rebuild \(operand) --member \(quoted(path))\(degradedNaming)"))
     }
     if absent > 0 {
       advice.append(
         .init(
           reason: "to put a new file or disk, as large as the others, in the empty place",
-          command: "ftool raid rebuild \(operand) --onto NEW\(degraded)"))
+          command: "ftool raid rebuild \(operand) --onto NEW\(degradedNaming)"))
     }
     return advice
   }

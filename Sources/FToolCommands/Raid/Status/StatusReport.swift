@@ -47,7 +47,9 @@ struct StatusReport: Report {
       lines.append(("Progress", "a \(operation.name) \(word): \(operation.measures)"))
     }
     if !status.absentPaths.isEmpty {
-      lines.append(("Not there", style.bad(status.absentPaths.joined(separator: ", "))))
+      let missing = status.rows.count { $0.state == .missing }
+      let some = status.absentPaths.count > missing ? "\(missing) of " : ""
+      lines.append(("Not there", style.bad(some + status.absentPaths.joined(separator: ", "))))
     }
     if let reason = status.readOnlyReason { lines.append(("Writing", reason)) }
     if let use { lines.append(("In use", use)) }
