@@ -47,8 +47,8 @@ extension CopiedData {
           let result = try restore(
             block, end: end, place: place + block.offset - whole.lowerBound, memory: &memory)
           switch result {
-          case .fromAnotherCopy, .keptInDoubt: restored.append(block)
-          case .confirmed: break
+          case .fromAnotherCopy: restored.append(block)
+          case .confirmed, .keptInDoubt: break
           case .keptUnproven: members.countUnproven()
           }
         } catch {

@@ -51,7 +51,9 @@ extension CopiedData {
       let end = pieces.map(\.arrayRange.upperBound).max() ?? start
       // Where a part of it is lost, that is the first to be asked for now, and who has lost it is said.
       if end < block.upperBound {
-        while try !readHolding(end..<block.upperBound, into: &memory, pieces: &pieces, repairs: &repairs) {}
+        while try !readHolding(
+          end..<block.upperBound, into: &memory, pieces: &pieces, repairs: &repairs)
+        {}
       }
     }
   }

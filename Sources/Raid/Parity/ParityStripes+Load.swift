@@ -35,6 +35,8 @@ extension ParityStripes {
   struct Loaded {
     /// Blocks that members could not give, now right in the buffer.
     var restored: [BadBlock] = []
+    /// Blocks in doubt after a crash, which lie in the buffer as their members have them.
+    var inDoubt: [BadBlock] = []
     /// What the buffer does not have of what was wanted.
     var losses: [Loss] = []
   }
@@ -182,7 +184,8 @@ extension ParityStripes {
     for block in bad {
       do throws(RaidError) {
         switch try restore(block, in: part, memory: &memory) {
-        case .recovered, .sumWasWrong, .keptInDoubt: loaded.restored.append(block)
+        case .recovered, .sumWasWrong: loaded.restored.append(block)
+        case .keptInDoubt: loaded.inDoubt.append(block)
         case .confirmed: break
         case .keptUnproven: members.countUnproven()
         }

@@ -21,7 +21,8 @@ extension ParityStripes {
     let losses = try locks.withLock(band.rows, exclusive: false) {
       () throws(RaidError) -> [Loss] in
       let loaded = try load(band, wanted, refusesDoubt: !allowsDoubt, into: &memory)
-      let losses = loaded.losses + unconfirmed(loaded.restored, in: band, wanted, &memory)
+      let losses =
+        loaded.losses + unconfirmed(loaded.restored + loaded.inDoubt, in: band, wanted, &memory)
       members.state.withLock { $0.blocksRestored += loaded.restored.count }
       return try salvage(losses, in: band, acceptsUnproven: acceptsUnproven, memory: &memory)
     }
