@@ -118,15 +118,14 @@ final class BlockSums: Sendable {
     _ sums: [UInt32], from start: Int, count: Int, firstBlock first: Int
   ) throws(DeviceError) -> Verdict {
     try eachPage(from: first, count: count) { page, inPage, offset, run in
-      for index in 0..<run {
-        if page.isDamaged, !page.renewed.contains(inPage + index) {
-          return .unknown(block: offset + index)
-        }
-        if page.sums[inPage + index] != sums[start + offset + index] {
-          return .mismatch(block: offset + index)
-        }
+      var known = run
+      if page.isDamaged {
+        known = (0..<run).first { !page.renewed.contains(inPage + $0) } ?? run
       }
-      return nil
+      for index in 0..<known where page.sums[inPage + index] != sums[start + offset + index] {
+        return .mismatch(block: offset + index)
+      }
+      return known < run ? .unknown(block: offset + known) : nil
     } ?? .match
   }
 
