@@ -61,6 +61,12 @@ final class BlockSums: Sendable {
       self.sums = sums
       self.isDamaged = isDamaged
     }
+
+    /// How many sums from this one on are known: all, or those of a damaged one that have been given anew.
+    func knownCount(from first: Int, limit: Int) -> Int {
+      if !isDamaged { return limit }
+      return (0..<limit).first { !renewed.contains(first + $0) } ?? limit
+    }
   }
 
   private struct Cache {
@@ -118,10 +124,7 @@ final class BlockSums: Sendable {
     _ sums: [UInt32], from start: Int, count: Int, firstBlock first: Int
   ) throws(DeviceError) -> Verdict {
     try eachPage(from: first, count: count) { page, inPage, offset, run in
-      var known = run
-      if page.isDamaged {
-        known = (0..<run).first { !page.renewed.contains(inPage + $0) } ?? run
-      }
+      let known = page.knownCount(from: inPage, limit: run)
       for index in 0..<known where page.sums[inPage + index] != sums[start + offset + index] {
         return .mismatch(block: offset + index)
       }
@@ -175,25 +178,25 @@ final class BlockSums: Sendable {
     return true
   }
 
-  /// The stored sum of one block; nil when the block of sums is damaged.
+  /// The stored sum of one block; nil when the block of sums is damaged, and it has not been renewed.
   func storedSum(ofBlock block: Int) throws(DeviceError) -> UInt32? {
     var sum: UInt32?
     _ = try eachPage(from: block, count: 1) { page, inPage, _, _ in
-      sum = page.isDamaged ? nil : page.sums[inPage]
+      sum = page.knownCount(from: inPage, limit: 1) == 1 ? page.sums[inPage] : nil
       return nil
     }
     return sum
   }
 
-  /// The stored sums of these blocks; nil when a block of sums is damaged.
+  /// The stored sums of these blocks; nil when a block of sums is damaged, and not all of these have been renewed.
   func stored(_ blocks: Range<Int>) throws(DeviceError) -> [UInt32]? {
     var found: [UInt32] = []
     found.reserveCapacity(blocks.count)
     let verdict = try eachPage(from: blocks.lowerBound, count: blocks.count) {
       page, inPage, offset, run in
-      if page.isDamaged { return .unknown(block: offset) }
-      found += page.sums[inPage..<inPage + run]
-      return nil
+      let known = page.knownCount(from: inPage, limit: run)
+      found += page.sums[inPage..<inPage + known]
+      return known < run ? .unknown(block: offset + known) : nil
     }
     return verdict == nil ? found : nil
   }
