@@ -10,6 +10,24 @@ import Testing
   static let recipe = ArrayRecipe.raid5.with { $0.dataByteCount = 8 << 20 }
 
   /// Damage that can be repaired and damage that can't, in both halves.
+  /// Who only looks writes nothing, not even what was found.
+  @Test func `what cannot be put right is told without being written to`() throws {
+    let bench = try ArrayBench(.raid5)
+    try bench.fill(seed: 3)
+    for slot in [0, 1] {
+      let start = try bench.dataOffset(slot)
+      bench.devices[slot].corrupt(start..<start + 10)
+    }
+    let before = bench.devices.map(\.contents)
+    let array = try bench.open(writable: false)
+    var options = RaidArray.ScrubOptions()
+    options.repairs = false
+    let report = try array.scrub(options)
+    try array.close()
+    #expect(report.unrepairedCount == 2 && array.failures.isEmpty)
+    #expect(bench.devices.map(\.contents) == before)
+  }
+
   private func damaged() throws -> ArrayBench {
     let bench = try ArrayBench(Self.recipe)
     try bench.fill(seed: 1)

@@ -2,6 +2,7 @@ import BlockStorage
 import FToolTestSupport
 import LinuxSystem
 import RaidGeometry
+import Synchronization
 import Testing
 
 @testable import Raid
@@ -114,6 +115,35 @@ import Testing
     let array = try bench.open(writable: false, without: away)
     #expect(try bench.contents(array) == bench.model)
     #expect(array.blocksUnproven > 0 && array.blocksRestored == 0)
+  }
+
+  /// The new shape may need more memory to put a block together than the old one.
+  @Test(arguments: [1, 2, 3, 5]) func `between two shapes it is read, too`(added: Int) throws {
+    for slot in 0..<3 {
+      let bench = try ReshapeBench(.singleParity, chunk: 8192, slotCount: 3)
+      let region = try #require(
+        try MemberProbe(bench.devices[slot]).header?.range(of: .sums))
+      bench.devices[slot].corrupt(region.lowerBound + 40..<region.lowerBound + 60)
+      var request = ReshapeRequest()
+      request.slotCount = 3 + added
+      try bench.begin(request)
+      while true {
+        let steps = Mutex(0)
+        let isDone = try bench.goOn {
+          steps.withLock {
+            $0 += 1; return $0 <= 2
+          }
+        }
+        try bench.compare("\(added) more, sums of \(slot) damaged")
+        if isDone { break }
+        let array = try bench.open(writable: false)
+        #expect(throws: RaidError.readOnly(.reshaping)) {
+          var options = RaidArray.ScrubOptions()
+          options.repairs = false
+          _ = try array.scrub(options)
+        }
+      }
+    }
   }
 
   /// A block that disagrees with its own sum is not replaced by one that this sum does not confirm.

@@ -166,6 +166,7 @@ package struct RaidRead: Verb {
       if let output, output != "-" {
         if Files.exists(output) {
           try members.requireNoMember(try Files.identity(of: output), named: output)
+          try MemberFiles.requireNoSuperblock(output)
         }
       } else {
         let stream = try OwnedDescriptor.standardOutput()

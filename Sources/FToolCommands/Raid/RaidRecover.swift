@@ -126,7 +126,8 @@ package struct RaidRecover: Verb {
     }
     line.clear()
     for note in result.notes { context.output.note(note) }
-    let report = RecoveryReport(result, members: members, holes: holes.holes)
+    let report = RecoveryReport(
+      result, members: members, holes: holes.holes, standing: standing(devices, result))
     guard !result.candidates.isEmpty else {
       throw Failure(
         .damaged, "no layout fits these images", hint: result.advice.joined(separator: "; "))
@@ -139,6 +140,20 @@ package struct RaidRecover: Verb {
         hint: result.advice.joined(separator: "; "))
     }
     return .done
+  }
+
+  /// Those of the members that can be read by their superblocks alone, as the array that was found; none where one that
+  /// is there says nothing, and may be the only one to know better.
+  private func standing(_ devices: [(any BlockDevice)?], _ result: RecoveryResult) -> [String] {
+    if narrows { return [] }
+    let probes = devices.compactMap { $0 }.map { try? MemberProbe($0) }
+    guard !probes.contains(where: { $0 == nil }),
+      let assembly = try? Assembly(probes.compactMap { $0 }),
+      let array = try? RaidArray.open(assembly, options: RaidArray.Options()),
+      array.byteCount == result.candidates.first?.shape.byteCount
+    else { return [] }
+    return assembly.members.indices.filter { assembly.standings[$0].isUsed }
+      .map { assembly.members[$0].name }
   }
 
   private func request() -> RecoveryRequest {

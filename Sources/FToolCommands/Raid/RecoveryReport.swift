@@ -7,11 +7,17 @@ struct RecoveryReport: Report {
   private let result: RecoveryResult
   private let members: [String]
   private let holes: [HolesOption.Hole]
+  /// Members that say by themselves all that is needed to read them; none where they don't.
+  private let standing: [String]
   /// How many candidates the table shows.
   private static let rowLimit = 8
 
-  init(_ result: RecoveryResult, members: [String], holes: [HolesOption.Hole]) {
+  /// - Parameter standing: members whose superblocks suffice.
+  init(
+    _ result: RecoveryResult, members: [String], holes: [HolesOption.Hole], standing: [String]
+  ) {
     self.result = result
+    self.standing = standing
     self.holes = holes
     self.members = members
   }
@@ -38,8 +44,22 @@ struct RecoveryReport: Report {
       text += "  \(evidence.weight > 0 ? "+" : "-") \(evidence.text)\n"
     }
     if best.equivalentCount > 0 { text += "  = other orders of the members read the same\n" }
-    text += "\n" + style.strong("To read it:") + "\n  \(command(best))\n"
+    if let plain {
+      text +=
+        "\n"
+        + style.strong("To read it, by superblocks, which also tell what is out of date or lost:")
+        + "\n  \(plain)\n\n" + style.strong("By the layout alone:") + "\n  \(command(best))\n"
+    } else {
+      text += "\n" + style.strong("To read it:") + "\n  \(command(best))\n"
+    }
     return text
+  }
+
+  /// What reads the array as it is.
+  private var plain: String? {
+    if standing.isEmpty { return nil }
+    let some = standing.count == 1 ? standing + ["missing"] : standing
+    return "ftool raid read -o array.img " + some.map(Self.quoted).joined(separator: " ")
   }
 
   /// What is to be known of members that contradict each other, although the layout is right; nil if none do.
@@ -75,7 +95,7 @@ struct RecoveryReport: Report {
       "bytes_read": .number(result.byteCountRead),
       "compared_places": .number(result.agreement?.comparedCount ?? 0),
       "differing_places": .number(result.agreement?.differingCount ?? 0),
-      "suspects": .array(suspects.map(JSONValue.string)),
+      "suspects": .array(suspects.map(JSONValue.string)), "by_superblocks": .string(plain),
     ]
   }
 

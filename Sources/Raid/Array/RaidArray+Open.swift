@@ -48,7 +48,8 @@ extension RaidArray {
       let mayBePartial = !options.isWritable || reference.isReshaping
       try Self.requireEnough(members, shapes.old, mayBePartial: mayBePartial)
     }
-    let memory = WorkingMemoryPool(slotCount: members.slotCount)
+    let memory = WorkingMemoryPool(
+      slotCount: max(members.slotCount, shapes.new?.slotCount ?? 0))
     let intent = assembly.writeIntent(
       shapes.old, hasForeignWrite: Self.hasForeignWrite(assembly, countsKnown: false))
     // Levels without copies carry no dirty mark; there only the bits speak.

@@ -305,7 +305,7 @@ extension RaidArray {
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       guard lifecycle == .changing || lifecycle == .writing else {
         lifecycle = .closed
-        if members.active.contains(where: \.hasNews) {
+        if members.isWritable, members.active.contains(where: \.hasNews) {
           // Reads have repaired blocks, and counted them.
           try members.storeEvents(on: members.active)
           try members.onEach(members.active) { (member) throws(DeviceError) in

@@ -30,7 +30,8 @@ package enum LayoutRecovery {
     var result = try layouts(of: devices, request, progress)
     guard result.isDecided, let best = result.candidates.first else { return result }
     let images = MemberImages(devices, progress: { progress(result.byteCountRead + $0) })
-    result.agreement = try MemberAgreement(images, best)
+    result.agreement = try MemberAgreement(
+      images, best, knowsEnd: best.evidence.contains { $0.kind == .superblock })
     result.byteCountRead += images.byteCountRead
     return result
   }
@@ -52,7 +53,7 @@ package enum LayoutRecovery {
       notes += known.notes
       if let reference = known.reference, !known.excludes(request) {
         // More slots than devices, or a spare among them: the search is for one device a slot.
-        let places = known.places(deviceCount: devices.count)
+        let places = known.places(of: images.present)
         let chosen = MemberImages(
           places.devices.map { $0.flatMap { devices[$0] } },
           progress: { count in

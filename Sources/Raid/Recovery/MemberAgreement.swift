@@ -19,7 +19,11 @@ package struct MemberAgreement: Sendable, Equatable {
   private static let byteLimit = 48 << 20
 
   /// Compares some places, all of them in a small array; nil where a layout leaves nothing to compare.
-  init?(_ images: MemberImages, _ candidate: RecoveryCandidate) throws(RaidError) {
+  ///
+  /// - Parameter knowsEnd: the candidate's size is no guess.
+  init?(
+    _ images: MemberImages, _ candidate: RecoveryCandidate, knowsEnd: Bool
+  ) throws(RaidError) {
     guard candidate.shape.redundancy > 0 else { return nil }
     var findings: [Finding] = []
     switch candidate.shape.placement {
@@ -37,10 +41,12 @@ package struct MemberAgreement: Sendable, Equatable {
         findings.append(finding)
       }
     }
-    // Behind the array's end there may be anything, and where that is is a guess.
-    guard let end = findings.lastIndex(where: { $0.suspects == nil }) else { return nil }
+    // Behind the array's end there may be anything, where that is a guess.
+    let last = findings.lastIndex { $0.suspects == nil }
+    let end = knowsEnd ? findings.count : last.map { $0 + 1 } ?? 0
+    guard end > 0 else { return nil }
     var common: Set<Int>?
-    for finding in findings[...end] {
+    for finding in findings[..<end] {
       comparedCount += 1
       guard let slots = finding.suspects else { continue }
       differingCount += 1

@@ -51,9 +51,9 @@ struct RecoverySearch {
       } else {
         max(size / 2, size - (256 << 10))
       }
-    let first = min(offsets.choices.map(\.offset).max() ?? 0, size / 4)
-    let census = try RedundancyCensus(
-      book, in: max(first, offsets.choices.first?.offset ?? 0)..<max(first, end))
+    let last = min(offsets.choices.map(\.offset).max() ?? 0, size / 4)
+    let first = max(last, offsets.choices.first?.offset ?? 0)
+    let census = try RedundancyCensus(book, in: first..<max(first, end))
     return census.placeCount >= 4 ? census : try RedundancyCensus(book, in: 0..<max(0, end))
   }
 

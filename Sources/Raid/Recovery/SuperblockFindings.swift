@@ -98,7 +98,9 @@ struct SuperblockFindings {
   }
 
   /// One device for each slot: which, and where it is known to belong.
-  func places(deviceCount: Int) -> (devices: [Int?], fixed: [Int?]) {
+  ///
+  /// - Parameter present: the devices that are there.
+  func places(of present: [Int]) -> (devices: [Int?], fixed: [Int?]) {
     guard let reference else { return ([], []) }
     var holders = [Int?](repeating: nil, count: reference.slotCount)
     for (device, trace) in best.sorted(by: { $0.key < $1.key }) {
@@ -111,7 +113,7 @@ struct SuperblockFindings {
       holders[slot] = device
     }
     // Devices that say nothing may be in any slot that nobody claims; those that say "spare" are in none.
-    var open = (0..<deviceCount).filter { !holders.contains($0) && best[$0] == nil }
+    var open = present.filter { !holders.contains($0) && best[$0] == nil }
     var devices: [Int?] = []
     var fixed: [Int?] = []
     for holder in holders {

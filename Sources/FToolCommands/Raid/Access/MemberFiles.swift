@@ -1,5 +1,6 @@
 import BlockStorage
 import LinuxSystem
+import MDFormat
 import Raid
 
 /// Members of an array as the user named them, opened and held.
@@ -76,6 +77,28 @@ struct MemberFiles {
     }
   }
 
+  /// Refuses to write over a file that has a superblock: it may be a member, of this array or of another, although it
+  /// was not named.
+  static func requireNoSuperblock(_ path: String) throws(Failure) {
+    guard let known = try? MemberPath(parsing: path),
+      let device = try? known.open(access: .readOnly)
+    else { return }
+    let array: String
+    do throws(RaidError) {
+      array = try MemberProbe(device).superblock.name
+    } catch .notStartable(.unreadableSuperblock(_, .absent)) {
+      return
+    } catch {
+      throw Failure(
+        .wouldOverwrite, "\(path) may be a member of an array: \(Failure(error).message)",
+        hint: "choose another file, or remove this one if nobody needs it")
+    }
+    throw Failure(
+      .wouldOverwrite,
+      "\(path) is a member of an array" + (array.isEmpty ? "" : ", \(array)"),
+      hint: "choose another file, or remove this one if nobody needs it")
+  }
+
   /// The file behind a device, and which of its bytes.
   static func file(of device: any BlockDevice) -> (FileDevice, Range<Int>)? {
     if let rescued = device as? RescuedDevice { return file(of: rescued.device) }
@@ -92,7 +115,8 @@ struct MemberFiles {
     let mode: LockMode = use == .write ? .exclusive : .shared
     let deadline = wait.map { ContinuousClock.now + $0 }
     for device in devices {
-      guard let (file, range) = Self.file(of: device) else { continue }
+      // An empty file, which is no member, has nothing to hold.
+      guard let (file, range) = Self.file(of: device), !range.isEmpty else { continue }
       while true {
         let isHeld: Bool
         do throws(SystemCallError) {

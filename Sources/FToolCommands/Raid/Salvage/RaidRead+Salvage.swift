@@ -158,9 +158,13 @@ extension RaidRead {
     let file = writesDataToStandardOutput ? nil : output
     guard let path = map ?? file.map({ "\($0).map" }) else { return nil }
     do {
+      if path == file {
+        throw Failure(.usage, "\(path) cannot be the map and what it is a map of")
+      }
       if Files.exists(path) {
         let identity = try Files.identity(of: path)
         try session.members.requireNoMember(identity, named: path)
+        try MemberFiles.requireNoSuperblock(path)
         if let file, Files.exists(file), try Files.identity(of: file) == identity {
           throw Failure(.usage, "\(path) cannot be the map and what it is a map of")
         }
