@@ -75,6 +75,42 @@ import Testing
     #expect(violations == [])
   }
 
+  /// What a member was told to write, data and sum, never reached its disk: both are of before, and agree. Two parities
+  /// know who it was; one, like two copies, must not guess.
+  @Test(arguments: ArrayRecipe.redundant) func `a member that lost a write is found, or nothing is`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    let bench = try ArrayBench(recipe)
+    try bench.fill(seed: 3)
+    let (slot, place) = try bench.place(of: 8192)
+    let region = try #require(try bench.header(slot).range(of: .sums))
+    let old = (
+      try bench.devices[slot].bytes(place..<place + 4096), try bench.devices[slot].bytes(region)
+    )
+    let array = try bench.open()
+    try bench.write(SeededGenerator.bytes(seed: 4, 4096), at: 8192, to: array)
+    try array.close()
+    try bench.devices[slot].write(old.0, at: place)
+    try bench.devices[slot].write(old.1, at: region.lowerBound)
+    let before = bench.devices.map { $0.copy() }
+    let report = try scrub(bench)
+    let parityCount = recipe.level.parityCount
+    if parityCount > 1 || recipe.level == .mirrored && recipe.slotCount > 2 {
+      #expect(report.findings.map(\.outcome) == [.repaired] && report.findings[0].slot == slot)
+      #expect(try bench.contents(bench.open(writable: false)) == bench.model)
+      let violations = try ArrayAudit.violations(bench)
+      #expect(violations == [])
+    } else {
+      #expect(report.findings.map(\.outcome) == [.cannotBeKnown])
+      for (device, copy) in zip(bench.devices, before) {
+        let data = try bench.dataOffset(0)
+        #expect(
+          try device.bytes(data..<data + recipe.dataByteCount)
+            == copy.bytes(data..<data + recipe.dataByteCount))
+      }
+    }
+  }
+
   @Test(arguments: ArrayRecipe.redundant) func `a write that went astray is found at both ends`(
     _ recipe: ArrayRecipe
   ) throws {

@@ -117,6 +117,32 @@ import Testing
     #expect(array.blocksUnproven > 0 && array.blocksRestored == 0)
   }
 
+  /// A crash is no reason to believe sums that were damaged before.
+  @Test(arguments: [ArrayRecipe.mirror, .raid10, .raid5, .raid6, .raid0, .linear], [1, 4, 4000])
+  func `a crash makes no damaged sum a right one`(_ recipe: ArrayRecipe, byteCount: Int) throws {
+    let isRedundant = recipe.level != .striped && recipe.level != .linear
+    for away in isRedundant ? [[], [1]] : [[]] as [Set<Int>] {
+      let bench = try ArrayBench(recipe)
+      try bench.fill(seed: 6)
+      for slot in bench.devices.indices {
+        let region = try #require(try bench.header(slot).range(of: .sums))
+        try bench.devices[slot].write(
+          SeededGenerator.bytes(seed: UInt64(slot), byteCount), at: region.lowerBound + 32)
+      }
+      let crashed = try bench.open(without: away)
+      try bench.write([1, 2, 3], at: 40_000, to: crashed)
+      try bench.devices.forEach { try $0.flush() }
+      #expect(try bench.contents(bench.open(writable: false, without: away)) == bench.model)
+      let array = try bench.open(without: away)
+      #expect(try bench.contents(array) == bench.model)
+      let report = try array.scrub(RaidArray.ScrubOptions())
+      #expect(report.findings.isEmpty)
+      try array.close()
+      #expect(try bench.contents(bench.open(writable: false, without: away)) == bench.model)
+      withExtendedLifetime(crashed) {}
+    }
+  }
+
   /// The new shape may need more memory to put a block together than the old one.
   @Test(arguments: [1, 2, 3, 5]) func `between two shapes it is read, too`(added: Int) throws {
     for slot in 0..<3 {

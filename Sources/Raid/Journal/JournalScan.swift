@@ -174,11 +174,19 @@ struct JournalScan {
 
 /// The sum of one whole block.
 func blockSum(of bytes: RawSpan, at start: Int, block: Int, prefixRegister: UInt32) -> UInt32 {
+  blockSum(
+    of: bytes, range: start..<start + 4096, block: block, prefixRegister: prefixRegister)
+}
+
+/// The same of one that may be cut short by the end of its member.
+func blockSum(
+  of bytes: RawSpan, range: Range<Int>, block: Int, prefixRegister: UInt32
+) -> UInt32 {
   var sum = [1 of UInt32](repeating: 0)
   var span = sum.mutableSpan
   blockSums(
-    of: bytes, range: start..<start + 4096, firstBlock: UInt64(block),
-    prefixRegister: prefixRegister, into: &span, at: 0)
+    of: bytes, range: range, firstBlock: UInt64(block), prefixRegister: prefixRegister,
+    into: &span, at: 0)
   return sum[0]
 }
 

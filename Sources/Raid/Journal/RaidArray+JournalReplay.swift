@@ -53,11 +53,11 @@ extension Assembly {
 extension RaidArray {
   /// Puts all in its place that the journal has, or looks at what it speaks of.
   func replay(_ scan: JournalScan) throws(RaidError) {
+    try acceptTornSums(of: scan.entries.map(\.record))
     try memory.with { (memory) throws(RaidError) in
       var rewrites: [JournalRecord] = []
       var touched = RangeSet<Int>()
       for entry in scan.entries {
-        try acceptSums(entry.record)
         switch entry.record.kind {
         case .content: try write(entry, of: scan, &memory)
         case .rewrite: rewrites.append(entry.record)
@@ -96,38 +96,6 @@ extension RaidArray {
       header.generation &+= 1
       header.isLive = false
       try place.store(header)
-    }
-  }
-
-  /// Blocks of sums that were being written when the power went are of two times, sector by sector; what the
-  /// journal does not speak of was the same at both, and what it does is given anew.
-  private func acceptSums(_ record: JournalRecord) throws(RaidError) {
-    let slots = members.slots
-    func accept(_ slot: Int, _ blocks: Range<Int>) throws(RaidError) {
-      for member in slots[slot].writable {
-        do throws(DeviceError) {
-          try member.sums?.acceptTorn(blocks)
-        } catch {
-          try members.fail(member, error)
-        }
-      }
-    }
-    for extent in record.extents {
-      if extent.slot != JournalRecord.Extent.wholeArray {
-        try accept(extent.slot, extent.blocks)
-        continue
-      }
-      guard case .copies(let copies) = segments[0].data else { continue }
-      var places: [CopyPlacement.Place] = []
-      var offset = extent.blocks.lowerBound * 4096
-      let end = min(byteCount, extent.blocks.upperBound * 4096)
-      while offset < end {
-        let count = min(end - offset, copies.placement.locate(offset, into: &places))
-        for place in places {
-          try accept(place.slot, place.offset / 4096..<(place.offset + count + 4095) / 4096)
-        }
-        offset += count
-      }
     }
   }
 

@@ -52,7 +52,7 @@ final class BlockSums: Sendable {
     var isDirty = false
     /// Nothing of it is believed until every one of its sums has been given anew.
     var isDamaged: Bool
-    /// It could be read: if it is damaged, its sums are what is there all the same.
+    /// It could be read, and nobody knew that it is damaged: if it is, its sums may be of two times.
     var isLegible = true
     var renewed: Set<Int> = []
     var lastUse: UInt64 = 0
@@ -169,12 +169,47 @@ final class BlockSums: Sendable {
     }
   }
 
+  /// Blocks of sums for these blocks that are damaged as a crash may have left them, what can be read of them, and all
+  /// blocks that they are for.
+  func tornPages(
+    in blocks: Range<Int>
+  ) throws(DeviceError) -> [(blocks: Range<Int>, sums: [UInt32])] {
+    var torn: [(blocks: Range<Int>, sums: [UInt32])] = []
+    let within = blocks.clamped(to: 0..<blockCount)
+    _ = try eachPage(from: within.lowerBound, count: within.count) { page, inPage, offset, _ in
+      if page.isDamaged, page.isLegible {
+        let start = within.lowerBound + offset - inPage
+        torn.append((start..<min(start + Self.sumsPerBlock, blockCount), page.sums))
+      }
+      return nil
+    }
+    return torn
+  }
+
+  /// Believes what can be read of a damaged block of sums, one of `tornPages`, but for some blocks: where there are
+  /// such, it stays damaged until all of it has been given anew.
+  func accept(_ blocks: Range<Int>, besides doubtful: Set<Int>) throws(DeviceError) {
+    _ = try eachPage(from: blocks.lowerBound, count: blocks.count) { page, _, _, run in
+      guard page.isDamaged, page.isLegible else { return nil }
+      page.isDirty = true
+      page.isLegible = false
+      page.isDamaged = doubtful.contains(where: isUsed)
+      if page.isDamaged {
+        page.renewed.formUnion((0..<run).filter { !doubtful.contains(blocks.lowerBound + $0) })
+      }
+      return nil
+    }
+  }
+
+  /// The sum of a block that is lost where there was none before.
+  static let poisonOfNothing: UInt32 = 0xffff_ffff
+
   /// Gives a block a sum that its content does not have: it is lost, and must not be taken for good.
   ///
   /// - Returns: false where the block of sums is damaged, and says nothing of the block.
   func poison(block: Int) throws(DeviceError) -> Bool {
     guard let sum = try storedSum(ofBlock: block) else { return false }
-    try record([sum ^ 0xffff_ffff], from: 0, count: 1, firstBlock: block)
+    try record([sum ^ Self.poisonOfNothing], from: 0, count: 1, firstBlock: block)
     return true
   }
 
@@ -320,14 +355,16 @@ final class BlockSums: Sendable {
     if isZero(bytes.bytes, range: 0..<Self.blockByteCount) {
       return Page(sums: [UInt32](repeating: 0, count: Self.sumsPerBlock), isDamaged: false)
     }
+    let (stored, right) = (bytes.bytes.integer(at: 4, as: UInt32.self), checksum(of: bytes.bytes))
     let isRight =
-      bytes.bytes.integer(at: 0, as: UInt32.self) == Self.magic
-      && bytes.bytes.integer(at: 4, as: UInt32.self) == checksum(of: bytes.bytes)
+      bytes.bytes.integer(at: 0, as: UInt32.self) == Self.magic && stored == right
       && bytes.bytes.integer(at: 8, as: UInt64.self) == UInt64(number * Self.sumsPerBlock)
     let sums = (0..<Self.sumsPerBlock).map {
       bytes.bytes.integer(at: Self.headerByteCount + 4 * $0, as: UInt32.self)
     }
-    return Page(sums: sums, isDamaged: !isRight)
+    let page = Page(sums: sums, isDamaged: !isRight)
+    if stored == ~right { page.isLegible = false }
+    return page
   }
 
   private func write(_ page: Page, number: Int) throws(DeviceError) {

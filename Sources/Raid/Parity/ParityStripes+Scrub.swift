@@ -18,8 +18,9 @@ extension ParityStripes {
   /// Checks everything in a range of member data, and puts right what is wrong where that is known.
   ///
   /// First every block against its sum; what a sum or a disk gives up is restored from the others. Then
-  /// parity against data. Where all sums agree, parity that does not is stale. Without sums, two
-  /// parities name the wrong block if there is only one; a single parity can't.
+  /// parity against data. Where all sums agree, and parity does not, a member has lost what was written to it, with
+  /// the sum. There, and without sums, two parities name the wrong block if there is only one; a single parity
+  /// can't.
   func scrub(
     _ memberRange: Range<Int>, repairs: Bool, log: ScrubLog, memory: inout WorkingMemory
   ) throws(RaidError) {
@@ -249,7 +250,8 @@ extension ParityStripes {
       return ((try? sums.storedSum(ofBlock: offset / 4096)) ?? nil) != nil
     }
     let unvouched = plan.pattern.dataSlots.filter { !hasSum($0) }
-    if unvouched.isEmpty { return .parity(slots) }
+    // Data that agrees with its sums against parity that does not, or was never right.
+    if unvouched.isEmpty, !slots.contains(where: hasSum) { return .parity(slots) }
     if unvouched.count == 1, readers[unvouched[0]] != nil,
       let p = parities.firstIndex(of: 0), hasSum(plan.pattern.paritySlots[0])
     {
