@@ -21,9 +21,9 @@ struct InterruptedCall {
 
   private static let restart: ClosedRange<Int> = -514 ... -512
   /// -ERESTARTNOHAND: ends with EINTR where a handler runs, else it is made again.
-  private static let unlessHandled = -514
+  fileprivate static let unlessHandled = -514
   static let restartBlock = -516
-  private static let interrupted = -4
+  fileprivate static let interrupted = -4
 
   /// Calls that end with EINTR when a process is stopped and goes on, though no handler ran (signal(7)). Those
   /// with a timeout in memory do where the kernel can't write there what is left.
@@ -38,6 +38,8 @@ struct InterruptedCall {
     /// A signal waits that the thread does not block: when the thread goes on, the kernel looks at it first,
     /// and settles by it how the call goes on.
     var hasDueSignal: Bool
+    /// And a handler takes it.
+    var isHandled: Bool
     /// How it slept before.
     var note: SleepNote?
     /// For how many nanoseconds; to find out takes a while.
@@ -57,7 +59,10 @@ struct InterruptedCall {
     let result = registers.callResult
     let isUnsettled = Self.restart.contains(result) || result == Self.restartBlock
     if isUnsettled && circumstances.hasDueSignal {
-      (toResume, toSave, unsettled) = (registers, registers, registers)
+      // Nobody settles it for who takes itself up again, should we die in between.
+      toResume = registers.settled(
+        result, isHandled: circumstances.isHandled, mayRestart: circumstances.mayRestart)
+      (toSave, unsettled) = (registers, registers)
       return
     }
     let isCutOff =
@@ -111,6 +116,21 @@ extension Registers {
     callResult = call.rawValue
     instructionPointer -= Registers.callInstructionByteCount
     currentCall = nil
+  }
+
+  /// How a call that was cut off goes on when a signal is due, with what is known before a handler runs: which calls
+  /// are made again after one is for its flags to say (SA_RESTART), and taken for granted.
+  fileprivate func settled(_ result: Int, isHandled: Bool, mayRestart: Bool) -> Registers {
+    guard let call = currentCall else { return self }
+    var settled = self
+    let isRemembered = result == InterruptedCall.restartBlock
+    if isHandled, isRemembered || result == InterruptedCall.unlessHandled {
+      settled.callResult = InterruptedCall.interrupted
+      settled.currentCall = nil
+    } else {
+      settled.makeAgain(isRemembered && mayRestart ? .restartSyscall : call)
+    }
+    return settled
   }
 
   /// From before the instruction that calls to within the call, which was cut off: the kernel settles how it goes

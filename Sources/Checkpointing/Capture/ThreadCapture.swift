@@ -125,8 +125,11 @@ struct ThreadCapture {
       // It may have gone on to another call meanwhile.
       $0.call == registers.currentCall ? $0 : nil
     }
+    let due = waiting.compactMap(Self.signal).filter { mask >> ($0 - 1) & 1 == 0 }
+    let caught = process.status.set("SigCgt")
     let circumstances = InterruptedCall.Circumstances(
-      hasDueSignal: waiting.contains { Self.isDue($0, mask: mask) }, note: note,
+      hasDueSignal: !due.isEmpty, isHandled: due.contains { caught >> ($0 - 1) & 1 == 1 },
+      note: note,
       slept: {
         note.flatMap { note in
           clocks.now(onProcessor: note.processor).flatMap {
@@ -144,10 +147,9 @@ struct ThreadCapture {
     state.remainingNanoseconds = call.remainingNanoseconds
   }
 
-  private static func isDue(_ information: [UInt8], mask: UInt64) -> Bool {
+  private static func signal(_ information: [UInt8]) -> UInt64? {
     let signal = information.prefix(4).reversed().reduce(0) { $0 << 8 | UInt64($1) }
-    guard (1...64).contains(signal) else { return false }
-    return mask >> (signal - 1) & 1 == 0
+    return (1...64).contains(signal) ? signal : nil
   }
 
   /// A thread that is interrupted within a restartable sequence begins it anew. The kernel looks at the

@@ -122,6 +122,19 @@ int main(int count, char **arguments) {
     setsid();
     for (;;) pause();
   }
+  int quiet[2];
+  if (pipe(quiet)) bad("set-up");
+  pid_t restless = fork();
+  if (restless == 0) {
+    // Reads what never comes, with signals all the time, after each of which the call is made again.
+    char byte;
+    struct itimerval always = {{0, 300}, {0, 300}};
+    close(numbers[1]);
+    sigaction(SIGALRM, &action, NULL);
+    if (isWakeful) setitimer(ITIMER_REAL, &always, NULL);
+    if (read(quiet[0], &byte, 1) != 0) bad("a read was cut off");
+    bad("a read ended");
+  }
   close(numbers[1]);
   sigset_t handled;
   sigemptyset(&handled);
@@ -150,7 +163,10 @@ int main(int count, char **arguments) {
   if (waitpid(sender, &status, 0) != sender || WTERMSIG(status) != SIGKILL) bad("a child");
   pthread_join(threads[3], NULL);
   kill(idle, SIGKILL);
-  if (waitpid(idle, &status, 0) != idle || wait(&status) != -1) bad("another child");
+  kill(restless, SIGKILL);
+  if (waitpid(idle, &status, 0) != idle || waitpid(restless, &status, 0) != restless ||
+      WTERMSIG(status) != SIGKILL || wait(&status) != -1)
+    bad("another child");
   for (size_t index = 0; much && index < size; index++)
     if (much[index] != (unsigned char)(index * 7 + index / 4096)) bad("memory");
   if (!alarms) bad("no alarm came");
