@@ -94,7 +94,8 @@ import Testing
     let done = try bench.ftool("raid recover -fy m0.img m2.img missing --json", ends: 3).json
     #expect(done["changed"] == .bool(true) && done["lost_bytes"] == json["lost_bytes"])
     #expect(done["members"][1]["taken_back"] == .bool(true))
-    try bench.ftool("raid status m0.img --test", ends: 2)
+    let damaged = try bench.ftool("raid status m0.img --test --json", ends: 4).json
+    #expect(damaged["state"] == .string("damaged") && damaged["lost_bytes"] == json["lost_bytes"])
     // What was told is lost, and nothing else.
     let out = try bench.ftool("raid read m0.img --salvage -o out", ends: 65)
     let map = try ParsedMap(bench.contents("out.map"))

@@ -25,6 +25,65 @@ import Testing
     after = [:]
   }
 
+  @Test func `members that were not named are not written over either`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray()
+    let before = try bench.snapshot()
+    for line in [
+      "read m0.img m2.img -o m1.img", "read m0.img m2.img --salvage -o out --map m1.img",
+      "read --assume level=5,chunk=64K,data-offset=2M -o m2.img m0.img m1.img missing",
+    ] {
+      let run = try bench.ftool("raid \(line)", ends: 73)
+      #expect(run.error.contains("is a member of an array, here:photos"), run.remark)
+    }
+    let same = try bench.ftool("raid read m0.img --salvage -o out --map out", ends: 64)
+    #expect(same.error.contains("cannot be the map"), same.remark)
+    #expect(try bench.snapshot() == before)
+  }
+
+  /// A copy that was stopped as it began looks like this.
+  @Test func `files that are empty or cut short are told as such`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray()
+    try bench.folder.file("empty.img", [])
+    for line in [
+      "read m0.img m1.img empty.img", "write m0.img m1.img empty.img --dry-run",
+      "scrub m0.img m1.img empty.img", "rebuild m0.img m1.img empty.img",
+      "add m0.img --new empty.img", "create other empty.img m1.img --force",
+      "fail m0.img m1.img empty.img --member m1.img", "recover --force m0.img m1.img empty.img -n",
+    ] {
+      let run = try bench.shell("ftool raid \(line) -y 2>&1 </dev/null || echo status $?")
+      #expect(run.output.contains("status 6"), run.remark)
+    }
+    try bench.ftool("raid wipe empty.img --yes", ends: 66)
+    try bench.ftool("checkpoint save -o= 1", ends: 64)
+    let part = try bench.ftool("raid read m0.img#p1", ends: 66)
+    #expect(part.error.contains("m0.img has no partition table"), part.remark)
+    for size in ["0", "1", "512", "4096", "65536", "1M", "2100K", "3M"] {
+      try bench.shellOK("head -c \(size) /dev/zero > zeros; cp m2.img cut; truncate -s \(size) cut")
+      for operands in ["m0.img m1.img zeros", "m0.img m1.img cut", "-- m0.img m1.img cut"] {
+        let run = try bench.shell(
+          "ftool raid recover \(operands.hasPrefix("--") ? "--ignore-superblocks" : "") \(operands)"
+        )
+        #expect([0, 65, 66].contains(run.status), run.remark)
+      }
+    }
+  }
+
+  @Test func `what ftool knows of a member outlives its superblock`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray()
+    for name in ["m0.img", "m1.img", "m2.img"] {
+      try bench.damage(name, at: 4096, [UInt8](repeating: 0, count: 4096))
+    }
+    let before = try bench.snapshot()
+    let run = try bench.ftool("raid create other m1.img m0.img m2.img --level 5", ends: 73)
+    #expect(run.error.contains("has been a member of the array"), run.remark)
+    #expect(try bench.snapshot() == before)
+    for name in ["m0.img", "m1.img", "m2.img"] { try bench.ftool("raid wipe \(name) --yes") }
+    try bench.ftool("raid create other m1.img m0.img m2.img --level 5")
+  }
+
   @Test(arguments: [
     ("ftool raid write m0.img <&-", "standard input"),
     ("ftool raid read m0.img >&-", "standard output"),

@@ -323,6 +323,71 @@ extension Workbench {
     try bench.ftool("raid recover --force m0.img --holes m0.img=short.map", ends: 64)
   }
 
+  /// Of members out of date the newest are asked first, and none is filled while it may be the last to know.
+  @Test func `the newest that was left behind is the first to be asked`() throws {
+    let bench = try Workbench()
+    var bytes = try bench.makeFilledArray(level: "6", members: 5, bytes: 9_000_000)
+    try bench.shellOK("mkdir away")
+    func write(_ offset: Int, _ count: Int) throws {
+      let new = Workbench.noise(count, seed: UInt64(offset))
+      try bench.ftool("raid write m0.img --degraded --offset \(offset)", input: new)
+      bytes.replaceSubrange(offset..<offset + count, with: new)
+    }
+    try bench.move("m1.img", "away/m1.img")
+    try write(100_000, 5000)
+    try bench.move("m3.img", "away/m3.img")
+    try write(3_000_000, 60_000)
+    for name in ["m1.img", "m3.img"] { try bench.move("away/\(name)", name) }
+    try bench.move("m2.img", "away/m2.img")
+    try bench.ftool(
+      "raid recover --force m0.img m1.img m3.img m4.img missing --yes", ends: 3)
+    try bench.move("away/m2.img", "m2.img")
+    let status = try bench.ftool("raid status m0.img")
+    #expect(status.output.contains("raid read m0.img --salvage --force -o FILE"), status.remark)
+    let refused = try bench.ftool("raid rebuild m0.img --member m2.img", ends: 73)
+    #expect(refused.error.contains("may be the last to have them"), refused.remark)
+    try bench.ftool("raid read m0.img --salvage --force -o out")
+    #expect(try bench.contents("out").prefix(bytes.count).elementsEqual(bytes))
+    try bench.ftool("raid rebuild m0.img --member m2.img --force", ends: 3)
+  }
+
+  /// Where superblocks tell all, they are what is to be read by: they know what is out of date.
+  @Test(arguments: ["m1.img m2.img", "m1.img m2.img missing", "missing m2.img m1.img"])
+  func `recover gives no command that believes who is out of date`(_ operands: String) throws {
+    let bench = try Workbench()
+    var bytes = try bench.makeFilledArray(level: "1")
+    try bench.shellOK("mkdir away")
+    try bench.move("m1.img", "away/m1.img")
+    let new = Workbench.noise(500_000, seed: 5)
+    try bench.ftool("raid write m0.img --degraded --offset 100000", input: new)
+    bytes.replaceSubrange(100_000..<600_000, with: new)
+    try bench.move("away/m1.img", "m1.img")
+    try bench.move("m0.img", "away/m0.img")
+    let json = try bench.ftool("raid recover \(operands) --json").json
+    for command in [json["by_superblocks"], json["candidates"][0]["command"]] {
+      let line = try #require(command.string)
+      try bench.shellOK("rm -f array.img; \(line)")
+      #expect(try bench.contents("array.img").prefix(bytes.count).elementsEqual(bytes), "\(line)")
+    }
+  }
+
+  /// Halves that went on alone differ at the end, behind which nothing agrees.
+  @Test func `what differs at the end is seen where superblocks say where that is`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray(level: "1", members: 2, bytes: 1_000_000)
+    try bench.shellOK("mkdir away")
+    for (gone, seed) in [("m1.img", 5), ("m0.img", 6)] {
+      try bench.move(gone, "away/\(gone)")
+      let left = gone == "m1.img" ? "m0.img" : "m1.img"
+      try bench.ftool(
+        "raid write \(left) --degraded --offset 1000000",
+        input: Workbench.noise(500_000, seed: UInt64(seed)))
+      try bench.move("away/\(gone)", gone)
+    }
+    let run = try bench.ftool("raid recover m0.img m1.img")
+    #expect(run.error.contains("the members do not agree at "), run.remark)
+  }
+
   @Test(arguments: [("6", 5), ("1", 3)])
   func `a member that is out of date and has lost its superblock is named`(
     _ level: String, _ members: Int

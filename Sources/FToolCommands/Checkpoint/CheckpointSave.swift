@@ -64,6 +64,9 @@ package struct CheckpointSave: Verb {
     if let threads, !(1...64).contains(threads) {
       throw ValidationError("--threads is a number from 1 to 64")
     }
+    if output == "" || into == "" {
+      throw ValidationError("\(output == "" ? "--output" : "--into") is empty")
+    }
     if output != nil && into != nil {
       throw ValidationError("--output and --into exclude each other")
     }

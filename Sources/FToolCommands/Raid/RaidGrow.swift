@@ -17,7 +17,7 @@ package struct RaidGrow: Verb {
   @Option(
     name: .long, parsing: .singleValue,
     help: ArgumentHelp(
-      "A new member. May be given more than once; spares of the array come first.",
+      "A new member. May be given more than once; spares of the array come after them.",
       valueName: "member"), completion: .file())
   package var add: [String] = []
 

@@ -93,7 +93,26 @@ struct RebuildWork {
     } else {
       jobs = everythingMissing()
     }
-    if !write.force { try requireNothingOfItsOwn() }
+    if !write.force {
+      try requireNothingOfItsOwn()
+      try requireNoLastCopy()
+    }
+  }
+
+  /// Refuses to fill members that may have what the array has lost.
+  private func requireNoLastCopy() throws(Failure) {
+    let lost = array.listedLossByteCount
+    guard lost > 0 else { return }
+    for job in jobs {
+      guard case .returning(let probe) = job.source else { continue }
+      throw Failure(
+        .wouldOverwrite,
+        "\(ByteSize(lost)) of the array are lost, and \(probe.name), which is out of date, may be the last to have "
+          + "them as they were",
+        hint:
+          "'ftool raid read --salvage --force' gets out what it has, and --onto fills another one in its place; "
+          + "--force gives it up")
+    }
   }
 
   /// Refuses to fill members that may have been written while the others knew nothing of it.
@@ -428,7 +447,7 @@ struct RebuildWork {
 
   /// Why what was filled can't be relied upon.
   private func notGood(_ finding: ScrubReport.Finding, others: Int) -> Failure {
-    let more = others > 0 ? ", nor do \(others) more blocks" : ""
+    let more = others > 0 ? " (and \(others) more)" : ""
     guard let member = finding.member else {
       return Failure(
         .damaged,
@@ -438,10 +457,9 @@ struct RebuildWork {
     }
     return Failure(
       .damaged,
-      "read back, the block at byte \(finding.memberOffset) of the data of \(member) does not hold what was "
-        + "written there\(more)",
+      "read back, the block at byte \(finding.memberOffset) of the data of \(member) is not as it should be\(more)",
       hint:
-        "'ftool raid scrub' writes it again; a device that loses what is written to it is not to be used"
+        "'ftool raid scrub' writes it again; a device that does not keep what is written to it is not to be used"
     )
   }
 

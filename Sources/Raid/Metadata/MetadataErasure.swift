@@ -51,6 +51,18 @@ package struct MetadataErasure: Sendable {
     self.pieces = pieces
   }
 
+  /// The array whose member a device has been, where only our own header at its end still says so.
+  package static func formerArray(of device: any BlockDevice) throws(DeviceError) -> Identifier? {
+    let end = RegionHeader.farOffset(memberByteCount: device.byteCount)
+    guard end >= 0, end + RegionHeader.byteCount <= device.byteCount else { return nil }
+    var buffer = AlignedBuffer(byteCount: 4096)
+    var bytes = buffer.mutableBytes
+    try device.read(into: &bytes, range: 0..<RegionHeader.byteCount, at: end)
+    let header = try? RegionHeader(
+      decoding: buffer.bytes, at: 0, deviceByteCount: device.byteCount)
+    return header?.arrayID
+  }
+
   /// Makes all of it zeros, durably.
   package func erase() throws(DeviceError) {
     for piece in pieces { try device.zero(piece.range) }

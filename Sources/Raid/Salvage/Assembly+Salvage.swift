@@ -21,15 +21,24 @@ extension Assembly {
       })
   }
 
+  /// The event counts of those that the array went on without, each once, the newest first.
+  package var formerEvents: [UInt64] {
+    Set(members.indices.filter { standings[$0].isFormer }.map { members[$0].superblock.events })
+      .sorted(by: >)
+  }
+
   /// The same members, where slots that nobody has all of are also given to the newest of those that the
   /// array went on without: what these hold may be old. nil when there are none.
-  package func withFormerMembers() -> Assembly? {
+  ///
+  /// - Parameter events: leaves out who is older than that.
+  package func withFormerMembers(since events: UInt64 = 0) -> Assembly? {
     var holders = self.holders
     var standings = self.standings
     var isChanged = false
     for slot in holders.indices {
       let former = members.indices.filter { index in
         standings[index].isFormer && members[index].superblock.role == .slot(slot)
+          && members[index].superblock.events >= events
           && members[index].superblock.hasShape(of: reference)
       }.max { members[$0].superblock.events < members[$1].superblock.events }
       guard let former else { continue }

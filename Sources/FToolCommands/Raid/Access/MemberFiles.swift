@@ -156,7 +156,25 @@ extension Failure {
     switch error {
     case .cannotOpen(let error): self.init(error)
     case .isMissing: self.init(.usage, "'missing' is no member that could be opened")
-    default: self.init(.usage, "'\(path)' names no member: \(error)")
+    case .malformed:
+      self.init(
+        .usage,
+        "'\(path)' names no member: what stands behind '@' or '#' is no offset, size or number")
+    case .outside(let byteCount):
+      self.init(
+        .usage, "'\(path)' names no member: the device has \(ByteSize(byteCount).exactDescription)")
+    case .noSuchPartition(let number, let present):
+      let known = present.map(String.init).joined(separator: ", ")
+      self.init(
+        .notFound, "\(path.path) has no partition \(number)",
+        hint: present.isEmpty ? nil : "it has \(known)")
+    case .partitionTable(.device(let error)): self.init(error, on: path.path)
+    case .partitionTable(.none):
+      self.init(.notFound, "\(path.path) has no partition table, and so no partitions")
+    case .partitionTable(.damaged):
+      self.init(
+        .damaged, "the partition table of \(path.path) is damaged",
+        hint: "'\(path.path)@OFFSET+SIZE' names a part of it without a table")
     }
   }
 }

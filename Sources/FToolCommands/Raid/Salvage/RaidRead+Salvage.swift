@@ -123,7 +123,9 @@ extension RaidRead {
     options.readPolicy = readPolicy
     do throws(RaidError) {
       views.append(.init(try RaidArray.open(assembly, options: options), isDoubtful: true))
-      if let former = assembly.withFormerMembers() {
+      // What the newest of them tell is asked for before the older ones have a say.
+      for events in assembly.formerEvents {
+        guard let former = assembly.withFormerMembers(since: events) else { continue }
         let array = try RaidArray.open(former, options: options)
         // Two former members of a slot may contradict each other on its size.
         if array.byteCount == session.array.byteCount {

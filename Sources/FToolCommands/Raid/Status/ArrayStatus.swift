@@ -20,7 +20,7 @@ struct ArrayStatus: Sendable {
     case rebuilding
     /// Parts of the data are on none of the members that are there.
     case incomplete
-    /// The last scrub left blocks that are wrong or lost.
+    /// The last scrub left blocks that are wrong or lost, or members list as bad what nobody else has.
     case damaged
     /// Too few members are there, or they make no sense together.
     case notStartable = "not-startable"
@@ -71,6 +71,8 @@ struct ArrayStatus: Sendable {
   /// Its history, oldest first; none where that was not looked at.
   let events: [ArrayEvent]
 
+  /// Array bytes that members' lists of bad blocks say are lost.
+  let lostByteCount: Int
   /// Slots whose members the array counts on although they are not there.
   let slotsNotGiven: [Int]
   /// Nobody waits for the members of these: they were replaced, and one that is there says so.
@@ -243,6 +245,8 @@ extension ArrayStatus {
       lossesLeft = min(lossesLeft ?? 0, goal.lossesLeft(present: moved))
     }
     self.lossesLeft = lossesLeft
+    let lost = array?.listedLossByteCount ?? 0
+    lostByteCount = lost
     isUnclean = (array?.wasUnclean ?? !reference.isClean) && !found.use.isWritten
     isJournaled = assembly.isJournaled
     hasJournalToReplay = array?.replayedRecordCount != nil
@@ -254,7 +258,7 @@ extension ArrayStatus {
         .notStartable
       } else if lossesLeft ?? 0 < 0 {
         .incomplete
-      } else if counters?.unrepairedBlocks ?? 0 > 0 {
+      } else if lost > 0 || counters?.unrepairedBlocks ?? 0 > 0 {
         .damaged
       } else if present.contains(false) {
         operation?.isRunning == true && operation?.isRecovery == true ? .rebuilding : .degraded

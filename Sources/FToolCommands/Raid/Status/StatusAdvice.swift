@@ -31,7 +31,7 @@ struct StatusAdvice: Equatable, Sendable {
           command: "ftool raid grow \(operand) --degraded"),
       ]
     }
-    var advice = missing(status, operand)
+    var advice = losses(status, operand) + missing(status, operand)
     // What a crash has left and a missing member has cannot be decided, so that nothing writes unasked.
     let isUndecided =
       status.isUnclean && !status.degradedSlots.isEmpty
@@ -115,6 +115,22 @@ struct StatusAdvice: Equatable, Sendable {
     return advice
   }
 
+  /// What to do first where blocks are lost: old members may be the last to have them.
+  private static func losses(_ status: ArrayStatus, _ operand: String) -> [StatusAdvice] {
+    guard status.lostByteCount > 0 else { return [] }
+    let old = status.rows.filter { $0.state == .stale || $0.state == .failed }.compactMap(\.path)
+    let names = old.joined(separator: ", ")
+    return [
+      .init(
+        reason: old.isEmpty
+          ? "to get out all that is not lost, with a map of what is: what is written again, from a backup, is good "
+            + "again"
+          : "to get out all that is not lost, and what \(names) may still have of the rest, with a map of which is "
+            + "which, before anything is written to \(names)",
+        command: "ftool raid read \(operand) --salvage\(old.isEmpty ? "" : " --force") -o FILE")
+    ]
+  }
+
   /// How to fill the slots that nobody in sync has.
   private static func missing(_ status: ArrayStatus, _ operand: String) -> [StatusAdvice] {
     let slots = status.degradedSlots
@@ -155,7 +171,8 @@ struct StatusAdvice: Equatable, Sendable {
       advice.append(
         .init(
           reason: "to bring \(path) up to date, if it is sound",
-          command: "ftool raid rebuild \(operand) --member \(quoted(path))\(degradedNaming)"))
+          command: "ftool raid rebuild \(operand) --member \(quoted(path))\(degradedNaming)"
+            + (status.lostByteCount > 0 ? " --force" : "")))
     }
     if absent > 0 {
       advice.append(

@@ -114,8 +114,13 @@ struct StatusReport: Report {
       return style.bad("incomplete")
         + ": parts of the data are on none of the members that are there; all other parts can be read"
     case .damaged:
+      guard status.lostByteCount > 0 else {
+        return style.bad("damaged")
+          + ": the last scrub left blocks that it could not put right; all others are good"
+      }
       return style.bad("damaged")
-        + ": the last scrub left blocks that it could not put right; all others are good"
+        + ": \(ByteSize(status.lostByteCount)) are lost, as members' lists of bad blocks say; every other byte is "
+        + "still there" + writing
     case .notStartable:
       return style.bad("cannot be started") + ": \(status.obstacle?.message ?? "too few members")"
         + "; what is on the members that are there is as it was"
@@ -268,6 +273,7 @@ struct StatusReport: Report {
         ]),
       .init("operation", status.operation.map(operation) ?? .null),
       .init("members", .array(status.rows.map(member))),
+      .init("lost_bytes", .number(status.lostByteCount)),
       .init("absent_paths", .array(status.absentPaths.map { .string($0) })),
       .init("recent_events", .array(status.recentEvents.map(\.json))),
       .init(
