@@ -294,6 +294,24 @@ import Testing
     try none.ftool("raid rebuild m0.img", ends: 64)
   }
 
+  /// Killed as it begins, a rebuild leaves who was a member without a superblock.
+  @Test(arguments: ["", "--member m1.img"]) func `the same rebuild goes on where it was killed`(
+    _ options: String
+  ) throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    try bench.ftool("raid fail m0.img --member m1.img")
+    // A stranger is named with --onto, or not touched.
+    try bench.folder.sparseFile("new.img", byteCount: 6 << 20)
+    try bench.ftool("raid rebuild m0.img new.img m2.img", ends: 66)
+    try bench.damage("m1.img", at: 4096, [UInt8](repeating: 0, count: 4096))
+    let run = try bench.ftool("raid rebuild m0.img m1.img m2.img \(options)")
+    #expect(run.output.hasPrefix("rebuilt m1.img in slot 1: "), run.remark)
+    try bench.ftool("raid status m0.img --test")
+    try bench.remove("m2.img")
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+  }
+
   /// To look at everything again is to find what else is wrong: told, and no reason to call the copy bad.
   @Test(arguments: ["rebuild m0.img m2.img", "replace m0.img m1.img m2.img --member m1.img"])
   func `reading back tells what is wrong with others`(_ command: String) throws {

@@ -37,13 +37,15 @@ package struct RaidRebuild: Verb {
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
+    let onto = onto ?? ArrayFinder(operand, context: context).unfinished(operand.array)
     let session = try change.open(operand, context) {
       $0.expectsOneMissing = member != nil || onto != nil
       $0.bringsBack = true
       // Whose place another one takes need not be there, and is left alone if it is.
       $0.mentioned = [onto ?? member].compactMap { $0 }
     }
-    let work = try RebuildWork(session, member: member, onto: onto, change.write, context)
+    let work = try RebuildWork(
+      session, member: member == onto ? nil : member, onto: onto, change.write, context)
     if change.write.dryRun {
       try session.requireWritable()
       context.output.show(work.plan)

@@ -43,6 +43,21 @@ struct ArrayFinder {
     return found
   }
 
+  /// The one of these paths that led to a member of the same array as the others when that was last used, and has no
+  /// superblock now: so a rebuild leaves it that was killed as it began.
+  func unfinished(_ operand: [String]) -> String? {
+    let paths = operand.compactMap { try? MemberPath(parsing: $0) }.filter { !$0.isMissing }
+    guard let id = paths.lazy.compactMap(arrayID).first else { return nil }
+    let known = ArrayRegistry(context).entries.first { $0.arrayID == id }?.paths ?? []
+    let blank = paths.filter { path in
+      guard case .stranger = look(at: path), let real = try? Files.realPath(path.path) else {
+        return false
+      }
+      return path.text == path.path && known.contains(real)
+    }
+    return blank.count == 1 ? blank[0].text : nil
+  }
+
   /// Members without those that the verb names itself and that are none: what is yet to be one was named twice.
   func without(newcomers mentioned: [String], _ members: [MemberPath]) -> [MemberPath] {
     let newcomers = mentioned.compactMap { try? MemberPath(parsing: $0) }
