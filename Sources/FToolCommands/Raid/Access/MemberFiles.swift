@@ -80,7 +80,9 @@ struct MemberFiles {
   /// Refuses to write over a file that has a superblock: it may be a member, of this array or of another, although it
   /// was not named.
   static func requireNoSuperblock(_ path: String) throws(Failure) {
-    guard let known = try? MemberPath(parsing: path),
+    // A pipe would be waited for.
+    let kind = try? Files.kind(of: path)
+    guard kind == .regular || kind == .block, let known = try? MemberPath(parsing: path),
       let device = try? known.open(access: .readOnly)
     else { return }
     let array: String
