@@ -6,7 +6,7 @@ import Raid
 package struct RaidFail: Verb {
   package static let configuration = CommandConfiguration(
     commandName: "fail", abstract: "Mark a member as failed: it is not used any more.",
-    discussion: "Refused where the array cannot do without it, unless --force is given.")
+    discussion: "Refused where the array cannot do without it, whatever options are given.")
 
   @OptionGroup package var operand: ArrayOperand
 
