@@ -70,6 +70,22 @@ import Testing
     }
   }
 
+  /// Much that is not empty begins with zeros.
+  @Test func `a file of checksums is not made over something else`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray("--sums none")
+    try bench.folder.file(
+      "document",
+      [UInt8](repeating: 0, count: 1 << 20) + Array("text".utf8)
+        + [UInt8](repeating: 0, count: 2 << 20))
+    let before = try bench.snapshot()
+    for file in ["m1.img", "document"] {
+      let run = try bench.ftool("raid scrub m0.img m2.img --degraded --sums-file \(file)", ends: 73)
+      #expect(run.error.contains(file), run.remark)
+    }
+    #expect(try bench.snapshot() == before)
+  }
+
   @Test func `what ftool knows of a member outlives its superblock`() throws {
     let bench = try Workbench()
     _ = try bench.makeFilledArray()

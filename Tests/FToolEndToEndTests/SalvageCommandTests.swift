@@ -344,11 +344,24 @@ extension Workbench {
     try bench.move("away/m2.img", "m2.img")
     let status = try bench.ftool("raid status m0.img")
     #expect(status.output.contains("raid read m0.img --salvage --force -o FILE"), status.remark)
-    let refused = try bench.ftool("raid rebuild m0.img --member m2.img", ends: 73)
-    #expect(refused.error.contains("may be the last to have them"), refused.remark)
+    for line in [
+      "rebuild m0.img --member m2.img", "add m0.img --new m2.img",
+      "add m0.img --new m2.img --spare",
+      "replace m0.img --member m4.img --onto m2.img", "rebuild m0.img --onto m2.img",
+      "remove m0.img --member m2.img",
+    ] {
+      let refused = try bench.ftool("raid \(line)", ends: 73)
+      #expect(refused.error.contains("may be the last to have"), refused.remark)
+    }
     try bench.ftool("raid read m0.img --salvage --force -o out")
     #expect(try bench.contents("out").prefix(bytes.count).elementsEqual(bytes))
-    try bench.ftool("raid rebuild m0.img --member m2.img --force", ends: 3)
+    // Somebody else in its place, as the hint says, changes nothing of that.
+    try bench.folder.sparseFile("new.img", byteCount: 6 << 20)
+    try bench.ftool("raid rebuild m0.img --onto new.img", ends: 3)
+    try bench.ftool("raid read m0.img --salvage --force -o after")
+    #expect(try bench.contents("after").prefix(bytes.count).elementsEqual(bytes))
+    try bench.ftool("raid add m0.img --new m2.img --spare", ends: 73)
+    try bench.ftool("raid add m0.img --new m2.img --spare --force")
   }
 
   /// Where superblocks tell all, they are what is to be read by: they know what is out of date.
@@ -364,6 +377,7 @@ extension Workbench {
     try bench.move("away/m1.img", "m1.img")
     try bench.move("m0.img", "away/m0.img")
     let json = try bench.ftool("raid recover \(operands) --json").json
+    #expect(json["stale"] == .array([]))
     for command in [json["by_superblocks"], json["candidates"][0]["command"]] {
       let line = try #require(command.string)
       try bench.shellOK("rm -f array.img; \(line)")

@@ -39,6 +39,7 @@ package struct RaidAdd: Verb {
     guard let device = known?.probe.device ?? file?.device else {
       preconditionFailure("it is known or new")
     }
+    if !change.write.force { try session.requireNoLastCopy(device) }
     let slot = spare ? nil : self.slot(for: known?.probe, in: session.array)
     return try session.change(
       slot.map { "added \(new) in slot \($0); 'ftool raid rebuild' fills it" }

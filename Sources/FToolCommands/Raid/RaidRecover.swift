@@ -133,7 +133,9 @@ package struct RaidRecover: Verb {
         .damaged, "no layout fits these images", hint: result.advice.joined(separator: "; "))
     }
     context.output.show(report)
-    if let warning = report.disagreement { context.output.warn(warning) }
+    for warning in [report.staleness, report.disagreement].compactMap({ $0 }) {
+      context.output.warn(warning)
+    }
     guard result.isDecided else {
       throw Failure(
         .damaged, "the layout cannot be determined: several are as good as each other",

@@ -21,6 +21,9 @@ package struct RaidRemove: Verb {
   package func perform(_ context: CommandContext) throws -> ExitStatus {
     let session = try change.open(operand, context)
     let member = session.name(ofMember: member)
+    if !change.write.force, let found = session.member(at: member), !found.standing.isUsed {
+      try session.requireNoLastCopy(found.probe.device)
+    }
     return try session.change(
       "removed \(member)", dryRun: change.write.dryRun, type: "raid-remove", member: member,
       check: { (array) throws(RaidError) in try array.requireRemovable(member) }

@@ -101,17 +101,12 @@ struct RebuildWork {
 
   /// Refuses to fill members that may have what the array has lost.
   private func requireNoLastCopy() throws(Failure) {
-    let lost = array.listedLossByteCount
-    guard lost > 0 else { return }
     for job in jobs {
-      guard case .returning(let probe) = job.source else { continue }
-      throw Failure(
-        .wouldOverwrite,
-        "\(ByteSize(lost)) of the array are lost, and \(probe.name), which is out of date, may be the last to have "
-          + "them as they were",
-        hint:
-          "'ftool raid read --salvage --force' gets out what it has, and --onto fills another one in its place; "
-          + "--force gives it up")
+      switch job.source {
+      case .returning(let probe): try session.requireNoLastCopy(probe.device)
+      case .new(let device), .replacement(let device): try session.requireNoLastCopy(device)
+      case .resuming, .spare, .resumingReplacement: break
+      }
     }
   }
 
@@ -156,12 +151,14 @@ struct RebuildWork {
       } else {
         try Self.requireUnused(known)
         jobs = [(slot, .replacement(known.probe.device))]
+        if !write.force { try requireNoLastCopy() }
       }
       return
     }
     let new = try NewMemberFile(onto, session, write, context)
     newFile = new
     jobs = [(slot, .replacement(new.device))]
+    if !write.force { try requireNoLastCopy() }
   }
 
   /// Whether a member is no member any more, as it is when it has been replaced: the array knows, or it has been told
@@ -289,6 +286,11 @@ struct RebuildWork {
   private func everythingMissing() -> [(slot: Int, source: Source)] {
     var jobs: [(slot: Int, source: Source)] = []
     var spares = array.members.spares.map(\.name)
+    // Who is only out of date comes back; a spare takes the place of one who failed, or is not there.
+    let behind = Set(
+      array.degradedSlots.filter { slot in
+        returning(to: slot).map { array.assembly.standings[$0] != .failed } ?? false
+      })
     for (slot, holder) in array.members.slots.enumerated() {
       if let replacement = holder.replacement,
         !replacement.isInSync || holder.member?.isInSync != true
@@ -299,7 +301,7 @@ struct RebuildWork {
       guard array.degradedSlots.contains(slot) else { continue }
       if let member = holder.member {
         jobs.append((slot, .resuming(member.name)))
-      } else if !spares.isEmpty {
+      } else if !spares.isEmpty, !behind.contains(slot) {
         jobs.append((slot, .spare(spares.removeFirst())))
       } else if let index = returning(to: slot) {
         jobs.append((slot, .returning(array.assembly.members[index])))

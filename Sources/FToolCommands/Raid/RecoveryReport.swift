@@ -79,6 +79,19 @@ struct RecoveryReport: Report {
       + "what is read"
   }
 
+  /// What is to be known of members that are read although they are out of date; nil if none are.
+  var staleness: String? {
+    let names = staleNames
+    guard !names.isEmpty else { return nil }
+    return
+      "\(names.joined(separator: ", ")) missed what was written last, and what is read from there is old; where the "
+      + "others can do without, say 'missing' in its place; 'ftool raid recover --force --dry-run' says what is lost"
+  }
+
+  private var staleNames: [String] {
+    result.staleDevices.compactMap { members.indices.contains($0) ? members[$0] : nil }
+  }
+
   /// Members of which one, or the only one, is wrong wherever they do not agree.
   private var suspects: [String] {
     guard let found = result.agreement, let best = result.candidates.first else { return [] }
@@ -96,6 +109,7 @@ struct RecoveryReport: Report {
       "compared_places": .number(result.agreement?.comparedCount ?? 0),
       "differing_places": .number(result.agreement?.differingCount ?? 0),
       "suspects": .array(suspects.map(JSONValue.string)), "by_superblocks": .string(plain),
+      "stale": .array(staleNames.map(JSONValue.string)),
     ]
   }
 

@@ -68,6 +68,8 @@ package final class SumsFile: Sendable {
       throw .sumsFile(name: device.name, error)
     }
     if isZero(bytes.bytes, range: 0..<4096) {
+      // Much begins with zeros that is not empty: members of arrays do.
+      guard try Self.isEmpty(device) else { throw .unsuitable(.foreignSumsFile(device.name)) }
       guard device.byteCount >= needs else { throw .unsuitable(short) }
       isTrusted = false
       return
@@ -91,6 +93,29 @@ package final class SumsFile: Sendable {
       bytes.bytes.integer(at: 36, as: UInt32.self) == 1
       && bytes.bytes.integer(at: 56, as: UInt64.self) == reference.events
       && bytes.bytes.integer(at: 64, as: UInt64.self) == reference.updateTime
+  }
+
+  /// Whether there is nothing but zeros.
+  private static func isEmpty(_ device: any BlockDevice) throws(RaidError) -> Bool {
+    var buffer = AlignedBuffer(byteCount: 256 << 10)
+    var offset = 0
+    do throws(DeviceError) {
+      while offset < device.byteCount {
+        let extent = device.extent(at: offset, limit: device.byteCount)
+        if extent.isHole, extent.range.upperBound > offset {
+          offset = extent.range.upperBound
+          continue
+        }
+        let count = min(buffer.byteCount, device.byteCount - offset)
+        var bytes = buffer.mutableBytes
+        try device.read(into: &bytes, range: 0..<count, at: offset)
+        if !isZero(bytes.bytes, range: 0..<count) { return false }
+        offset += count
+      }
+    } catch {
+      throw .sumsFile(name: device.name, error)
+    }
+    return true
   }
 
   /// The sums of a slot's member.

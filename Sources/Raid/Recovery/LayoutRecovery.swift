@@ -68,7 +68,12 @@ package enum LayoutRecovery {
         search.givenIndexes = places.devices
         search.known = known
         try search.run()
-        return search.result(notes: notes, read: images.byteCountRead + chosen.byteCountRead)
+        var result = search.result(
+          notes: notes, read: images.byteCountRead + chosen.byteCountRead)
+        result.staleDevices =
+          result.candidates.first?.order.compactMap { $0 }
+          .filter(known.isStale) ?? []
+        return result
       }
     }
     var search = try RecoverySearch(images, request)

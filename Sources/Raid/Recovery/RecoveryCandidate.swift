@@ -65,4 +65,6 @@ package struct RecoveryResult: Sendable {
   package internal(set) var byteCountRead: Int
   /// Whether the members agree as the first candidate has them; nil where nothing could be compared.
   package internal(set) var agreement: MemberAgreement?
+  /// Devices of the first candidate whose superblocks say that they missed the last changes.
+  package internal(set) var staleDevices: [Int] = []
 }

@@ -42,13 +42,11 @@ extension Assembly {
           && members[index].superblock.hasShape(of: reference)
       }.max { members[$0].superblock.events < members[$1].superblock.events }
       guard let former else { continue }
-      // Who is being filled goes first, as far as it has come.
+      // Who is being filled goes first, as far as it has come, and who has the place, but for what it lists as bad.
       if holders[slot].member == nil {
         holders[slot].member = former
         standings[former] = .active(slot: slot)
-      } else if holders[slot].replacement == nil, let current = holders[slot].member,
-        case .rebuilding = standings[current]
-      {
+      } else if holders[slot].replacement == nil {
         holders[slot].replacement = former
         standings[former] = .replacement(slot: slot, upTo: .max)
       } else {
@@ -94,8 +92,8 @@ extension Assembly.Standing {
   /// Whether the array went on without the member, which has its data of then.
   fileprivate var isFormer: Bool {
     switch self {
-    case .failed, .stale, .split: true
-    case .active, .rebuilding, .replacement, .spare, .journal, .duplicate, .former, .unusable: false
+    case .failed, .stale, .split, .former: true
+    case .active, .rebuilding, .replacement, .spare, .journal, .duplicate, .unusable: false
     }
   }
 }

@@ -88,7 +88,8 @@ extension CopiedData {
       switch try restore(block, end: end, place: place, memory: &memory) {
       case .confirmed: return
       case .keptUnproven: return members.countUnproven()
-      case .keptInDoubt where !acceptsUnproven: loss = (0..<0, .inDoubt(slot: block.slot))
+      case .keptInDoubt where !acceptsUnproven && hasOtherCopies(block, end: end):
+        loss = (0..<0, .inDoubt(slot: block.slot))
       case .keptInDoubt, .fromAnotherCopy:
         return members.state.withLock { $0.blocksRestored += 1 }
       }
@@ -105,6 +106,21 @@ extension CopiedData {
     for gap in sectors.gaps(byteCount: length) {
       loss.arrayRange = start + gap.lowerBound..<start + gap.upperBound
       found.losses.append(loss)
+    }
+  }
+
+  /// Whether anybody else could be read there, who may say something else.
+  private func hasOtherCopies(_ block: BadBlock, end: Int) -> Bool {
+    guard
+      let found = placement.arrayRange(
+        at: .init(slot: block.slot, offset: block.offset), limit: end - block.offset)
+    else { return false }
+    var places: [CopyPlacement.Place] = []
+    _ = placement.locate(found.offset, into: &places)
+    let slots = members.slots
+    return places.contains { copy in
+      copy.slot != block.slot
+        && slots[copy.slot].reader(of: copy.offset..<copy.offset + found.byteCount) != nil
     }
   }
 

@@ -387,3 +387,25 @@ extension Assembly {
       + standings.compactMap { if case .unusable(let reason) = $0 { reason } else { nil } }
   }
 }
+
+extension ArraySession {
+  /// Refuses to write over a device that has been in a slot of the array, and may be the last to have what the array
+  /// has lost since.
+  func requireNoLastCopy(_ device: any BlockDevice) throws(Failure) {
+    let lost = array.listedLossByteCount
+    let id = array.assembly.reference.arrayID
+    guard lost > 0 else { return }
+    if let superblock = (try? MemberProbe(device))?.superblock {
+      guard superblock.arrayID == id, case .slot = superblock.role else { return }
+    } else {
+      guard (try? MetadataErasure.formerArray(of: device)) == id else { return }
+    }
+    throw Failure(
+      .wouldOverwrite,
+      "\(ByteSize(lost)) of the array are lost, and \(device.name), which has been a member, may be the last to have "
+        + "them as they were",
+      hint:
+        "'ftool raid read --salvage --force' gets out what it has, and --onto fills another one in its place; "
+        + "--force gives it up")
+  }
+}

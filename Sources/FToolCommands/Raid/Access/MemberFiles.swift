@@ -1,3 +1,4 @@
+import BinaryCodec
 import BlockStorage
 import LinuxSystem
 import MDFormat
@@ -89,7 +90,8 @@ struct MemberFiles {
     do throws(RaidError) {
       array = try MemberProbe(device).superblock.name
     } catch .notStartable(.unreadableSuperblock(_, .absent)) {
-      return
+      guard let former = try? MetadataErasure.formerArray(of: device) else { return }
+      array = former.description
     } catch {
       throw Failure(
         .wouldOverwrite, "\(path) may be a member of an array: \(Failure(error).message)",

@@ -118,7 +118,9 @@ struct StatusAdvice: Equatable, Sendable {
   /// What to do first where blocks are lost: old members may be the last to have them.
   private static func losses(_ status: ArrayStatus, _ operand: String) -> [StatusAdvice] {
     guard status.lostByteCount > 0 else { return [] }
-    let old = status.rows.filter { $0.state == .stale || $0.state == .failed }.compactMap(\.path)
+    let old = status.rows.filter {
+      $0.state == .stale || $0.state == .failed || $0.state == .replaced
+    }.compactMap(\.path)
     let names = old.joined(separator: ", ")
     return [
       .init(
@@ -162,7 +164,8 @@ struct StatusAdvice: Equatable, Sendable {
       return [
         .init(
           reason: "to put the spare in the empty place",
-          command: "ftool raid rebuild \(operand)\(degraded)")
+          command: "ftool raid rebuild \(operand)\(degraded)"
+            + (status.lostByteCount > 0 ? " --force" : ""))
       ]
     }
     var advice = goneAlone(status, operand)
