@@ -111,6 +111,47 @@ import Testing
     }
   }
 
+  /// And so it is where others can't vouch for what they have, or have no voice.
+  @Test(arguments: [ArrayRecipe.raid1, .raid6, .triple], [true, false])
+  func `who lost a write has no more say than others`(
+    _ recipe: ArrayRecipe, hasDamagedSums: Bool
+  ) throws {
+    let whole = try ArrayBench(recipe)
+    try whole.fill(seed: 3)
+    let (slot, place) = try whole.place(of: 0)
+    for other in 0..<recipe.slotCount where other != slot {
+      let bench = whole.copy()
+      let region = try #require(try bench.header(slot).range(of: .sums))
+      let old = (
+        try bench.devices[slot].bytes(place..<place + 4096), try bench.devices[slot].bytes(region)
+      )
+      let array = try bench.open()
+      try bench.write(SeededGenerator.bytes(seed: 4, 4096), at: 0, to: array)
+      try array.close()
+      try bench.devices[slot].write(old.0, at: place)
+      try bench.devices[slot].write(old.1, at: region.lowerBound)
+      let start = try bench.dataOffset(other)
+      if hasDamagedSums {
+        let sums = try #require(try bench.header(other).range(of: .sums))
+        bench.devices[other].corrupt(sums.lowerBound + 2040..<sums.lowerBound + 2043)
+      } else {
+        bench.devices[other].corrupt(start + 5..<start + 9)
+      }
+      let report = try scrub(bench)
+      let found = try bench.contents(bench.open(writable: false, doubt: true))
+      if hasDamagedSums {
+        #expect(report.findings.map(\.slot) == [slot] && report.unrepairedCount == 0, "\(other)")
+        #expect(found == bench.model, "\(other)")
+      } else if recipe.level == .mirrored {
+        #expect(report.findings.map(\.outcome) == [.cannotBeKnown], "\(other)")
+        #expect(found[4096...].elementsEqual(bench.model[4096...]))
+      } else {
+        // Its sum proves what the others say without who lost the write.
+        #expect(found == bench.model || report.unrepairedCount > 0, "\(other)")
+      }
+    }
+  }
+
   @Test(arguments: ArrayRecipe.redundant) func `a write that went astray is found at both ends`(
     _ recipe: ArrayRecipe
   ) throws {

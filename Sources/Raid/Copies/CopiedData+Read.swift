@@ -131,7 +131,6 @@ extension CopiedData {
     let slots = members.slots
     let count = end - block.offset
     let sums = memory.sums
-    var bytes = memory.buffer.mutableBytes
     // The member, or who is to replace one that is gone.
     let holder = slots[block.slot]
     let own = holder.reader(of: block.offset..<block.offset + count) ?? holder.member
@@ -140,12 +139,14 @@ extension CopiedData {
         at: .init(slot: block.slot, offset: block.offset), limit: count)
     else {
       // Behind the array's end nothing is kept.
+      var bytes = memory.buffer.mutableBytes
       bytes.zero(place..<place + count)
       return .fromAnotherCopy
     }
     var places: [CopyPlacement.Place] = []
     _ = placement.locate(start, into: &places)
     var unproven: (member: Member, offset: Int)?
+    var proven: (member: Member, offset: Int)?
     for copy in places {
       let range = copy.offset..<copy.offset + count
       let slot = slots[copy.slot]
@@ -156,6 +157,7 @@ extension CopiedData {
       for case let member? in readers {
         let finding: Member.ReadFinding
         do {
+          var bytes = memory.buffer.mutableBytes
           finding = try member.readChecked(
             into: &bytes, range: place..<place + count, at: copy.offset, sums: sums)
         } catch {
@@ -165,11 +167,21 @@ extension CopiedData {
         switch finding {
         case .good:
           guard block.kind == .unproven, let own else { return .fromAnotherCopy }
-          return try holds(own, at: block.offset, place..<place + count, &memory)
-            ? .confirmed : .fromAnotherCopy
+          if try holds(own, at: block.offset, place..<place + count, &memory) { return .confirmed }
+          if proven == nil { proven = (member, copy.offset) }
         case .unproven: if unproven == nil { unproven = (member, copy.offset) }
         case .mismatch, .unreadable: break
         }
+      }
+    }
+    var bytes = memory.buffer.mutableBytes
+    if let (member, offset) = proven {
+      do {
+        let finding = try member.readChecked(
+          into: &bytes, range: place..<place + count, at: offset, sums: sums)
+        if finding == .good { return .fromAnotherCopy }
+      } catch {
+        try members.fail(member, error)
       }
     }
     let arrayRange = start..<start + length

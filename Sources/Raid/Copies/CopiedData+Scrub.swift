@@ -60,6 +60,9 @@ extension CopiedData {
     }
     // Blocks that a copy has nothing to say about, or of which nobody knows; offsets in the part.
     var silent = [Set<Int>](repeating: [], count: copies.count)
+    // Blocks whose sum is damaged.
+    var unproven = silent
+    var postponed: [(copy: Int, block: BadBlock)] = []
     for (index, copy) in copies.enumerated() {
       var bad: [BadBlock] = []
       var bytes = memory.buffer.mutableBytes
@@ -78,17 +81,38 @@ extension CopiedData {
         silent[index] = Set(Swift.stride(from: 0, to: part.count, by: 4096))
         continue
       }
-      for block in bad {
+      // What a crash has left goes by the first copy; else nobody has a voice who has it from another one.
+      for block in bad where doubtful || copies.count == 1 {
         let isSolved = try scrub(
           block, copy.member, copy.whole, at: index * stride,
           isInDoubt: doubtful && block.kind != .unreadable, repairs, log, &memory)
         if !isSolved { silent[index].insert(block.offset - copy.place.offset) }
       }
+      guard !doubtful, copies.count > 1 else { continue }
+      for block in bad {
+        let offset = block.offset - copy.place.offset
+        if block.kind == .unproven {
+          unproven[index].insert(offset)
+        } else {
+          silent[index].insert(offset)
+          postponed.append((index, block))
+        }
+      }
     }
     log.update { $0.checkedByteCount += part.count * copies.count }
     if copies.count > 1 {
       let unknown = try makeAlike(
-        copies.map { ($0.place, $0.member) }, silent, part, stride, doubtful, repairs, log, &memory)
+        copies.map { ($0.place, $0.member) }, silent, unproven, part, stride, doubtful, repairs,
+        log,
+        &memory)
+      for (index, block) in postponed {
+        let (place, member, whole) = copies[index]
+        let offset = block.offset - place.offset
+        if unknown.contains(offset) || member.isFailed { continue }
+        let isSolved = try scrub(
+          block, member, whole, at: index * stride, isInDoubt: false, repairs, log, &memory)
+        if isSolved { silent[index].remove(offset) }
+      }
       for index in copies.indices { silent[index].formUnion(unknown) }
     }
     guard repairs else { return }
@@ -142,19 +166,24 @@ extension CopiedData {
   /// blocks, as offsets in the part, of which nobody knows what they should be.
   private func makeAlike(
     _ copies: [(place: CopyPlacement.Place, member: Member)], _ silent: [Set<Int>],
-    _ part: Range<Int>, _ stride: Int, _ doubtful: Bool, _ repairs: Bool, _ log: ScrubLog,
+    _ unproven: [Set<Int>], _ part: Range<Int>, _ stride: Int, _ doubtful: Bool, _ repairs: Bool,
+    _ log: ScrubLog,
     _ memory: inout WorkingMemory
   ) throws(RaidError) -> Set<Int> {
     var unknown = Set<Int>()
     // Only linear has blocks that do not start on a multiple of 4096, and linear has no copies.
     for block in Swift.stride(from: 0, to: part.count, by: 4096) {
       let count = min(4096, part.count - block)
-      let copies = copies.indices.filter { !silent[$0].contains(block) }.map {
+      let voices = copies.indices.filter { !silent[$0].contains(block) }
+      let copies = voices.map {
         (place: copies[$0].place, member: copies[$0].member, start: $0 * stride + block)
       }
       if copies.count < 2 { continue }
       let places = copies.map(\.start)
-      guard let (right, wrong) = judge(memory.buffer.bytes, places, count, doubtful) else {
+      let proven = zip(voices, copies).map { index, copy in
+        copy.member.trustsSums && !unproven[index].contains(block)
+      }
+      guard let (right, wrong) = judge(memory.buffer.bytes, places, proven, count, doubtful) else {
         log.add(
           .differingCopy, .cannotBeKnown, nil, slot: nil, at: copies[0].place.offset + block)
         unknown.insert(block)
@@ -194,8 +223,10 @@ extension CopiedData {
 
   /// Which of the copies, all of which agree with their sums or have none, is right, and which are not
   /// like it; nil when nothing says.
+  ///
+  /// - Parameter proven: who agrees with a sum. What only one side can show is right; else the majority is.
   private func judge(
-    _ bytes: RawSpan, _ places: [Int], _ byteCount: Int, _ doubtful: Bool
+    _ bytes: RawSpan, _ places: [Int], _ proven: [Bool], _ byteCount: Int, _ doubtful: Bool
   ) -> (right: Int, wrong: [Int])? {
     func unlike(_ index: Int) -> [Int] {
       let range = places[index]..<places[index] + byteCount
@@ -203,6 +234,10 @@ extension CopiedData {
     }
     let first = unlike(0)
     if first.isEmpty || doubtful { return (0, first) }
+    if let shown = proven.firstIndex(of: true), proven.contains(false) {
+      let wrong = unlike(shown)
+      if !wrong.contains(where: { proven[$0] }) { return (shown, wrong) }
+    }
     for index in places.indices {
       let wrong = unlike(index)
       if wrong.count * 2 < places.count { return (index, wrong) }

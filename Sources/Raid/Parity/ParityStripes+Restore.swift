@@ -67,10 +67,13 @@ extension ParityStripes {
         byteCount: 4096, in: &bytes)
     }
     var isRecovered = recoverOwn(in: &bytes)
-    if block.kind == .unproven,
-      let result = try settleUnproven(block, slots, isRecovered: isRecovered, in: &bytes)
-    {
-      return result
+    if block.kind == .unproven {
+      // Where the others contradict each other, one of them is wrong, although its sum says nothing of it.
+      let isAgreed =
+        isRecovered && agrees(row, isKnown: { isKnown[$0] || $0 == block.slot }, in: &bytes)
+      if let result = try settleUnproven(block, slots, isRecovered: isAgreed, in: &bytes) {
+        return result
+      }
     }
     var isVouchedFor = true
     for slot in isKnown.indices where !isRecovered && isUnproven[slot] {
@@ -105,12 +108,20 @@ extension ParityStripes {
       }
       return .recovered
     }
-    if isRecovered {
-      let own = block.slot * 4096..<block.slot * 4096 + 4096
-      if !disagreesWithItsSum(bytes.bytes, range: own, block, member, sums) {
+    let own = block.slot * 4096..<block.slot * 4096 + 4096
+    if isRecovered, !disagreesWithItsSum(bytes.bytes, range: own, block, member, sums) {
+      return .recovered
+    }
+    // One of the others may be wrong, although its sum says nothing of it: the block's own sum proves who does without.
+    for slot in isKnown.indices where isRecovered && isKnown[slot] && !isDoubtful(range) {
+      let isEnough = recover(
+        row: row, wanted: [block.slot], isKnown: { isKnown[$0] && $0 != slot },
+        column: { $0 * 4096 }, byteCount: 4096, in: &bytes)
+      if isEnough, member.confirms(bytes.bytes, range: own, at: block.offset, sums: sums) {
         return .recovered
       }
     }
+    if isRecovered { _ = recoverOwn(in: &bytes) }
     // The sum confirms neither what is there nor what the others say.
     guard block.kind == .mismatch, !member.isFailed else { throw lost(block, slots, isKnown) }
     let spare = placement.slotCount * 4096
@@ -126,6 +137,25 @@ extension ParityStripes {
     guard isSame || isDoubtful(range) else { throw lost(block, slots, isKnown) }
     bytes.copyWithin(from: spare..<spare + 4096, to: block.slot * 4096)
     return isSame ? .sumWasWrong : .keptInDoubt
+  }
+
+  /// Whether all blocks of a row that are known agree: each parity is what the others give in its place, as far as there
+  /// are enough.
+  private func agrees(
+    _ row: Int, isKnown: (Int) -> Bool, in bytes: inout MutableRawSpan
+  ) -> Bool {
+    let spare = (placement.slotCount + 1) * 4096
+    for slot in placement.pattern(ofRow: row).paritySlots where isKnown(slot) {
+      bytes.copyWithin(from: slot * 4096..<slot * 4096 + 4096, to: spare)
+      let isEnough = recover(
+        row: row, wanted: [slot], isKnown: { $0 != slot && isKnown($0) }, column: { $0 * 4096 },
+        byteCount: 4096, in: &bytes)
+      guard isEnough else { continue }
+      let isSame = equal(bytes.bytes, slot * 4096..<slot * 4096 + 4096, spare)
+      bytes.copyWithin(from: spare..<spare + 4096, to: slot * 4096)
+      if !isSame { return false }
+    }
+    return true
   }
 
   /// Decides about a block whose sum is damaged: it stands as it is, unless others who are right say something else

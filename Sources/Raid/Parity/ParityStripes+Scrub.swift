@@ -252,14 +252,15 @@ extension ParityStripes {
     let unvouched = plan.pattern.dataSlots.filter { !hasSum($0) }
     // Data that agrees with its sums against parity that does not, or was never right.
     if unvouched.isEmpty, !slots.contains(where: hasSum) { return .parity(slots) }
-    if unvouched.count == 1, readers[unvouched[0]] != nil,
-      let p = parities.firstIndex(of: 0), hasSum(plan.pattern.paritySlots[0])
-    {
+    let isWhole = plan.pattern.dataSlots.allSatisfy { readers[$0] != nil }
+    guard isWhole, let p = parities.firstIndex(of: 0), let q = parities.firstIndex(of: 1) else {
+      guard unvouched.count == 1, readers[unvouched[0]] != nil,
+        let p = parities.firstIndex(of: 0), hasSum(plan.pattern.paritySlots[0])
+      else { return nil }
       // All others are right: it is the one whose sum can't be read.
       return .data(slot: unvouched[0], difference: outputs[p] + block)
     }
-    guard plan.pattern.dataSlots.allSatisfy({ readers[$0] != nil }) else { return nil }
-    guard let p = parities.firstIndex(of: 0), let q = parities.firstIndex(of: 1) else { return nil }
+    // Two parities say who it is, whoever has a sum.
     switch locateError(
       in: bytes, pSyndrome: outputs[p] + block, qSyndrome: outputs[q] + block, byteCount: 4096)
     {
