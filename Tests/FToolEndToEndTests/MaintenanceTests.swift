@@ -312,6 +312,19 @@ import Testing
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
   }
 
+  @Test(arguments: ["", "--member m2.img"]) func `whose place is not known is not filled`(
+    _ options: String
+  ) throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray(level: "6", members: 5)
+    for name in ["m1.img", "m2.img"] { try bench.ftool("raid fail m0.img --member \(name)") }
+    try bench.damage("m1.img", at: 4096, [UInt8](repeating: 0, count: 4096))
+    let before = try bench.contents("m1.img")
+    let run = try bench.ftool("raid rebuild \(Workbench.names(5)) \(options)", ends: 66)
+    #expect(run.error.contains("m1.img is not a member of an array"), run.remark)
+    #expect(try bench.contents("m1.img") == before)
+  }
+
   /// To look at everything again is to find what else is wrong: told, and no reason to call the copy bad.
   @Test(arguments: ["rebuild m0.img m2.img", "replace m0.img m1.img m2.img --member m1.img"])
   func `reading back tells what is wrong with others`(_ command: String) throws {

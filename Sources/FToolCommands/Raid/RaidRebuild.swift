@@ -1,4 +1,6 @@
 import ArgumentParser
+import MDFormat
+import Raid
 
 /// `ftool raid rebuild`: makes a member good again from the others.
 package struct RaidRebuild: Verb {
@@ -37,12 +39,18 @@ package struct RaidRebuild: Verb {
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    let onto = onto ?? ArrayFinder(operand, context: context).unfinished(operand.array)
+    let unfinished =
+      onto == nil ? ArrayFinder(operand, context: context).unfinished(operand.array) : nil
+    let onto = onto ?? (member == nil || member == unfinished ? unfinished : nil)
     let session = try change.open(operand, context) {
       $0.expectsOneMissing = member != nil || onto != nil
       $0.bringsBack = true
       // Whose place another one takes need not be there, and is left alone if it is.
       $0.mentioned = [onto ?? member].compactMap { $0 }
+    }
+    // Whose place it had nobody knows any more, where there are several.
+    if let unfinished, session.array.degradedSlots.count != 1 {
+      throw Failure(.absent, on: unfinished)
     }
     let work = try RebuildWork(
       session, member: member == onto ? nil : member, onto: onto, change.write, context)

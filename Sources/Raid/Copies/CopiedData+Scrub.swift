@@ -101,10 +101,9 @@ extension CopiedData {
     }
     log.update { $0.checkedByteCount += part.count * copies.count }
     if copies.count > 1 {
+      let holders = copies.map { ($0.place, $0.member) }
       let unknown = try makeAlike(
-        copies.map { ($0.place, $0.member) }, silent, unproven, part, stride, doubtful, repairs,
-        log,
-        &memory)
+        holders, silent, unproven, part, stride, doubtful, repairs, log, &memory)
       for (index, block) in postponed {
         let (place, member, whole) = copies[index]
         let offset = block.offset - place.offset
