@@ -55,6 +55,8 @@ final class BlockSums: Sendable {
     /// It could be read, and nobody knew that it is damaged: if it is, its sums may be of two times.
     var isLegible = true
     var renewed: Set<Int> = []
+    /// The checksum that it has on the device.
+    var storedChecksum: UInt32 = 0
     var lastUse: UInt64 = 0
 
     init(sums: [UInt32], isDamaged: Bool) {
@@ -156,14 +158,17 @@ final class BlockSums: Sendable {
     }
   }
 
-  /// Believes what can be read of damaged blocks of sums for these blocks: they were torn, and each of their
-  /// sums is an old or a new one.
-  func acceptTorn(_ blocks: Range<Int>) throws(DeviceError) {
+  /// Believes damaged blocks of sums for these blocks that are whole with what has been given anew: their own checksum
+  /// was written, and some of the rest was not.
+  func acceptCompleted(_ blocks: Range<Int>) throws(DeviceError) {
     let within = blocks.clamped(to: 0..<blockCount)
-    _ = try eachPage(from: within.lowerBound, count: within.count) { page, _, _, _ in
+    _ = try eachPage(from: within.lowerBound, count: within.count) { page, inPage, offset, _ in
       if page.isDamaged, page.isLegible {
-        page.isDamaged = false
-        page.isDirty = true
+        let number = (within.lowerBound + offset) / Self.sumsPerBlock
+        if checksum(of: encoded(page.sums, number: number).bytes) == page.storedChecksum {
+          page.isDamaged = false
+          page.isDirty = true
+        }
       }
       return nil
     }
@@ -363,27 +368,39 @@ final class BlockSums: Sendable {
       bytes.bytes.integer(at: Self.headerByteCount + 4 * $0, as: UInt32.self)
     }
     let page = Page(sums: sums, isDamaged: !isRight)
+    page.storedChecksum = stored
     if stored == ~right { page.isLegible = false }
     return page
   }
 
   private func write(_ page: Page, number: Int) throws(DeviceError) {
     var buffer = AlignedBuffer(byteCount: Self.blockByteCount)
+    let isEmpty = !page.isDamaged && page.sums.allSatisfy { $0 == 0 }
+    if !isEmpty { buffer = encoded(page.sums, number: number) }
     var bytes = buffer.mutableBytes
-    bytes.zero()
     let at = region.lowerBound + number * Self.blockByteCount
-    if page.isDamaged || page.sums.contains(where: { $0 != 0 }) {
-      bytes.store(Self.magic, at: 0)
-      bytes.store(UInt64(number * Self.sumsPerBlock), at: 8)
-      for (index, sum) in page.sums.enumerated() {
-        bytes.store(sum, at: Self.headerByteCount + 4 * index)
-      }
+    if isEmpty {
+      bytes.zero()
+    } else {
       // A damaged block of sums stays recognisably damaged until all of it has been renewed.
       let sum = checksum(of: bytes.bytes)
       bytes.store(page.isDamaged ? ~sum : sum, at: 4)
     }
     try device.write(bytes.bytes, range: 0..<Self.blockByteCount, at: at)
     page.isDirty = false
+  }
+
+  /// A block of sums but for its checksum.
+  private func encoded(_ sums: [UInt32], number: Int) -> AlignedBuffer {
+    var buffer = AlignedBuffer(byteCount: Self.blockByteCount)
+    var bytes = buffer.mutableBytes
+    bytes.zero()
+    bytes.store(Self.magic, at: 0)
+    bytes.store(UInt64(number * Self.sumsPerBlock), at: 8)
+    for (index, sum) in sums.enumerated() {
+      bytes.store(sum, at: Self.headerByteCount + 4 * index)
+    }
+    return buffer
   }
 
   private func checksum(of block: RawSpan) -> UInt32 {
