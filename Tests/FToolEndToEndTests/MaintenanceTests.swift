@@ -322,6 +322,7 @@ import Testing
     let before = try bench.contents("m1.img")
     let run = try bench.ftool("raid rebuild \(Workbench.names(5)) \(options)", ends: 66)
     #expect(run.error.contains("m1.img is not a member of an array"), run.remark)
+    #expect(run.error.contains("--onto m1.img has a rebuild fill it"), run.remark)
     #expect(try bench.contents("m1.img") == before)
   }
 

@@ -158,9 +158,7 @@ extension Failure {
     case .absent:
       self.init(
         .notFound, "\(member) is not a member of an array: it has no superblock",
-        hint:
-          "--onto \(member) has a rebuild fill it from the others; 'ftool raid recover' looks for arrays whose "
-          + "superblocks are gone")
+        hint: "'ftool raid recover' looks for arrays whose superblocks are gone")
     case .cutShort(_, let sectors, let needed):
       self.init(cutShort: member, byteCount: sectors * 512, least: needed * 512)
     default:

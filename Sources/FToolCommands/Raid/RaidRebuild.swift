@@ -39,19 +39,27 @@ package struct RaidRebuild: Verb {
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
-    let unfinished =
-      onto == nil ? ArrayFinder(operand, context: context).unfinished(operand.array) : nil
+    let finder = ArrayFinder(operand, context: context)
+    let unfinished = onto == nil ? finder.unfinished(operand.array) : nil
     let onto = onto ?? (member == nil || member == unfinished ? unfinished : nil)
-    let session = try change.open(operand, context) {
-      $0.expectsOneMissing = member != nil || onto != nil
-      $0.bringsBack = true
-      // Whose place another one takes need not be there, and is left alone if it is.
-      $0.mentioned = [onto ?? member].compactMap { $0 }
+    let session: ArraySession
+    do throws(Failure) {
+      session = try change.open(operand, context) {
+        $0.expectsOneMissing = member != nil || onto != nil
+        $0.bringsBack = true
+        // Whose place another one takes need not be there, and is left alone if it is.
+        $0.mentioned = [onto ?? member].compactMap { $0 }
+      }
+    } catch {
+      guard error.status == .notFound,
+        let blank = finder.blanks(operand.array).first(where: { $0 != onto })
+      else {
+        throw error
+      }
+      throw Self.absent(blank)
     }
     // Whose place it had nobody knows any more, where there are several.
-    if let unfinished, session.array.degradedSlots.count != 1 {
-      throw Failure(.absent, on: unfinished)
-    }
+    if let unfinished, session.array.degradedSlots.count != 1 { throw Self.absent(unfinished) }
     let work = try RebuildWork(
       session, member: member == onto ? nil : member, onto: onto, change.write, context)
     if change.write.dryRun {
@@ -60,5 +68,12 @@ package struct RaidRebuild: Verb {
       return .done
     }
     return try work.run(rate: rate.rate, verifies: verify)
+  }
+
+  /// Why a path that was listed as a member is none, and how it can become one.
+  private static func absent(_ path: String) -> Failure {
+    var failure = Failure(.absent, on: path)
+    failure.hint = "--onto \(path) has a rebuild fill it from the others; " + (failure.hint ?? "")
+    return failure
   }
 }

@@ -173,6 +173,7 @@ extension CopiedData {
     // Only linear has blocks that do not start on a multiple of 4096, and linear has no copies.
     for block in Swift.stride(from: 0, to: part.count, by: 4096) {
       let count = min(4096, part.count - block)
+      if areAlike(memory.buffer.bytes, block, count, silent, stride) { continue }
       let voices = copies.indices.filter { !silent[$0].contains(block) }
       let copies = voices.map {
         (place: copies[$0].place, member: copies[$0].member, start: $0 * stride + block)
@@ -218,6 +219,19 @@ extension CopiedData {
       }
     }
     return unknown
+  }
+
+  /// Whether all copies that have something to say about a block say the same.
+  private func areAlike(
+    _ bytes: RawSpan, _ block: Int, _ count: Int, _ silent: [Set<Int>], _ stride: Int
+  ) -> Bool {
+    var first: Int?
+    for index in silent.indices where !silent[index].contains(block) {
+      let start = index * stride + block
+      if let first, !equal(bytes, first..<first + count, start) { return false }
+      first = first ?? start
+    }
+    return true
   }
 
   /// Which of the copies, all of which agree with their sums or have none, is right, and which are not

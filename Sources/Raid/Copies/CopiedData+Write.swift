@@ -49,7 +49,7 @@ extension CopiedData {
       if range.clamped(to: block) == block { continue }
       while try !readHolding(block, into: &memory, pieces: &pieces, repairs: &repairs) {}
       let end = pieces.map(\.arrayRange.upperBound).max() ?? start
-      // Where a part of it is lost, that is the first to be asked for now, and who has lost it is said.
+      // What is lost behind the beginning is asked for by itself, so that the error says who has lost it.
       if end < block.upperBound {
         while try !readHolding(
           end..<block.upperBound, into: &memory, pieces: &pieces, repairs: &repairs)

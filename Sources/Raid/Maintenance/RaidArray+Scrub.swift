@@ -30,7 +30,7 @@ extension RaidArray {
     let writes = options.repairs && members.isWritable
     if writes, let obstacle { throw .readOnly(obstacle) }
     // What has been moved already has another shape.
-    if segments.count > 1 || reshapeGoal != nil { throw .readOnly(.reshaping) }
+    if isReshaping { throw .readOnly(.reshaping) }
     let (range, isWhole, earlier) = scrubWork(options)
     let started = MaintenanceStart(at: range.lowerBound)
     let checkpoint = Checkpoint()

@@ -374,12 +374,10 @@ final class BlockSums: Sendable {
   }
 
   private func write(_ page: Page, number: Int) throws(DeviceError) {
-    var buffer = AlignedBuffer(byteCount: Self.blockByteCount)
-    let isEmpty = !page.isDamaged && page.sums.allSatisfy { $0 == 0 }
-    if !isEmpty { buffer = encoded(page.sums, number: number) }
+    var buffer = encoded(page.sums, number: number)
     var bytes = buffer.mutableBytes
     let at = region.lowerBound + number * Self.blockByteCount
-    if isEmpty {
+    if !page.isDamaged, page.sums.allSatisfy({ $0 == 0 }) {
       bytes.zero()
     } else {
       // A damaged block of sums stays recognisably damaged until all of it has been renewed.

@@ -113,7 +113,8 @@ extension ParityStripes {
       return .recovered
     }
     // One of the others may be wrong, although its sum says nothing of it: the block's own sum proves who does without.
-    for slot in isKnown.indices where isRecovered && isKnown[slot] && !isDoubtful(range) {
+    let mayDoWithout = isRecovered && !isDoubtful(range)
+    for slot in isKnown.indices where mayDoWithout && isKnown[slot] {
       let isEnough = recover(
         row: row, wanted: [block.slot], isKnown: { isKnown[$0] && $0 != slot },
         column: { $0 * 4096 }, byteCount: 4096, in: &bytes)
@@ -121,7 +122,7 @@ extension ParityStripes {
         return .recovered
       }
     }
-    if isRecovered { _ = recoverOwn(in: &bytes) }
+    if mayDoWithout { _ = recoverOwn(in: &bytes) }
     // The sum confirms neither what is there nor what the others say.
     guard block.kind == .mismatch, !member.isFailed else { throw lost(block, slots, isKnown) }
     let spare = placement.slotCount * 4096

@@ -49,13 +49,20 @@ struct ArrayFinder {
     let paths = operand.compactMap { try? MemberPath(parsing: $0) }.filter { !$0.isMissing }
     guard let id = paths.lazy.compactMap(arrayID).first else { return nil }
     let known = ArrayRegistry(context).entries.first { $0.arrayID == id }?.paths ?? []
-    let blank = paths.filter { path in
-      guard case .stranger = look(at: path), let real = try? Files.realPath(path.path) else {
-        return false
-      }
-      return path.text == path.path && known.contains(real)
+    let unfinished = blanks(operand).filter { path in
+      (try? Files.realPath(path)).map(known.contains) ?? false
     }
-    return blank.count == 1 ? blank[0].text : nil
+    return unfinished.count == 1 ? unfinished[0] : nil
+  }
+
+  /// Those of these paths, each a whole file or device, that have no superblock.
+  func blanks(_ operand: [String]) -> [String] {
+    operand.filter { text in
+      guard let path = try? MemberPath(parsing: text), path.text == path.path,
+        Files.exists(path.path), case .stranger = look(at: path)
+      else { return false }
+      return true
+    }
   }
 
   /// Members without those that the verb names itself and that are none: what is yet to be one was named twice.

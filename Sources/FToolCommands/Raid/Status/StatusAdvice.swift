@@ -118,9 +118,7 @@ struct StatusAdvice: Equatable, Sendable {
   /// What to do first where blocks are lost: old members may be the last to have them.
   private static func losses(_ status: ArrayStatus, _ operand: String) -> [StatusAdvice] {
     guard status.lostByteCount > 0 else { return [] }
-    let old = status.rows.filter {
-      $0.state == .stale || $0.state == .failed || $0.state == .replaced
-    }.compactMap(\.path)
+    let old = formerPaths(status)
     let names = old.joined(separator: ", ")
     return [
       .init(
@@ -131,6 +129,12 @@ struct StatusAdvice: Equatable, Sendable {
             + "which, before anything is written to \(names)",
         command: "ftool raid read \(operand) --salvage\(old.isEmpty ? "" : " --force") -o FILE")
     ]
+  }
+
+  /// Members that the array went on without.
+  private static func formerPaths(_ status: ArrayStatus) -> [String] {
+    status.rows.filter { $0.state == .stale || $0.state == .failed || $0.state == .replaced }
+      .compactMap(\.path)
   }
 
   /// How to fill the slots that nobody in sync has.
@@ -159,13 +163,18 @@ struct StatusAdvice: Equatable, Sendable {
       ]
     }
     guard !slots.isEmpty else { return [] }
+    // What old members may be the last to have is given up only by who says so.
+    let former = status.lostByteCount > 0 ? formerPaths(status) : []
+    let force = former.isEmpty ? "" : " --force"
+    let price =
+      former.isEmpty
+      ? "" : ", giving up what \(former.joined(separator: ", ")) may still have of what is lost"
     let absent = status.rows.count { $0.state == .missing }
     if status.rows.contains(where: { $0.state == .spare }) {
       return [
         .init(
-          reason: "to put the spare in the empty place",
-          command: "ftool raid rebuild \(operand)\(degraded)"
-            + (status.lostByteCount > 0 ? " --force" : ""))
+          reason: "to put the spare in the empty place" + price,
+          command: "ftool raid rebuild \(operand)\(degraded)\(force)")
       ]
     }
     var advice = goneAlone(status, operand)
@@ -173,9 +182,9 @@ struct StatusAdvice: Equatable, Sendable {
       guard let path = row.path, let slot = row.slot, slots.contains(slot) else { continue }
       advice.append(
         .init(
-          reason: "to bring \(path) up to date, if it is sound",
-          command: "ftool raid rebuild \(operand) --member \(quoted(path))\(degradedNaming)"
-            + (status.lostByteCount > 0 ? " --force" : "")))
+          reason: "to bring \(path) up to date, if it is sound" + price,
+          command: "ftool raid rebuild \(operand) --member \(quoted(path))\(degradedNaming)\(force)"
+        ))
     }
     if absent > 0 {
       advice.append(
