@@ -114,6 +114,7 @@ extension RaidExamineFinding {
     case .journal: "Journal Region"
     case .events: "Events Region"
     case .roster: "Roster Region"
+    case .blanks: "Blanks Region"
     }
   }
 

@@ -240,8 +240,10 @@ extension Member {
     // What is called good from now on has been written before.
     let ranges = badBlocks.takeChange()
     do throws(DeviceError) {
-      try sums?.flush()
+      try sums?.noteFlushed()
+      let written = try sums?.flush()
       try device.flush()
+      if let written { sums?.wereFlushed(written) }
       if let ranges { try storeBadBlocks(ranges) }
     } catch {
       if ranges != nil { badBlocks.keepChange() }

@@ -96,6 +96,7 @@ extension MemberSet {
     }
     try storeEvents(on: keepers)
     try onEach(keepers) { (member) throws(DeviceError) in
+      try member.sums?.noteFlushed()
       if try member.storeFarHeader() { try member.device.flush() }
     }
     try intent?.setEvents(events, isNewRecord: change.endsRecords) {

@@ -246,16 +246,10 @@ extension RaidArray {
       if let sumsFile {
         sums = current?.sharableSums ?? sumsFile.sums(ofSlot: slot, shape: shape)
         trusts = sumsFile.isTrusted
-      } else if let header = probe.header, let region = header.range(of: .sums),
-        header.slot == UInt32(slot)
-      {
+      } else if let header = probe.header, header.slot == UInt32(slot) {
         sums = BlockSums(
-          device: probe.device, region: region,
-          dataByteCount: min(
-            Int(superblock.dataSizeSectors) * 512,
-            BlockSums.dataByteCount(regionByteCount: region.count)),
-          arrayID: superblock.arrayID, slot: UInt32(slot),
-          pageLimit: max(4, 2048 / max(1, superblock.slotCount)),
+          on: probe.device, header, slot: slot,
+          dataByteCount: Int(superblock.dataSizeSectors) * 512, slotCount: superblock.slotCount,
           isUsed: { block in shape?.uses(slot: slot, at: block * 4096) ?? true })
       }
     }

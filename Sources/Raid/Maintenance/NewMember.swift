@@ -62,7 +62,13 @@ struct NewMember {
     }
     // What was a member of this very array must not pass for one without its regions.
     try device.flush()
-    for region in layout.regions { try device.zero(region.range) }
+    for region in layout.regions {
+      if region.kind == .blanks {
+        try BlankSums.fill(region.range, of: device)
+      } else {
+        try device.zero(region.range)
+      }
+    }
     let log = superblock.badBlockLog
     if log.sizeSectors > 0 {
       let start = (Int(superblock.superOffsetSectors) + Int(log.offsetSectors)) * 512
@@ -85,11 +91,10 @@ struct NewMember {
   ) -> Member {
     let shared = other?.sharableSums
     var sums = shared ?? sumsBeside
-    if sums == nil, let slot, let region = header?.range(of: .sums) {
+    if sums == nil, let slot {
       sums = BlockSums(
-        device: device, region: region, dataByteCount: layout.dataByteCount,
-        arrayID: superblock.arrayID, slot: UInt32(slot),
-        pageLimit: max(4, 2048 / max(1, superblock.slotCount)))
+        on: device, header, slot: slot, dataByteCount: layout.dataByteCount,
+        slotCount: superblock.slotCount)
     }
     return Member(
       device: device, superblock: superblock, header: header, dataOffset: layout.dataOffset,

@@ -142,11 +142,11 @@ extension RaidArray {
     let shared = other?.sharableSums
     var sums = shared
     if sums == nil { sums = try freshSumsBeside(slot) }
-    if sums == nil, let region = header?.range(of: .sums) {
+    if sums == nil {
       sums = BlockSums(
-        device: spare.device, region: region,
+        on: spare.device, header, slot: slot,
         dataByteCount: Int(spare.superblock.dataSizeSectors) * 512,
-        arrayID: spare.superblock.arrayID, slot: UInt32(slot))
+        slotCount: spare.superblock.slotCount)
       do throws(DeviceError) { try sums?.reset() } catch { throw .member(name: spare.name, error) }
     }
     let member = Member(

@@ -74,11 +74,28 @@ final class BlockSums: Sendable {
   private struct Cache {
     var pages: [Int: Page] = [:]
     var clock: UInt64 = 0
+    /// nil where nothing says which blocks of sums are new: then all that are zeros are.
+    var blanks: BlankSums?
+    /// Blocks of sums that have been written, and are not noted as such: not flushed yet, and flushed.
+    var written = RangeSet<Int>()
+    var durable = RangeSet<Int>()
+
+    /// Whether a block of sums that is all zeros is so because nobody has written it.
+    mutating func isBlank(_ number: Int) throws(DeviceError) -> Bool {
+      if blanks == nil { return true }
+      if written.contains(number) || durable.contains(number) { return false }
+      return try blanks!.contains(number)
+    }
+
+    mutating func noteWritten(_ number: Int) throws(DeviceError) {
+      guard blanks != nil, try isBlank(number) else { return }
+      written.insert(contentsOf: number..<number + 1)
+    }
   }
 
   private let device: any BlockDevice
   private let region: Range<Int>
-  private let cache = Mutex(Cache())
+  private let cache: Mutex<Cache>
   private let pageLimit: Int
   /// Blocks of data that have sums.
   let blockCount: Int
@@ -92,11 +109,12 @@ final class BlockSums: Sendable {
   /// - Parameters:
   ///   - region: bytes of `device`.
   ///   - dataByteCount: what the region has sums for.
+  ///   - blanks: bytes of `device` where `BlankSums` is kept; too short ones say nothing.
   ///   - pageLimit: how many blocks of sums to keep in memory.
   ///   - isUsed: whether a block of data belongs to the array; others are never given a sum.
   init(
     device: any BlockDevice, region: Range<Int>, dataByteCount: Int, arrayID: Identifier,
-    slot: UInt32, isBeside: Bool = false, pageLimit: Int = 64,
+    slot: UInt32, blanks: Range<Int>? = nil, isBeside: Bool = false, pageLimit: Int = 64,
     isUsed: @escaping @Sendable (Int) -> Bool = { _ in true }
   ) {
     self.device = device
@@ -106,6 +124,24 @@ final class BlockSums: Sendable {
     blockCount = (dataByteCount + Self.blockByteCount - 1) / Self.blockByteCount
     self.pageLimit = max(2, pageLimit)
     prefixRegister = Self.prefixRegister(arrayID: arrayID, slot: slot)
+    var cache = Cache()
+    if let blanks, blanks.count >= BlankSums.byteCount(sumsByteCount: region.count) {
+      cache.blanks = BlankSums(device: device, region: blanks)
+    }
+    self.cache = Mutex(cache)
+  }
+
+  /// The sums that a member keeps itself, where its header says; nil where it keeps none.
+  convenience init?(
+    on device: any BlockDevice, _ header: RegionHeader?, slot: Int, dataByteCount: Int,
+    slotCount: Int, isUsed: @escaping @Sendable (Int) -> Bool = { _ in true }
+  ) {
+    guard let header, let region = header.range(of: .sums) else { return nil }
+    self.init(
+      device: device, region: region,
+      dataByteCount: min(dataByteCount, Self.dataByteCount(regionByteCount: region.count)),
+      arrayID: header.arrayID, slot: UInt32(slot), blanks: header.range(of: .blanks),
+      pageLimit: max(4, 2048 / max(1, slotCount)), isUsed: isUsed)
   }
 
   static func prefixRegister(arrayID: Identifier, slot: UInt32) -> UInt32 {
@@ -266,6 +302,11 @@ final class BlockSums: Sendable {
       let extent = device.extent(at: start, limit: limit)
       guard extent.isHole else { return blocks.lowerBound }
       var end = (extent.range.upperBound - region.lowerBound) / Self.blockByteCount
+      // What was written once, and is a hole now, is lost.
+      let written = (pages.lowerBound..<max(pages.lowerBound, end)).first {
+        ((try? cache.isBlank($0)) ?? false) == false
+      }
+      if let written { end = written }
       // What is only in memory yet counts, too.
       for (number, page) in cache.pages
       where pages.contains(number) && (page.isDamaged || page.sums.contains { $0 != 0 }) {
@@ -287,12 +328,35 @@ final class BlockSums: Sendable {
     return ranges
   }
 
-  /// Writes what is only in memory. The device's own flush is the caller's.
-  func flush() throws(DeviceError) {
+  /// Writes what is only in memory. The device's own flush is the caller's, who may say with `wereFlushed` that it
+  /// is done.
+  ///
+  /// - Returns: blocks of sums that were new, and are on stable storage once the device has been flushed.
+  @discardableResult
+  func flush() throws(DeviceError) -> RangeSet<Int> {
     try cache.withLock { (cache) throws(DeviceError) in
       for (number, page) in cache.pages.sorted(by: { $0.key < $1.key }) where page.isDirty {
-        try write(page, number: number)
+        try write(page, number: number, in: &cache)
       }
+      return cache.written
+    }
+  }
+
+  /// Hears that the device has been flushed since `flush` gave these.
+  func wereFlushed(_ numbers: RangeSet<Int>) {
+    if numbers.isEmpty { return }
+    cache.withLock { cache in
+      cache.written.subtract(numbers)
+      cache.durable.formUnion(numbers)
+    }
+  }
+
+  /// Notes on the device which blocks of sums are new no more. The device's own flush can wait.
+  func noteFlushed() throws(DeviceError) {
+    try cache.withLock { (cache) throws(DeviceError) in
+      if cache.durable.isEmpty { return }
+      try cache.blanks?.remove(cache.durable)
+      cache.durable = RangeSet()
     }
   }
 
@@ -300,6 +364,12 @@ final class BlockSums: Sendable {
   func reset() throws(DeviceError) {
     try cache.withLock { (cache) throws(DeviceError) in
       cache.pages.removeAll()
+      (cache.written, cache.durable) = (RangeSet(), RangeSet())
+      if cache.blanks != nil {
+        try cache.blanks!.fill()
+        // Or what is zeros then would pass for lost.
+        try device.flush()
+      }
       try device.zero(region)
     }
   }
@@ -334,17 +404,17 @@ final class BlockSums: Sendable {
     if cache.pages.count >= pageLimit {
       // Dirty or not, the page that was used longest ago makes room.
       if let oldest = cache.pages.min(by: { $0.value.lastUse < $1.value.lastUse }) {
-        if oldest.value.isDirty { try write(oldest.value, number: oldest.key) }
+        if oldest.value.isDirty { try write(oldest.value, number: oldest.key, in: &cache) }
         cache.pages[oldest.key] = nil
       }
     }
-    let page = try load(number)
+    let page = try load(number, in: &cache)
     page.lastUse = cache.clock
     cache.pages[number] = page
     return page
   }
 
-  private func load(_ number: Int) throws(DeviceError) -> Page {
+  private func load(_ number: Int, in cache: inout Cache) throws(DeviceError) -> Page {
     let at = region.lowerBound + number * Self.blockByteCount
     precondition(at + Self.blockByteCount <= region.upperBound)
     var buffer = AlignedBuffer(byteCount: Self.blockByteCount)
@@ -358,8 +428,13 @@ final class BlockSums: Sendable {
       return page
     }
     if isZero(bytes.bytes, range: 0..<Self.blockByteCount) {
-      return Page(sums: [UInt32](repeating: 0, count: Self.sumsPerBlock), isDamaged: false)
+      let isBlank = try cache.isBlank(number)
+      let page = Page(
+        sums: [UInt32](repeating: 0, count: Self.sumsPerBlock), isDamaged: !isBlank)
+      page.isLegible = isBlank
+      return page
     }
+    try cache.noteWritten(number)
     let (stored, right) = (bytes.bytes.integer(at: 4, as: UInt32.self), checksum(of: bytes.bytes))
     let isRight =
       bytes.bytes.integer(at: 0, as: UInt32.self) == Self.magic && stored == right
@@ -373,13 +448,16 @@ final class BlockSums: Sendable {
     return page
   }
 
-  private func write(_ page: Page, number: Int) throws(DeviceError) {
+  private func write(
+    _ page: Page, number: Int, in cache: inout Cache
+  ) throws(DeviceError) {
     var buffer = encoded(page.sums, number: number)
     var bytes = buffer.mutableBytes
     let at = region.lowerBound + number * Self.blockByteCount
-    if !page.isDamaged, page.sums.allSatisfy({ $0 == 0 }) {
+    if !page.isDamaged, page.sums.allSatisfy({ $0 == 0 }), try cache.isBlank(number) {
       bytes.zero()
     } else {
+      try cache.noteWritten(number)
       // A damaged block of sums stays recognisably damaged until all of it has been renewed.
       let sum = checksum(of: bytes.bytes)
       bytes.store(page.isDamaged ? ~sum : sum, at: 4)

@@ -4,8 +4,8 @@ import MDFormat
 /// ours behind it. All in bytes from the member's start.
 ///
 /// ```
-/// 1.2:  4 KiB superblock | bitmap | bad-block log | … | data | sums | intent | roster | events | journal | header
-/// 1.0:  data | sums | intent | roster | events | journal | … | bitmap | bad-block log | superblock | header
+/// 1.2:  4 KiB superblock | bitmap | bad-block log | … | data | sums | blanks | intent | roster | events | journal | header
+/// 1.0:  data | sums | blanks | intent | roster | events | journal | … | bitmap | bad-block log | superblock | header
 /// ```
 package struct MemberLayout: Sendable, Equatable {
   /// Where the superblock is.
@@ -144,7 +144,8 @@ package struct MemberLayout: Sendable, Equatable {
   }
 
   private static func regionsByteCount(dataByteCount: Int, journal: Int) -> Int {
-    BlockSums.regionByteCount(dataByteCount: dataByteCount) + intentByteCount + Roster.byteCount
+    let sums = BlockSums.regionByteCount(dataByteCount: dataByteCount)
+    return sums + BlankSums.byteCount(sumsByteCount: sums) + intentByteCount + Roster.byteCount
       + eventsByteCount + journal
   }
 
@@ -153,7 +154,10 @@ package struct MemberLayout: Sendable, Equatable {
 
   private static func dataRoom(behind start: Int, end: Int, journal: Int) -> Int {
     // Sums take 4096 bytes of each 1016 * 4096 of data, so this is at most one block too small.
-    let space = end - start - regionsByteCount(dataByteCount: 0, journal: journal) - 2 * 4096
+    let most = BlockSums.regionByteCount(dataByteCount: max(0, end - start))
+    let space =
+      end - start - regionsByteCount(dataByteCount: 0, journal: journal)
+      - BlankSums.byteCount(sumsByteCount: most) - 2 * 4096
     guard space > 0 else { return 0 }
     let blocks = space / 4096
     return (blocks - (blocks + BlockSums.sumsPerBlock) / (BlockSums.sumsPerBlock + 1)) * 4096
@@ -164,8 +168,9 @@ package struct MemberLayout: Sendable, Equatable {
   ) -> [RegionHeader.Region] {
     var at = start
     var regions: [RegionHeader.Region] = []
+    let sums = BlockSums.regionByteCount(dataByteCount: dataByteCount)
     for (kind, byteCount) in [
-      (RegionHeader.Kind.sums, BlockSums.regionByteCount(dataByteCount: dataByteCount)),
+      (RegionHeader.Kind.sums, sums), (.blanks, BlankSums.byteCount(sumsByteCount: sums)),
       (.intent, intentByteCount), (.roster, Roster.byteCount), (.events, eventsByteCount),
       (.journal, journal),
     ] {

@@ -38,6 +38,8 @@ package struct RegionHeader: Sendable, Equatable {
     case events = 4
     /// The UUIDs of all members by slot, so that one that is not there can be named: `Roster`.
     case roster = 5
+    /// Which blocks of sums have never been written: `BlankSums`.
+    case blanks = 6
   }
 
   /// What is to be known before anything else in the regions is believed.

@@ -178,14 +178,10 @@ extension BlockSums {
 extension Member {
   /// Its sums, where the region of them may have moved since the array was opened.
   fileprivate var sumsInTheirPlace: BlockSums? {
-    guard let header, let region = header.range(of: .sums), header.slot != RegionHeader.noSlot
-    else { return nil }
+    guard let header, header.slot != RegionHeader.noSlot else { return nil }
     return BlockSums(
-      device: device, region: region,
-      dataByteCount: min(
-        Int(superblock.dataSizeSectors) * 512,
-        BlockSums.dataByteCount(regionByteCount: region.count)),
-      arrayID: superblock.arrayID, slot: header.slot)
+      on: device, header, slot: Int(header.slot),
+      dataByteCount: Int(superblock.dataSizeSectors) * 512, slotCount: superblock.slotCount)
   }
 
   /// Bytes that the data may take where everything stays where it is.
@@ -219,7 +215,11 @@ extension Member {
     let step = 1 << 20
     var buffer = AlignedBuffer(byteCount: step)
     for region in regions {
-      try device.zero(region.range)
+      if region.kind == .blanks {
+        try BlankSums.fill(region.range, of: device)
+      } else {
+        try device.zero(region.range)
+      }
       guard region.kind != .journal, let old = header?.range(of: region.kind) else { continue }
       let count = min(old.count, region.range.count)
       for start in stride(from: 0, to: count, by: step) {
