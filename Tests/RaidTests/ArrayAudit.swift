@@ -164,6 +164,18 @@ struct ArrayAudit {
       let dataByteCount = Int(superblocks[slot].dataSizeSectors) * 512
       let prefix = SlowCode.register(
         bytes(of: superblocks[slot].arrayID) + littleEndian(UInt32(slot)))
+      if let blanks = try bench.header(slot).range(of: .blanks) {
+        for page in 0..<region.count / 4096 {
+          let start = region.lowerBound + page * 4096
+          let isZero = SlowCode.isZero(images[slot], start..<start + 4096)
+          let isBlank = images[slot][blanks.lowerBound + page / 8] >> UInt8(page % 8) & 1 == 1
+          if isZero != isBlank {
+            violations.append(
+              "slot \(slot): block of sums \(page) is \(isZero ? "" : "not ")zeros, and noted as \(isBlank ? "new" : "written")"
+            )
+          }
+        }
+      }
       for block in usedBlocks(slot) {
         let page = region.lowerBound + block / 1016 * 4096
         let head = images[slot][page..<page + 32]
