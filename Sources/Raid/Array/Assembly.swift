@@ -146,8 +146,14 @@ package struct Assembly: Sendable {
       case .spare, .failed, .stale, .split, .duplicate, .former, .unusable: break
       }
       standings[index] = standing
-      if standing.isUsed {
-        try Self.requireAgreement(member, members[newest])
+      if standing.isUsed,
+        let field = Self.disagreement(member.superblock, members[newest].superblock)
+      {
+        // A spare that was not there when the array changed is none of its spares any more.
+        guard standing == .spare, member.superblock.events < reference.events else {
+          throw .notStartable(.contradiction(field: field, member.name, members[newest].name))
+        }
+        standings[index] = .stale(events: member.superblock.events, newest: reference.events)
       }
     }
     for index in members.indices {
@@ -237,15 +243,23 @@ package struct Assembly: Sendable {
     max(superblock.slotCount, superblock.previousSlotCount)
   }
 
-  /// Spares' events may lag, so one that has a slot goes before one that has none. The time of the update decides
-  /// only between halves that went on without each other.
+  /// Spares' events may lag, so one that has a slot goes before one that has none. Of others with as many events,
+  /// those who went on without somebody are newer than he is: his last update was cut off before it reached them. The
+  /// time of the update decides only between halves that went on without each other.
   private static func newest(of members: [MemberProbe]) -> Int {
-    func rank(_ probe: MemberProbe) -> (UInt64, Int, UInt64) {
-      let superblock = probe.superblock
-      if case .slot = superblock.role { return (superblock.events, 1, superblock.updateSeconds) }
-      return (superblock.events, 0, superblock.updateSeconds)
+    func rank(_ probe: MemberProbe) -> (UInt64, Int) {
+      if case .slot = probe.superblock.role { return (probe.superblock.events, 1) }
+      return (probe.superblock.events, 0)
     }
-    return members.indices.reduce(0) { rank(members[$1]) > rank(members[$0]) ? $1 : $0 }
+    return members.indices.reduce(0) { best, index in
+      let (old, new) = (members[best], members[index])
+      if rank(new) != rank(old) { return rank(new) > rank(old) ? index : best }
+      let (oldDisowns, newDisowns) = (
+        old.superblock.disowns(new.superblock), new.superblock.disowns(old.superblock)
+      )
+      if oldDisowns != newDisowns { return newDisowns ? index : best }
+      return new.superblock.updateSeconds > old.superblock.updateSeconds ? index : best
+    }
   }
 
   private static func standing(of superblock: MDSuperblock, _ newest: MDSuperblock) -> Standing {
@@ -299,33 +313,26 @@ package struct Assembly: Sendable {
     }
   }
 
-  /// What md demands to be the same on all members (`super_1_validate`; mdadm's `compare_super1`).
-  private static func requireAgreement(
-    _ member: MemberProbe, _ reference: MemberProbe
-  ) throws(RaidError) {
-    let (a, b) = (member.superblock, reference.superblock)
-    let field: String? =
-      if a.level != b.level {
-        "level"
-      } else if a.layout != b.layout {
-        "layout"
-      } else if a.chunkSectors != b.chunkSectors {
-        "chunk size"
-      } else if a.creationTime != b.creationTime {
-        "creation time"
-      } else if a.sizeSectors != b.sizeSectors {
-        "size"
-      } else if a.slotCount != b.slotCount {
-        "number of members"
-      } else if a.version != b.version {
-        "metadata version"
-      } else if a.isReshaping != b.isReshaping {
-        "reshape"
-      } else {
-        nil
-      }
-    if let field {
-      throw .notStartable(.contradiction(field: field, member.name, reference.name))
+  /// Which of what md demands to be the same on all members is not (`super_1_validate`; mdadm's `compare_super1`).
+  private static func disagreement(_ a: MDSuperblock, _ b: MDSuperblock) -> String? {
+    if a.level != b.level {
+      "level"
+    } else if a.layout != b.layout {
+      "layout"
+    } else if a.chunkSectors != b.chunkSectors {
+      "chunk size"
+    } else if a.creationTime != b.creationTime {
+      "creation time"
+    } else if a.sizeSectors != b.sizeSectors {
+      "size"
+    } else if a.slotCount != b.slotCount {
+      "number of members"
+    } else if a.version != b.version {
+      "metadata version"
+    } else if a.isReshaping != b.isReshaping {
+      "reshape"
+    } else {
+      nil
     }
   }
 
@@ -373,6 +380,12 @@ extension StartObstacle {
 }
 
 extension MDSuperblock {
+  /// Whether it goes on without a member, which has a slot by its own superblock.
+  fileprivate func disowns(_ other: MDSuperblock) -> Bool {
+    guard case .slot = other.role else { return false }
+    return role(ofDevice: Int(other.deviceNumber)) == .faulty
+  }
+
   /// More than one event behind. No sum: the count on a disk may be any number.
   fileprivate func isStale(beside newest: MDSuperblock) -> Bool {
     events < newest.events && newest.events - events > 1

@@ -54,21 +54,23 @@ extension MemberSet {
   private func commitHolding(_ change: Change, intent: WriteIntent?) throws(RaidError) {
     while true {
       let failuresBefore = state.withLock { $0.failures.count }
-      try commitOnce(change, intent: intent)
+      let goesOnWithout = try commitOnce(change, intent: intent)
       let failuresAfter = state.withLock { state in
         state.hasUnrecordedFailure = state.failures.count != failuresBefore
         return state.failures.count
       }
-      // Who failed during the update must be called failed by the others.
-      if failuresAfter == failuresBefore { return }
+      // Who failed during the update must be called failed by the others. Who is not there may be one event ahead,
+      // by an update that was cut off: once more, and nobody takes it for as new.
+      if failuresAfter == failuresBefore, !goesOnWithout { return }
     }
   }
 
-  private func commitOnce(_ change: Change, intent: WriteIntent?) throws(RaidError) {
+  /// - Returns: whether somebody who was known to have a slot has none from now on.
+  private func commitOnce(_ change: Change, intent: WriteIntent?) throws(RaidError) -> Bool {
     let keepers = self.keepers
     try bringUpLaggards()
     let events = (keepers.map { $0.superblock.events }.max() ?? 0) &+ 1
-    let roles = self.roles(change)
+    let (roles, goesOnWithout) = self.roles(change)
     let seconds = Machine.now().seconds
     let keepsKernelsAway = self.keepsKernelsAway.load(ordering: .acquiring)
     let isTakingBack = self.isTakingBack.load(ordering: .acquiring)
@@ -107,10 +109,12 @@ extension MemberSet {
       try member.storeSuperblock()
       try member.device.flush()
     }
+    return goesOnWithout
   }
 
-  /// The role table as it should be now. Failed members, and those that are not there, lose their slots.
-  private func roles(_ change: Change) -> [UInt16] {
+  /// The role table as it should be now. Failed members, and those that are not there, lose their slots; and whether
+  /// there were any.
+  private func roles(_ change: Change) -> ([UInt16], goesOnWithout: Bool) {
     let slots = self.slots
     // One that has just come back does not know who came while it was away.
     let active = self.active
@@ -123,12 +127,16 @@ extension MemberSet {
         holders[Int(member.superblock.deviceNumber), default: []].insert(slot)
       }
     }
+    var goesOnWithout = false
     for number in roles.indices {
       guard case .slot(let slot)? = MDRole(rawValue: roles[number]) else { continue }
-      if holders[number]?.contains(slot) != true { roles[number] = MDRole.faulty.rawValue }
+      if holders[number]?.contains(slot) != true {
+        roles[number] = MDRole.faulty.rawValue
+        goesOnWithout = true
+      }
     }
     for (number, role) in change.roles where number < roles.count { roles[number] = role.rawValue }
-    return roles
+    return (roles, goesOnWithout)
   }
 
   /// Does something to each member, and fails those to which it can't be done.

@@ -246,9 +246,7 @@ extension RaidArray {
     guard isNeeded else { return }
     if let journal, journal.isLive, let intent {
       // Who is lost now must be told what it missed, and the journal will not know for ever.
-      try intent.storeDeferredMarks { (page, range) throws(RaidError) in
-        try members.storeIntent(page, range, isOurs: intent.isOurs)
-      }
+      try intent.storeDeferredMarks(on: members)
     }
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       var change = MemberSet.Change()

@@ -53,6 +53,7 @@ extension Assembly {
 extension RaidArray {
   /// Puts all in its place that the journal has, or looks at what it speaks of.
   func replay(_ scan: JournalScan) throws(RaidError) {
+    try markWhatIsMissed(scan)
     try acceptTornSums(of: scan.entries.map(\.record))
     try memory.with { (memory) throws(RaidError) in
       var rewrites: [JournalRecord] = []
@@ -75,6 +76,18 @@ extension RaidArray {
       }
     }
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
+  }
+
+  /// Marks what the journal speaks of where somebody is not there: nothing else tells it what it missed once all is in
+  /// its place.
+  private func markWhatIsMissed(_ scan: JournalScan) throws(RaidError) {
+    guard !members.isComplete, let intent else { return }
+    for entry in scan.entries {
+      for extent in entry.record.extents {
+        intent.deferMarks(extent.blocks.lowerBound * 4096..<extent.blocks.upperBound * 4096)
+      }
+    }
+    try intent.storeDeferredMarks(on: members)
   }
 
   /// Says on the members that all is in its place; gives the array back to the kernel.

@@ -339,6 +339,8 @@ final class WriteJournal: Sendable {
     }
     try body(failure)
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
+    // Who was lost meanwhile must be told what it missed, and the journal forgets it now.
+    if !members.isComplete { try intent?.storeDeferredMarks(on: members) }
     try storeHeaders(isLive: true)
     monitor.withLock { state in
       state.failure = nil

@@ -352,12 +352,21 @@ extension RaidArray {
       MDLevel.usesSize(template.level)
       ? Int(template.sizeSectors) * 512 : shape.memberByteCounts.min() ?? 0
     var layout = MemberLayout(memberByteCount: device.byteCount, request: wanted)
-    if layout.map({ $0.dataByteCount < needed }) ?? true {
+    func isTooSmall() -> Bool { layout.map { $0.dataByteCount < needed } ?? true }
+    if isTooSmall() {
       // With a data offset of its own, less than the others', it may do.
       wanted.dataOffset = nil
       layout = MemberLayout(memberByteCount: device.byteCount, request: wanted)
     }
-    guard let layout, layout.dataByteCount >= needed else {
+    if isTooSmall() {
+      // The others' regions may be of a time when the array had fewer members, and do as well.
+      let headers = members.active.compactMap(\.header)
+      wanted.journalByteCount = headers.compactMap { $0.range(of: .journal)?.count }.min()
+      wanted.hasBlanks = headers.allSatisfy { $0.range(of: .blanks) != nil }
+      wanted.dataOffset = Int(template.dataOffsetSectors) * 512
+      layout = MemberLayout(memberByteCount: device.byteCount, request: wanted)
+    }
+    guard let layout, !isTooSmall() else {
       wanted.bitmapByteCount = 0
       if let without = MemberLayout(memberByteCount: device.byteCount, request: wanted),
         without.dataByteCount >= needed

@@ -41,6 +41,10 @@ package struct MemberLayout: Sendable, Equatable {
     package var bitmapByteCount = 0
     /// Rooms for the journal and for events are kept where there are sums.
     package var dataOffset: Int?
+    /// Bytes for the journal, where it cannot be as long as it should; nil for that.
+    package var journalByteCount: Int?
+    /// Whether it is noted which blocks of sums have been written.
+    package var hasBlanks = true
     /// Use only so much of the member's data room.
     package var dataByteLimit: Int?
 
@@ -95,9 +99,13 @@ package struct MemberLayout: Sendable, Equatable {
         request.hasSums ? RegionHeader.farOffset(memberByteCount: memberByteCount) : memberByteCount
     }
     var room = end - dataOffset
-    let journal = Self.journalByteCount(
-      memberByteCount: memberByteCount, slotCount: request.slotCount)
-    if request.hasSums { room = Self.dataRoom(behind: dataOffset, end: end, journal: journal) }
+    let journal =
+      request.journalByteCount
+      ?? Self.journalByteCount(memberByteCount: memberByteCount, slotCount: request.slotCount)
+    if request.hasSums {
+      room = Self.dataRoom(
+        behind: dataOffset, end: end, journal: journal, hasBlanks: request.hasBlanks)
+    }
     if let limit = request.dataByteLimit { room = min(room, limit) }
     room -= room % 512
     guard room >= 8192 else { return nil }
@@ -106,7 +114,7 @@ package struct MemberLayout: Sendable, Equatable {
       request.hasSums
       ? Self.regions(
         from: (dataOffset + room + 4095) / 4096 * 4096, dataByteCount: room,
-        journal: journal)
+        journal: journal, hasBlanks: request.hasBlanks)
       : []
   }
 
@@ -143,37 +151,33 @@ package struct MemberLayout: Sendable, Equatable {
     return aligned * 2 > memberByteCount ? 16 << 10 + bitmap : aligned
   }
 
-  private static func regionsByteCount(dataByteCount: Int, journal: Int) -> Int {
-    let sums = BlockSums.regionByteCount(dataByteCount: dataByteCount)
-    return sums + BlankSums.byteCount(sumsByteCount: sums) + intentByteCount + Roster.byteCount
-      + eventsByteCount + journal
-  }
-
   /// One page of header and bits: 30,720 parts of the array.
   static let intentByteCount = 4096
 
-  private static func dataRoom(behind start: Int, end: Int, journal: Int) -> Int {
+  private static func dataRoom(behind start: Int, end: Int, journal: Int, hasBlanks: Bool) -> Int {
+    let sums = BlockSums.regionByteCount(dataByteCount: max(0, end - start))
+    let blanks = hasBlanks ? BlankSums.byteCount(sumsByteCount: sums) : 0
     // Sums take 4096 bytes of each 1016 * 4096 of data, so this is at most one block too small.
-    let most = BlockSums.regionByteCount(dataByteCount: max(0, end - start))
     let space =
-      end - start - regionsByteCount(dataByteCount: 0, journal: journal)
-      - BlankSums.byteCount(sumsByteCount: most) - 2 * 4096
+      end - start - blanks - intentByteCount - Roster.byteCount - eventsByteCount - journal
+      - 2 * 4096
     guard space > 0 else { return 0 }
     let blocks = space / 4096
     return (blocks - (blocks + BlockSums.sumsPerBlock) / (BlockSums.sumsPerBlock + 1)) * 4096
   }
 
   private static func regions(
-    from start: Int, dataByteCount: Int, journal: Int
+    from start: Int, dataByteCount: Int, journal: Int, hasBlanks: Bool
   ) -> [RegionHeader.Region] {
     var at = start
     var regions: [RegionHeader.Region] = []
     let sums = BlockSums.regionByteCount(dataByteCount: dataByteCount)
     for (kind, byteCount) in [
-      (RegionHeader.Kind.sums, sums), (.blanks, BlankSums.byteCount(sumsByteCount: sums)),
+      (RegionHeader.Kind.sums, sums),
+      (.blanks, hasBlanks ? BlankSums.byteCount(sumsByteCount: sums) : 0),
       (.intent, intentByteCount), (.roster, Roster.byteCount), (.events, eventsByteCount),
       (.journal, journal),
-    ] {
+    ] where byteCount > 0 {
       regions.append(.init(kind: kind, range: at..<at + byteCount))
       at += byteCount
     }

@@ -141,13 +141,15 @@ final class WriteIntent: Sendable {
   func dropDeferredMarks() { state.withLock { $0.deferred.removeAll() } }
 
   /// A member is lost: what it may have missed is marked from now on.
-  func storeDeferredMarks(store: Store) throws(RaidError) {
+  func storeDeferredMarks(on members: MemberSet) throws(RaidError) {
     try state.withLock { (state) throws(RaidError) in
       guard !state.deferred.isEmpty else { return }
       let before = state.stored
       for bit in state.deferred { state.stored.insert(bit) }
       do throws(RaidError) {
-        try Self.write(state, bits: 0..<bitCount, store)
+        try Self.write(state, bits: 0..<bitCount) { (page, range) throws(RaidError) in
+          try members.storeIntent(page, range, isOurs: isOurs)
+        }
       } catch {
         state.stored = before
         throw error
