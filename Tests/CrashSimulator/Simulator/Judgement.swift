@@ -60,6 +60,7 @@ extension Scenario {
     }
     return Recovery(
       scenario: self, given: given.map { members[$0] },
+      lost: state.lost.sorted().map { members[$0] },
       oracle: Oracle(self, expectation, mayLack: mayLack, wasForced: wasForced))
   }
 }

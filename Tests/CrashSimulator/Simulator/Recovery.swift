@@ -8,14 +8,21 @@ struct Recovery {
   let scenario: Scenario
   /// Who is given when the array is opened.
   let given: [TracedMember]
+  /// Who went with the power.
+  let lost: [TracedMember]
   let oracle: Oracle
 
-  /// Looks before anything is settled, settles it, and looks again in every way.
+  /// Looks before anything is settled, settles it, and looks again in every way; then with those who were lost.
   func judge(using random: inout SeededGenerator) throws {
     let first = try look("before recovery")
     try oracle.judge(first)
     try settle()
-    try confirm(first, &random)
+    let settled = try confirm(first, &random)
+    let returning = members(lost)
+    if settled.lost.isEmpty, !returning.isEmpty {
+      try MemberReturn(scenario: scenario, given: members(), lost: returning)
+        .judge(settled.content, using: &random)
+    }
   }
 
   /// Opens the array for writing, settles what is in doubt, fills who is not in sync yet, and closes it.
@@ -69,7 +76,9 @@ struct Recovery {
     }
   }
 
-  private func confirm(_ first: ArrayLook, _ random: inout SeededGenerator) throws {
+  private func confirm(
+    _ first: ArrayLook, _ random: inout SeededGenerator
+  ) throws -> ArrayLook {
     let array = try open("after recovery")
     if array.wasUnclean || array.hasDoubt {
       throw Violation(.settles, "there is doubt after recovery")
@@ -82,7 +91,7 @@ struct Recovery {
     try oracle.judgeSettled(settled, emptySlots: holes)
     try oracle.judge(settled, after: first, "after recovery", emptySlots: holes)
     // Where a member's blocks are lost with it, parity is of nothing.
-    if !settled.lost.isEmpty { return }
+    if !settled.lost.isEmpty { return settled }
     var looking = Scenario.scrubbing
     looking.repairs = false
     looking.startsOver = true
@@ -94,6 +103,7 @@ struct Recovery {
     }
     try MemberAudit(scenario, array, content: settled.content, empty: empty).check()
     try lookWithLess(array, empty, settled, &random)
+    return settled
   }
 
   /// What one more member's loss leaves has to be the same.
@@ -137,8 +147,10 @@ struct Recovery {
   }
 
   /// Those of the given that bear a mark of a member: a device that is prepared to become one has none for a while.
-  func members() -> [TracedMember] {
-    given.filter { member in
+  func members() -> [TracedMember] { members(given) }
+
+  private func members(_ devices: [TracedMember]) -> [TracedMember] {
+    devices.filter { member in
       // The others were members before the operation began, and remain it.
       if member.index != scenario.newcomer, !scenario.hasJoined.contains(member.index) {
         return true
