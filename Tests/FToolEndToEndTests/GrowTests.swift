@@ -314,6 +314,47 @@ import Testing
     #expect(try bench.ftool("raid read m2.img --length \(bytes.count)").bytes == bytes)
   }
 
+  /// Who grows an array by its members' names may forget one of its spares.
+  @Test func `a spare that was forgotten keeps nobody from the array`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    for name in ["z.img", "m3.img"] { try bench.folder.sparseFile(name, byteCount: 6 << 20) }
+    try bench.ftool("raid add m0.img --new z.img")
+    try bench.ftool("raid grow m0.img m1.img m2.img --add m3.img")
+    let status = try bench.ftool("raid status m0.img")
+    #expect(status.output.contains("-  z.img   out of date"), status.remark)
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+    try bench.ftool("raid scrub m0.img")
+    try bench.ftool("raid add m0.img --new z.img")
+    #expect(try bench.ftool("raid status m0.img").output.contains("-  z.img   spare"))
+    try bench.remove("m1.img")
+    try bench.ftool("raid rebuild m0.img --degraded")
+    try bench.ftool("raid status m0.img --test")
+  }
+
+  /// The regions of members are as long as they were when these came.
+  @Test(arguments: ["1.0", "1.2"])
+  func `a file as large as the others takes a place after a reshape`(
+    _ version: String
+  ) throws {
+    let bench = try Workbench()
+    try bench.ftool(
+      "raid create photos \(Workbench.names(4)) --make 6M --level 5 --chunk 4K --metadata \(version)"
+    )
+    let bytes = Workbench.noise(3_000_000)
+    try bench.ftool("raid write m0.img", input: bytes)
+    for name in ["x.img", "y.img", "new.img"] {
+      try bench.folder.sparseFile(name, byteCount: 6 << 20)
+    }
+    try bench.ftool("raid grow m0.img --level 6 --add x.img --add y.img")
+    try bench.remove("m2.img")
+    try bench.ftool("raid rebuild m0.img --onto new.img")
+    try bench.ftool("raid status m0.img --test")
+    try bench.ftool("raid scrub m0.img")
+    _ = try bench.shell("rm m0.img m1.img")
+    #expect(try bench.ftool("raid read new.img --length \(bytes.count)").bytes == bytes)
+  }
+
   @Test func `another mirror is filled`() throws {
     let bench = try Workbench()
     let bytes = try bench.makeFilledArray(level: "1", members: 2)

@@ -67,6 +67,12 @@ import Testing
       },
       expected: [.active(slot: 0), .failed, .active(slot: 2), .active(slot: 3)]),
     Row(
+      testDescription: "an update that was cut off, and others that went on without it",
+      change: { devices in
+        for index in 1...3 { try edit(devices[index]) { $0.roles[0] = MDSuperblock.faulty } }
+      },
+      expected: [.failed, .active(slot: 1), .active(slot: 2), .active(slot: 3)]),
+    Row(
       testDescription: "one that calls the newest failed has split off",
       change: { devices in
         try edit(devices[1]) { $0.roles[0] = MDSuperblock.faulty }
@@ -85,6 +91,21 @@ import Testing
         try edit(devices[3]) { $0.roles[3] = MDSuperblock.spare }
       },
       expected: [.active(slot: 0), .active(slot: 1), .active(slot: 2), .spare]),
+    Row(
+      testDescription: "a spare that missed a change of the array",
+      change: { devices in
+        for index in 0..<3 {
+          try edit(devices[index]) {
+            $0.events += 5
+            $0.chunkSectors *= 2
+            $0.roles[3] = MDSuperblock.spare
+          }
+        }
+        try edit(devices[3]) { $0.roles[3] = MDSuperblock.spare }
+      },
+      expected: [
+        .active(slot: 0), .active(slot: 1), .active(slot: 2), .stale(events: 3, newest: 8),
+      ]),
     Row(
       testDescription: "one that thinks itself active and has been taken out",
       change: { devices in

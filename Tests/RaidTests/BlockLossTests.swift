@@ -1,8 +1,10 @@
+import BinaryCodec
 import BlockStorage
 import FToolTestSupport
 import LinuxSystem
 import MDFormat
 import RaidGeometry
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -238,6 +240,48 @@ import Testing
       }
       try array.close()
       #expect(try patchy.bench.superblock(0).features.contains(.badBlocks) == false)
+    }
+  }
+
+  /// A source that is copied as a whole makes all good, also where rows do not end where it is taken in pieces.
+  @Test(arguments: [ArrayRecipe.raid4, .raid5, .raid6, .triple], [4096, 16384, 65536])
+  func `what is lost is good once all is written`(_ recipe: ArrayRecipe, chunk: Int) throws {
+    let bench = try ArrayBench(
+      recipe.with {
+        $0.chunk = chunk
+        $0.dataByteCount = 640 << 10
+      })
+    try bench.fill(seed: 4)
+    for (slot, device) in bench.devices.enumerated() {
+      let start = try bench.dataOffset(slot)
+      for offset in stride(from: 0, to: 640 << 10, by: 12288) {
+        device.corrupt(start + offset..<start + offset + 8)
+      }
+    }
+    bench.model = SeededGenerator.bytes(seed: 5, bench.model.count)
+    let array = try bench.open()
+    let copied = try array.copy(from: WholeSource(bench.model), at: 0, RaidArray.CopyInOptions())
+    #expect(copied == bench.model.count)
+    try array.close()
+    #expect(try bench.contents(bench.open(writable: false)) == bench.model)
+    #expect(try ArrayAudit.violations(bench) == [])
+  }
+
+  /// Gives all that is asked for, as a pipe does that is read until it is empty.
+  private final class WholeSource: ByteSource {
+    private let content: [UInt8]
+    private let done = Mutex(0)
+
+    init(_ content: [UInt8]) { self.content = content }
+
+    func read(into buffer: inout MutableRawSpan, range: Range<Int>) throws(SystemCallError) -> Int {
+      let start = done.withLock { done in
+        defer { done += min(range.count, content.count - done) }
+        return done
+      }
+      let count = min(range.count, content.count - start)
+      for index in 0..<count { buffer.store(content[start + index], at: range.lowerBound + index) }
+      return count
     }
   }
 

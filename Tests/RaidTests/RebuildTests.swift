@@ -112,6 +112,71 @@ import Testing
         == original.devices[0].bytes(try original.dataOffset(0)..<end))
   }
 
+  /// What went by way of the journal while it was still there, too, and also when the journal has been emptied since.
+  @Test(arguments: ArrayRecipe.redundant)
+  func `who fails in the middle of writes comes back with all of them`(_ recipe: ArrayRecipe) throws
+  {
+    for turn in Swift.stride(from: 1, to: 120, by: 7) {
+      let bench = try ArrayBench(recipe.with { $0.dataByteCount = 256 << 10 })
+      try bench.fill(seed: 3)
+      bench.inject(
+        [
+          .init(
+            .fromOperation(turn, of: .write), .fail(.unwritable(offset: 0, errno: .ioError)))
+        ], on: bench.devices[1])
+      var random = SeededGenerator(seed: UInt64(turn))
+      var array = try bench.open()
+      for _ in 0..<6 {
+        let start = Int.random(in: 0..<bench.model.count - 90_000, using: &random)
+        try bench.write(
+          random.bytes(Int.random(in: 1...90_000, using: &random)), at: start, to: array)
+        if Bool.random(using: &random) { try array.flush() }
+      }
+      try array.close()
+      bench.wrap = { $0 }
+      guard try bench.open(writable: false).degradedSlots == [1] else { continue }
+      array = try bench.open(without: [1])
+      let probe = try MemberProbe(bench.devices[1])
+      let ranges = try array.admit(bench.devices[1], toSlot: 1, knownAs: probe)
+      _ = try array.rebuild(slot: 1, ranges: ranges, SweepOptions())
+      try array.close()
+      #expect(try bench.contents(bench.open(writable: false)) == bench.model, "turn \(turn)")
+      let violations = try ArrayAudit.violations(bench)
+      #expect(violations == [], "turn \(turn)")
+    }
+  }
+
+  /// A rebuild that is cut off at its beginning leaves a member that the next one finds in its place.
+  @Test(arguments: [ArrayRecipe.raid10, .raid10.with { $0.version = .v1_0 }, .far2])
+  func `who is being prepared stays who it was`(_ recipe: ArrayRecipe) throws {
+    for turn in 0..<40 {
+      let bench = try ArrayBench(recipe)
+      try bench.fill(seed: 3)
+      try bench.write([1, 2, 3], at: 9000, to: bench.open(without: [1]))
+      let array = try bench.open(without: [1])
+      try bench.write([4, 5, 6], at: 90_000, to: array)
+      try array.close()
+      bench.inject([.init(.fromOperation(turn, of: .write), .vanish)], on: bench.devices[1])
+      let cut = try bench.open(degraded: true)
+      let probe = try #require(
+        cut.assembly.members.first { $0.name == bench.devices[1].name })
+      _ = try? cut.admit(probe.device, toSlot: 1, knownAs: probe)
+      bench.wrap = { $0 }
+      let again = try bench.open(degraded: true)
+      let found = try #require(
+        again.assembly.members.firstIndex { $0.name == bench.devices[1].name }, "turn \(turn)")
+      if again.degradedSlots == [1], again.members.slots[1].member == nil {
+        let probe = again.assembly.members[found]
+        #expect(probe.superblock.role == .slot(1), "turn \(turn)")
+        let ranges = try again.admit(probe.device, toSlot: 1, knownAs: probe)
+        _ = try again.rebuild(slot: 1, ranges: ranges, SweepOptions())
+        try again.close()
+        #expect(try ArrayAudit.violations(bench) == [], "turn \(turn)")
+      }
+      #expect(try bench.contents(bench.open(writable: false, degraded: true)) == bench.model)
+    }
+  }
+
   /// What nobody can compute may be as it was on the member that is out of date: then that is the last there is.
   @Test(arguments: [ArrayRecipe.mirror, .raid5, .raid10]) func `what is lost is not written over`(
     _ recipe: ArrayRecipe

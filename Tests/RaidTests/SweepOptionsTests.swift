@@ -9,7 +9,7 @@ import Testing
       let workers = SweepOptions.directWorkers(slotCount: slotCount)
       let each =
         WorkingMemory.byteCount(slotCount: slotCount) + (slotCount + 2) * 4096
-        + RaidArray.stagingByteCount
+        + RaidArray.stagingByteCount(slotCount: slotCount)
       #expect(workers >= 1 && workers * each <= 104 << 20, "\(slotCount) members")
     }
     #expect(SweepOptions.directWorkers(slotCount: 4) >= 8)

@@ -136,12 +136,16 @@ struct RebuildWork {
     let member = session.name(ofMember: member)
     leaving = member
     guard let slot = session.array.slot(ofMemberNamed: member) else {
-      guard let known = session.member(at: onto), case .active(let slot) = known.standing,
-        Self.hasLeft(member, slot: slot, session)
-      else { throw Failure(RaidError.noSuchMember(member)) }
-      // Cut off at its end, and given again.
-      finished = (slot, known.name)
+      // Cut off at its end, or as the one took the other's place, and given again.
       newFile = nil
+      let known = session.member(at: onto)
+      switch known?.standing {
+      case .active(let slot)? where Self.hasLeft(member, slot: slot, session):
+        finished = (slot, known?.name ?? onto)
+      case .replacement(let slot, _)? where Self.hasLeft(member, slot: slot, session):
+        jobs = [(slot, .resumingReplacement(known?.name ?? onto))]
+      default: throw Failure(RaidError.noSuchMember(member))
+      }
       return
     }
     if let known = session.member(at: onto) {
@@ -167,7 +171,11 @@ struct RebuildWork {
     guard let left = session.member(at: name) else {
       return (try? ArrayFinder.path(name)).map(isBlank) ?? false
     }
-    return left.standing == .former(slot: slot)
+    switch left.standing {
+    case .former(slot: slot): return true
+    case .failed: return left.probe.superblock.role == .slot(slot)
+    default: return false
+    }
   }
 
   /// Whether there is a device that says nothing of an array.

@@ -127,15 +127,19 @@ extension MemberSet {
         holders[Int(member.superblock.deviceNumber), default: []].insert(slot)
       }
     }
-    var goesOnWithout = false
+    let before = roles
     for number in roles.indices {
       guard case .slot(let slot)? = MDRole(rawValue: roles[number]) else { continue }
-      if holders[number]?.contains(slot) != true {
-        roles[number] = MDRole.faulty.rawValue
-        goesOnWithout = true
-      }
+      if holders[number]?.contains(slot) != true { roles[number] = MDRole.faulty.rawValue }
     }
     for (number, role) in change.roles where number < roles.count { roles[number] = role.rawValue }
+    let faulty = MDRole.faulty.rawValue
+    let goesOnWithout = roles.indices.contains { number in
+      guard roles[number] == faulty, case .slot? = MDRole(rawValue: before[number]) else {
+        return false
+      }
+      return true
+    }
     return (roles, goesOnWithout)
   }
 

@@ -51,14 +51,21 @@ struct NewMember {
 
   /// Clears everything that could be mistaken for something of ours or of md's: old superblocks, our
   /// regions, the bad-block log. The new superblock comes last, and not from here.
-  func prepare() throws(DeviceError) {
+  ///
+  /// - Parameter slot: whose member it was, of the same array: that is what it says until then, and that it is out of
+  ///   date and has nothing, so that a rebuild that is cut off here finds it again. nil for a stranger.
+  func prepare(formerSlot slot: Int? = nil) throws(DeviceError) {
     let sectors = device.byteCount / 512
     for version in MDMetadataVersion.allCases {
       guard let sector = version.superblockSector(memberSectors: sectors) else { continue }
       let range = sector * 512..<min(device.byteCount, sector * 512 + 4096)
       // What lies in the data is the array's content, and stays.
       let data = layout.dataOffset..<layout.dataOffset + layout.dataByteCount
-      if !data.overlaps(range) { try device.zero(range) }
+      if let slot, version == superblock.version {
+        try storePlaceholder(slot, range)
+      } else if !data.overlaps(range) {
+        try device.zero(range)
+      }
     }
     // What was a member of this very array must not pass for one without its regions.
     try device.flush()
@@ -79,6 +86,24 @@ struct NewMember {
     }
     let far = RegionHeader.farOffset(memberByteCount: device.byteCount)
     if header != nil { try device.zero(far..<far + 4096) }
+  }
+
+  /// Writes a superblock that nobody takes for current, and that says whose place the member had.
+  private func storePlaceholder(_ slot: Int, _ range: Range<Int>) throws(DeviceError) {
+    var placeholder = superblock
+    placeholder.events = 0
+    placeholder.marker = 0
+    placeholder.features.insert(.recoveryOffset)
+    placeholder.recoveryOffsetSectors = 0
+    let number = Int(placeholder.deviceNumber)
+    if placeholder.roles.indices.contains(number) {
+      placeholder.roles[number] = MDRole.slot(slot).rawValue
+    }
+    var buffer = AlignedBuffer(byteCount: range.count)
+    var bytes = buffer.mutableBytes
+    bytes.zero()
+    placeholder.encode(into: &bytes)
+    try device.write(bytes.bytes, range: 0..<range.count, at: range.lowerBound)
   }
 
   /// The member as the array uses it.

@@ -34,7 +34,7 @@ extension RaidArray {
       try requireBitmapRoom(on: device, probe.superblock)
       member = try Self.member(probe, slot: slot, false, true, nil)
     } else {
-      try prepare(new)
+      try prepare(new, formerSlot: probe == nil ? nil : slot)
       member = new.member(
         slot: slot, sumsBeside: try freshSumsBeside(slot), besides: holder.replacement)
     }
@@ -422,9 +422,9 @@ extension RaidArray {
     return sums
   }
 
-  private func prepare(_ new: NewMember) throws(RaidError) {
+  private func prepare(_ new: NewMember, formerSlot: Int? = nil) throws(RaidError) {
     do throws(DeviceError) {
-      try new.prepare()
+      try new.prepare(formerSlot: formerSlot)
       try new.writeBitmap(
         shape: shape, hasBitmap: new.superblock.features.contains(.bitmap),
         marksEverything: false)

@@ -17,7 +17,9 @@ package struct SweepOptions: Sendable {
   /// - Parameter slotCount: members of the array.
   package static func directWorkers(slotCount: Int) -> Int {
     let affordable =
-      memoryLimit / (WorkingMemory.byteCount(slotCount: slotCount) + RaidArray.stagingByteCount)
+      memoryLimit
+      / (WorkingMemory.byteCount(slotCount: slotCount)
+        + RaidArray.stagingByteCount(slotCount: slotCount))
     return max(1, min(affordable, max(Machine.cores, 2 * slotCount)))
   }
 

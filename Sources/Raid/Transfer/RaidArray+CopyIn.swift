@@ -37,7 +37,8 @@ extension RaidArray {
     let written = Mutex(0)
     runInParallel(workers: max(1, options.sweep.workers)) { [self] _ in
       memory.with { memory in
-        var staging = AlignedBuffer(byteCount: Self.stagingByteCount)
+        var staging = AlignedBuffer(
+          byteCount: Self.stagingByteCount(slotCount: members.slotCount))
         while true {
           do throws(TransferError) {
             let count = try copyPart(from: source, intake, &memory, &staging)
@@ -64,7 +65,22 @@ extension RaidArray {
     return written.withLock { $0 } + intake.withLock { $0.leftover }
   }
 
-  static var stagingByteCount: Int { 1 << 20 }
+  /// Bytes that are taken at once where they do not go to their columns directly: whole rows of any chunks that are
+  /// small.
+  static func stagingByteCount(slotCount: Int) -> Int {
+    max(1 << 20, slotCount * (directChunkByteCount / 2))
+  }
+
+  /// Chunks so large, and larger ones, go to their columns directly.
+  private static var directChunkByteCount: Int { 64 << 10 }
+
+  /// Where what is taken at once may end: at multiples of this. A part of a row needs the rest of it, which may be lost,
+  /// and be made good by this very copy.
+  private var partByteCount: Int {
+    guard case .parity(let stripes) = segments[0].data else { return 1 << 20 }
+    let row = stripes.placement.rowByteCount
+    return row <= Self.stagingByteCount(slotCount: members.slotCount) ? row : 1 << 20
+  }
 
   /// Takes the next part from the source and writes it.
   /// - Returns: its size, 0 at the end.
@@ -73,7 +89,7 @@ extension RaidArray {
     _ memory: inout WorkingMemory, _ staging: inout AlignedBuffer
   ) throws(TransferError) -> Int {
     if case .parity(let stripes) = segments[0].data,
-      stripes.placement.chunkByteCount >= 64 << 10
+      stripes.placement.chunkByteCount >= Self.directChunkByteCount
     {
       let band = try takeBand(from: source, intake, stripes, &memory, &staging)
       switch band {
@@ -115,7 +131,7 @@ extension RaidArray {
     return count
   }
 
-  /// Fills the staging buffer, up to the next multiple of its size, so that later parts are aligned.
+  /// Fills the staging buffer, up to where a part may end, so that later parts are aligned.
   private func takeBytes(
     from source: some ByteSource, _ intake: borrowing Mutex<Intake>, limit: Int = Int.max,
     _ staging: inout AlignedBuffer
@@ -131,7 +147,9 @@ extension RaidArray {
   ) throws(TransferError) -> (count: Int, offset: Int) {
     guard !intake.isEnding else { return (0, intake.offset) }
     let offset = intake.offset
-    let wanted = min(limit, Self.stagingByteCount - offset % Self.stagingByteCount)
+    let part = partByteCount
+    let end = (offset + staging.byteCount) / part * part
+    let wanted = min(limit, end - offset)
     // One byte more than fits is asked for at the end, to tell a source that fits from one that doesn't.
     let room = min(wanted, byteCount - offset)
     var bytes = staging.mutableBytes
