@@ -211,6 +211,19 @@ import Testing
     #expect(try Array(bench.contents("out").prefix(count)) == Array(data.prefix(count)))
   }
 
+  /// One superblock tells the size of another member that is as large.
+  @Test(arguments: ["linear", "0"]) func `one superblock is enough`(_ level: String) throws {
+    let bench = try Workbench()
+    let data = try bench.makeFilledArray(
+      level: level, members: 2, size: "4M", bytes: 5_300_000, "--data-offset 1M")
+    try bench.damage("m0.img", at: 4096, [UInt8](repeating: 0, count: 4096))
+    let found = try bench.ftool("raid recover m0.img m1.img")
+    let advice = try #require(
+      found.output.split(separator: "\n").first { $0.contains("ftool raid read --assume") })
+    #expect(try bench.shell(String(advice)).status == 0, found.remark)
+    #expect(try bench.contents("array.img").prefix(data.count).elementsEqual(data))
+  }
+
   @Test func `is interrupted, and goes on from its map`() throws {
     let bench = try Workbench()
     let data = try bench.makeFilledArray()

@@ -47,6 +47,8 @@ import Testing
     Case(level: .doubleParity, layout: 3, chunk: 32 << 10, slots: 5, missing: 0),
     Case(level: .mirroredStripes, layout: 0x102, chunk: 64 << 10, slots: 4),
     Case(level: .linear, layout: 0, chunk: 0, slots: 3),
+    Case(level: .dedicatedParity, layout: 0, chunk: 512 << 10, slots: 3, missing: 0),
+    Case(level: .dedicatedParity, layout: 0, chunk: 512 << 10, slots: 3, missing: 1),
   ])
   func `finds where an ext4 filesystem lies`(test: Case) throws {
     guard let content = try RecoveryContent.ext4(byteCount: 12 << 20) else { return }

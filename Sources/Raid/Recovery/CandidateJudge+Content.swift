@@ -26,8 +26,11 @@ extension CandidateJudge {
       guard let walk = ExtWalk(reader, start: start) else { continue }
       let right = Double(walk.foldersRight)
       let wrong = Double(walk.foldersWrong)
+      // A layout that is nearly right has many folders in their places, too: what is wrong counts whatever is right,
+      // and of two that have enough of them the one that has more is the better one.
+      let weight = min(120, 8 * right) + min(200, max(0, right - 15)) - 6 * wrong
       candidate.note(
-        .filesystem, max(-60, min(120, 8 * right - 6 * wrong)),
+        .filesystem, max(-60, weight),
         "\(walk.foldersRight) of \(walk.foldersRight + walk.foldersWrong) ext folders are where "
           + "their inodes say")
       if walk.copiesRight + walk.copiesWrong > 0 {

@@ -57,12 +57,25 @@ extension RecoverySearch {
   /// For levels that use all of each member: its own size.
   func wholeByteCounts(_ offset: Int) -> [Int] {
     (0..<images.count).map { member in
-      request.memberByteCount
+      request.memberByteCount ?? statedByteCount(of: member)
         ?? DataOffsets.memberByteCounts(
           deviceByteCount: images.byteCount(of: member),
           dataOffset: memberOffsets?[member] ?? offset, chunkByteCount: 0
         ).first ?? 0
     }
+  }
+
+  /// The data bytes of a member by its superblock, or by that of one as large, whose data starts where its own does.
+  private func statedByteCount(of member: Int) -> Int? {
+    guard let known else { return nil }
+    func stated(_ index: Int) -> Int? {
+      givenIndexes[index].flatMap { known.best[$0] }?.memberByteCount
+    }
+    let twin = images.devices.indices.first { other in
+      stated(other) != nil && images.byteCount(of: other) == images.byteCount(of: member)
+        && memberOffsets?[other] == memberOffsets?[member]
+    }
+    return stated(member) ?? twin.flatMap(stated)
   }
 
   /// The devices as they were given, but for those whose slot is known.
