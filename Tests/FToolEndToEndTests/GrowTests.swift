@@ -153,7 +153,7 @@ import Testing
     let small = try bench.ftool("raid grow m0.img --add small.img", ends: 64)
     #expect(small.error.contains("small.img"), small.remark)
     try bench.remove("m1.img")
-    let degraded = try bench.ftool("raid grow m0.img --add new.img --degraded", ends: 65)
+    let degraded = try bench.ftool("raid grow m0.img --add new.img --degraded", ends: 66)
     #expect(degraded.error.contains("the array is degraded"), degraded.remark)
   }
 
@@ -187,7 +187,7 @@ import Testing
     try bench.ftool("raid scrub m0.img")
     try bench.remove("m1.img")
     #expect(try bench.ftool("raid read m0.img --offset \(end)").bytes == bytes)
-    let smaller = try bench.ftool("raid grow m0.img m2.img --size 4M --degraded", ends: 65)
+    let smaller = try bench.ftool("raid grow m0.img m2.img --size 4M --degraded", ends: 66)
     #expect(smaller.error.contains("degraded"), smaller.remark)
   }
 

@@ -50,7 +50,7 @@ extension Failure {
         hint: "give them with --add")
     case .degraded(let slots):
       self.init(
-        .damaged,
+        .notFound,
         "the array is degraded: nobody is in sync in slot "
           + slots.map(String.init).joined(separator: ", "),
         hint: "'ftool raid rebuild' fills it first")

@@ -57,7 +57,8 @@ struct GrowWork {
     let before = "\(Self.sentence(array.shape)), \(ByteSize(array.byteCount))"
     if write.dryRun {
       try session.requireWritable()
-      return show("would make \(before), into \(new)", plan.new, isComplete: false, lost: [])
+      let way = plan.isFirstStep ? "first into \(new): then a member can leave" : "into \(new)"
+      return show("would make \(before), \(way)", plan.new, isComplete: false, lost: [])
     }
     do throws(RaidError) {
       for device in added { try array.addSpare(device, isForReshape: true) }
