@@ -106,6 +106,7 @@ struct MemberAudit {
         probe.superblock.arrayID.store(in: &bytes, at: 0)
         bytes.store(UInt32(slot), at: 16)
       }
+      try checkBlanks(slot, image, probe, region)
       let prefix = SlowCode.register(identity)
       let end = start(slot) + Int(probe.superblock.dataSizeSectors) * 512
       for block in usedBlocks(slot) {
@@ -117,6 +118,22 @@ struct MemberAudit {
         if stored != expected {
           throw Violation(.agrees, "the sum of block \(block) of slot \(slot) is wrong")
         }
+      }
+    }
+  }
+
+  /// No block of sums that is all zeros is said to have been written.
+  private func checkBlanks(
+    _ slot: Int, _ image: [UInt8], _ probe: MemberProbe, _ region: Range<Int>
+  ) throws(Violation) {
+    guard let blanks = probe.header?.range(of: .blanks) else {
+      throw Violation(.agrees, "slot \(slot) does not say which sums were written")
+    }
+    for number in 0..<region.count / 4096 {
+      let start = region.lowerBound + number * 4096
+      let isBlank = image[blanks.lowerBound + number / 8] >> UInt8(number % 8) & 1 == 1
+      if !isBlank, SlowCode.isZero(image, start..<start + 4096) {
+        throw Violation(.agrees, "block of sums \(number) of slot \(slot) is lost")
       }
     }
   }
