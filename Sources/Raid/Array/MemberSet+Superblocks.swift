@@ -101,7 +101,9 @@ extension MemberSet {
       try member.sums?.noteFlushed()
       if try member.storeFarHeader() { try member.device.flush() }
     }
-    try intent?.setEvents(events, isNewRecord: change.endsRecords) {
+    // Where all is there without somebody, what is written from now on is noted for nobody.
+    let endsRecords = change.endsRecords || goesOnWithout && isComplete
+    try intent?.setEvents(events, isNewRecord: endsRecords) {
       (page, range) throws(RaidError) in
       try storeIntent(page, range, isOurs: intent?.isOurs ?? false)
     }

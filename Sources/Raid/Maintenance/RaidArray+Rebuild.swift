@@ -136,6 +136,8 @@ extension RaidArray {
       target.setValid(upTo: Int.max)
     }
     var change = MemberSet.Change()
+    // Whose place it has learns of nothing that is written from now on.
+    change.endsRecords = isFinal && members.isComplete
     change.each = { member, superblock in
       guard member === target else { return }
       if isFinal {
