@@ -138,7 +138,7 @@ package struct RaidRead: Verb {
       if case .other(let cause) = error, cause.errno == .brokenPipe {
         isRefused = true
       } else {
-        if array.options.isWritable { try session.close() }
+        if array.options.isWritable { try session.close() } else { session.warnOfFindings() }
         try context.stop.check(resuming: wayOn(from: start, after: stream?.byteCount))
         throw Failure(error)
       }

@@ -155,7 +155,10 @@ struct RebuildWork {
       } else {
         try Self.requireUnused(known)
         jobs = [(slot, .replacement(known.probe.device))]
-        if !write.force { try requireNoLastCopy() }
+        if !write.force {
+          try requireNothingOfItsOwn()
+          try requireNoLastCopy()
+        }
       }
       return
     }

@@ -187,12 +187,15 @@ package struct Assembly: Sendable {
   /// are enough for an array: then there may be two, each with something that the other has not.
   private func mayHaveGoneOnAlone(_ index: Int, _ shape: ArrayShape) -> Bool {
     switch standings[index] {
-    case .stale, .failed: break
+    case .stale, .failed, .former: break
     default: return false
     }
     let own = members[index].superblock
     guard case .slot = own.role else { return false }
-    let users = holders.compactMap(\.member)
+    // Somebody else may have its number by now.
+    let users = holders.compactMap(\.member).filter {
+      members[$0].superblock.deviceNumber != own.deviceNumber
+    }
     let counts = users.contains { user in
       if case .slot = own.role(ofDevice: Int(members[user].superblock.deviceNumber)) {
         true
@@ -258,7 +261,16 @@ package struct Assembly: Sendable {
         old.superblock.disowns(new.superblock), new.superblock.disowns(old.superblock)
       )
       if oldDisowns != newDisowns { return newDisowns ? index : best }
-      return new.superblock.updateSeconds > old.superblock.updateSeconds ? index : best
+      let (oldSeconds, newSeconds) = (
+        old.superblock.updateSeconds, new.superblock.updateSeconds
+      )
+      if oldDisowns, oldSeconds == newSeconds {
+        // Any, so that it is always the same.
+        let isFirst =
+          new.superblock.deviceID.description < old.superblock.deviceID.description
+        return isFirst ? index : best
+      }
+      return newSeconds > oldSeconds ? index : best
     }
   }
 

@@ -290,6 +290,7 @@ extension RaidArray {
             })
         else { continue }
         try log.apply(to: sums)
+        try member.device.flush()
       } catch {
         throw .notStartable(.device(member: member.name, error))
       }

@@ -33,7 +33,8 @@ extension CopiedData {
   }
 
   /// Blocks that a write does not fill keep the rest of what they hold. Where nobody can give that, nothing may be
-  /// marked as being written either: then what disagrees with its sum would be taken for what a crash has left.
+  /// marked as being written either: then what disagrees with its sum would be taken for what a crash has left. For the
+  /// same reason every copy of such a block is made right first.
   ///
   /// - Throws: `lost`.
   private func requireEdges(
@@ -54,6 +55,46 @@ extension CopiedData {
         while try !readHolding(
           end..<block.upperBound, into: &memory, pieces: &pieces, repairs: &repairs)
         {}
+      }
+      try repairCopies(of: block, memory: &memory)
+    }
+  }
+
+  /// Makes all copies of a block right that are not, durably.
+  private func repairCopies(
+    of block: Range<Int>, memory: inout WorkingMemory
+  ) throws(RaidError) {
+    let slots = members.slots
+    let sums = memory.sums
+    let copies = try runs(of: block) { (places, _) throws(RaidError) in
+      places.indices.map { Selection(index: $0, reader: nil) }
+    }
+    for run in copies {
+      let start = run.memberRange.lowerBound / 4096 * 4096
+      for offset in stride(from: start, to: run.memberRange.upperBound, by: 4096) {
+        guard let member = slots[run.slot].reader(of: offset..<offset + 1), member.trustsSums
+        else { continue }
+        let end = min(offset + 4096, member.dataByteCount)
+        let finding: Member.ReadFinding
+        do throws(DeviceError) {
+          var bytes = memory.buffer.mutableBytes
+          finding = try member.readChecked(
+            into: &bytes, range: 0..<end - offset, at: offset, sums: sums)
+        } catch {
+          try members.fail(member, error)
+          continue
+        }
+        let kind: BadBlock.Kind
+        switch finding {
+        case .good: continue
+        case .unproven: kind = .unproven
+        case .unreadable: kind = .unreadable
+        case .mismatch: kind = .mismatch
+        }
+        let bad = BadBlock(slot: run.slot, offset: offset, kind: kind)
+        if try repairHolding(bad, memory: &memory) {
+          try members.onEach([member]) { (member) throws(DeviceError) in try member.flush() }
+        }
       }
     }
   }

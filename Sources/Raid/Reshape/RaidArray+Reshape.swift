@@ -409,8 +409,12 @@ final class Reshape: Sendable {
     setProgress(moved(at: position), started, .running)
     try announceLists(listing)
     try members.commit(change, intent: array.intent)
+    // One after the other: what is cut off damages the sums of no more than one member.
     try newMembers.onEach(newMembers.active) { (member) throws(DeviceError) in
-      try member.sums?.flush()
+      guard let sums = member.sums else { return }
+      let written = try sums.flush()
+      try member.device.flush()
+      sums.wereFlushed(written)
     }
   }
 

@@ -122,7 +122,22 @@ extension ParityStripes {
     // In rows in doubt the parity may be of other data.
     if isDoubtful(range) && !allowsDoubt { return proven[slot] }
     // What is there of the member's own stays, and what was computed is computed again.
-    return fill(slot, row, proven, in: &bytes)
+    let again = fill(slot, row, proven, in: &bytes)
+    if again == .all, known[slot] != .all, isDenied(bytes.bytes, slot, at: offset, sums) {
+      return proven[slot]
+    }
+    return again
+  }
+
+  /// Whether a member keeps a sum of its block that is believed, and it is not that of these bytes.
+  private func isDenied(
+    _ bytes: RawSpan, _ slot: Int, at offset: Int, _ sums: SumScratch
+  ) -> Bool {
+    members.slots[slot].writable.contains { member in
+      let finding = try? member.check(
+        bytes, range: slot * 4096..<(slot + 1) * 4096, at: offset, sums: sums)
+      return if case .mismatch? = finding { true } else { false }
+    }
   }
 
   /// Computes the sectors of a slot's block that are not known from those of others that are.

@@ -224,6 +224,12 @@ struct ArraySession {
     } catch {
       throw Failure(error)
     }
+    warnOfFindings()
+    try closeSums()
+  }
+
+  /// Says what was found to be wrong with members, whether the command could do without or not.
+  func warnOfFindings() {
     for failure in array.failures {
       context.output.warn(
         "\(failure.name) was taken out of use: \(Failure(failure.cause, on: failure.name).message)")
@@ -238,7 +244,6 @@ struct ArraySession {
         "\(array.blocksUnproven) blocks were taken as they are, since their checksums are damaged and no other "
           + "member can vouch for them: 'ftool raid scrub' renews checksums")
     }
-    try closeSums()
   }
 
   /// Says in the file of sums that they are right. What could not be kept there is the command's failure;
