@@ -67,6 +67,31 @@ import Testing
     #expect(read == sides[0] + bytes[sides[0].count...])
   }
 
+  /// Also when somebody else has its place by now.
+  @Test func `who went its own way is not written over once it is replaced`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray(level: "1", members: 2)
+    let own = Workbench.noise(20_000, seed: 10)
+    #expect(try bench.shell("mkdir a b && mv m0.img a && mv m1.img b").status == 0)
+    for _ in 0..<3 { try bench.ftool("raid write a/m0.img --degraded", input: [1, 2, 3]) }
+    try bench.ftool("raid write b/m1.img --degraded", input: own)
+    #expect(try bench.shell("mv a/m0.img b/m1.img .").status == 0)
+    try bench.folder.sparseFile("x.img", byteCount: 6 << 20)
+    try bench.ftool("raid rebuild m0.img --onto x.img")
+    let status = try bench.ftool("raid status m0.img")
+    #expect(status.output.contains("m1.img  went its own way"), status.remark)
+    for command in [
+      "add m0.img --new m1.img", "replace m0.img --member x.img --onto m1.img",
+      "rebuild m0.img --member x.img --onto m1.img",
+    ] {
+      _ = try bench.shell("ftool raid \(command) --yes")
+      let read = try bench.ftool("raid read m1.img missing --length \(bytes.count)").bytes
+      #expect(read == own + bytes[own.count...], "\(command)")
+    }
+    try bench.ftool("raid replace m0.img --member x.img --onto m1.img", ends: 73)
+    try bench.ftool("raid add m0.img --new m1.img", ends: 73)
+  }
+
   @Test func `shows the price, asks, takes back, and keeps everything else`() throws {
     let bench = try Workbench()
     let data = try beyond(bench)

@@ -210,6 +210,23 @@ import Testing
     }
   }
 
+  /// Halves that went on without each other, in the same second.
+  @Test func `the order in which halves are given does not choose between them`() throws {
+    let bench = try ArrayBench(.mirror)
+    try bench.fill(seed: 2)
+    for slot in 0..<2 {
+      try Self.edit(bench.devices[slot]) {
+        $0.roles[1 - slot] = MDSuperblock.faulty
+        $0.updateSeconds = 1
+      }
+    }
+    let devices = bench.devices as [any BlockDevice]
+    let (one, other) = (
+      try Assembly(devices: devices), try Assembly(devices: Array(devices.reversed()))
+    )
+    #expect(one.reference.deviceID == other.reference.deviceID)
+  }
+
   /// Changes a superblock as somebody who knows its checksum.
   static func edit(_ device: MemoryDevice, _ change: (inout MDSuperblock) -> Void) throws {
     var superblock = try MemberProbe(device).superblock

@@ -143,6 +143,72 @@ import Testing
     }
   }
 
+  /// What a copy has lost before is no news of a write that a power cut tears: bytes beside it stay.
+  @Test(
+    arguments: [ArrayRecipe.mirror, .raid1, .raid10, .far2, .offset2].flatMap {
+      [$0, $0.withoutJournal]
+    })
+  func `a torn write into a rotten block keeps the rest of it`(_ recipe: ArrayRecipe) throws {
+    for copy in 0..<2 {
+      for number in 0..<40 {
+        var random = SeededGenerator(seed: UInt64(number))
+        let bench = try ArrayBench(recipe)
+        try bench.fill(seed: 5)
+        let (slot, place) =
+          recipe.level == .mirrored
+          ? (copy, try bench.dataOffset(copy) + 8192) : try bench.place(of: 8192, copy: copy)
+        bench.devices[slot].corrupt(place..<place + 4096)
+        let power = PowerSwitch(after: number, of: .write)
+        bench.wrap = { power.wrap($0) }
+        let bytes = SeededGenerator.bytes(seed: 9, 700)
+        do {
+          let array = try bench.open()
+          try array.write(bytes, at: 9000)
+          try array.close()
+        } catch is RaidError {
+        } catch is DeviceError {}
+        bench.wrap = { $0 }
+        let isCut = power.isOff
+        for device in bench.devices { device.cutPower(using: &random) }
+        let read = try bench.contents(bench.open(writable: false))
+        #expect(read[..<9000] == bench.model[..<9000], "cut after \(number) writes")
+        #expect(read[9700...] == bench.model[9700...], "cut after \(number) writes")
+        let array = try bench.open()
+        _ = try array.scrub(RaidArray.ScrubOptions())
+        try array.close()
+        let later = try bench.contents(bench.open(writable: false))
+        #expect(later[..<9000] == bench.model[..<9000], "cut after \(number) writes")
+        #expect(later[9700...] == bench.model[9700...], "cut after \(number) writes")
+        if !isCut { break }
+      }
+    }
+  }
+
+  /// What is computed from members whose checksums are damaged counts only if the block's own checksum agrees.
+  @Test func `a salvage believes the checksum of the block itself`() throws {
+    let bench = try ArrayBench(.raid6)
+    try bench.fill(seed: 5)
+    let (own, place) = try bench.place(of: 40_960)
+    let others = (0..<5).filter { $0 != own }
+    for slot in others.prefix(2) { try damageSums(bench, slot) }
+    for (slot, byte) in [(own, 50), (others[0], 70)] {
+      let at = try bench.dataOffset(slot) + place - bench.dataOffset(own)
+      bench.devices[slot].corrupt(at + byte..<at + byte + 10)
+    }
+    var options = RaidArray.Options()
+    options.salvages = true
+    let given = (0..<5).filter { $0 != others[3] }.map { bench.devices[$0] as any BlockDevice }
+    let array = try RaidArray.open(given, options: options)
+    let sink = RescueRecorder(byteCount: bench.model.count)
+    try Salvage([.init(array, isDoubtful: false)]).run(
+      over: 0..<bench.model.count, except: RescueMap(byteCount: bench.model.count), to: sink,
+      SweepOptions())
+    #expect(sink.map.byteCount(of: .rescued, in: 40_960..<45_056) == 0)
+    #expect(throws: DeviceError.self) {
+      try bench.open(writable: false, without: [others[3]]).bytes(40_960..<45_056)
+    }
+  }
+
   /// The new shape may need more memory to put a block together than the old one.
   @Test(arguments: [1, 2, 3, 5]) func `between two shapes it is read, too`(added: Int) throws {
     for slot in 0..<3 {
