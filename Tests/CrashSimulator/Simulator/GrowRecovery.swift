@@ -106,6 +106,13 @@ struct GrowRecovery {
     if let lost = look.lost.first {
       throw Violation(.losesNothing, "array bytes \(lost) are lost \(when)")
     }
+    // A power cut tears the sums of one member at the most, and the others speak for its data.
+    if scenario.cell.level.isRedundant, given.oracle.mayLack.isEmpty, array.degradedSlots.isEmpty,
+      array.blocksUnproven > 0
+    {
+      throw Violation(
+        .agrees, "\(array.blocksUnproven) blocks are taken as they are \(when)")
+    }
     guard look.content.count >= content.count else {
       throw Violation(.holdsWhatWasWritten, "\(when) the array has \(look.content.count) bytes")
     }

@@ -87,6 +87,9 @@ struct Recovery {
     let settled = try attempt("reading after recovery") { () throws(RaidError) in
       try ArrayLook(array)
     }
+    if array.blocksUnproven > 0 {
+      throw Violation(.settles, "\(array.blocksUnproven) blocks are taken as they are")
+    }
     let holes = empty.union(oracle.mayLack)
     try oracle.judgeSettled(settled, emptySlots: holes)
     try oracle.judge(settled, after: first, "after recovery", emptySlots: holes)
