@@ -26,9 +26,11 @@ struct ArrayPlan: Sendable {
     setLevel(cell, &random)
     // Parts of 64 KiB are marked as being written: in a wide array there are several.
     let isWide = !isTiny && Int.random(in: 0..<5, using: &random) == 0
+    // What is written at once is a sector: a block of sums can be torn only where it has many.
+    let isDeep = !isTiny && !isWide && hasSums && Int.random(in: 0..<12, using: &random) == 0
     let rowCount =
       isTiny ? 2 : isWide ? (192 << 10) / 4096 : Int.random(in: 3...6, using: &random)
-    dataByteCount = rowCount * max(chunkByteCount, 4096)
+    dataByteCount = isDeep ? 1 << 20 : rowCount * max(chunkByteCount, 4096)
     switch level {
     case .linear:
       if !isTiny { dataByteCount += 512 * Int.random(in: 0...7, using: &random) }
@@ -41,9 +43,10 @@ struct ArrayPlan: Sendable {
     if cell.operation == .grow {
       // The least that it needs to move, or a little more: so it moves in many steps.
       let unit = level == .mirroredStripes ? 16384 : 8192
-      dataByteCount = (isTiny ? 2 : rowCount) * 8192
+      if !isDeep { dataByteCount = (isTiny ? 2 : rowCount) * 8192 }
       dataByteCount = (dataByteCount + unit - 1) / unit * unit
-      dataOffset = (16 << 10) + unit * (isTiny ? 1 : Int.random(in: 1...3, using: &random))
+      let stepLimit = isTiny ? 1 : Int.random(in: 1...3, using: &random)
+      dataOffset = (16 << 10) + unit * stepLimit * (isDeep ? 4 : 1)
       if !isTiny { version = [.v1_2, .v1_1].randomElement(using: &random)! }
       if hasSums, Int.random(in: 0..<3, using: &random) == 0 {
         // Nothing to move into: rows go by way of spare room.
