@@ -11,6 +11,25 @@ import Testing
 
 /// Arrays that get another shape.
 @Suite struct ReshapeTests {
+  /// What tears the sums of more than one member leaves nobody who can vouch for the data.
+  @Test(arguments: [RaidLevel.singleParity, .doubleParity, .mirroredStripes])
+  func `sums of one member at a time are on their way`(_ level: RaidLevel) throws {
+    for staged in [false, true] {
+      let bench = try ReshapeBench(
+        level, layout: level == .mirroredStripes ? 0x102 : 2, chunk: 8192, slotCount: 4,
+        headroom: staged ? 0 : 64 << 10)
+      var request = ReshapeRequest()
+      request.slotCount = 5
+      try bench.begin(request)
+      let watch = SumsWatch()
+      bench.wrap = { watch.wrap($0) }
+      #expect(try bench.goOn())
+      #expect(watch.worst == 1, "staged: \(staged)")
+      bench.wrap = { $0 }
+      try bench.compare("staged: \(staged)")
+    }
+  }
+
   static func request(
     _ level: RaidLevel? = nil, layout: UInt32? = nil, chunk: Int? = nil, slots: Int? = nil,
     shrinks: Bool = false
