@@ -211,7 +211,11 @@ import Testing
     }
     let assembly = try Assembly(devices: bench.given)
     let split = assembly.standings.indices.filter { assembly.standings[$0] == .split }
-    #expect(Set(split) == halves[writes > 2 ? 0 : 1], "\(assembly.standings)")
+    // As many writes of each in the same second: either may be the array.
+    let isTie = writes == 2
+    #expect(
+      Set(split) == halves[writes > 2 ? 0 : 1] || isTie && Set(split) == halves[0],
+      "\(assembly.standings)")
   }
 
   @Test func `a slot that was filled again since speaks against a member`() throws {

@@ -291,7 +291,8 @@ final class Reshape: Sendable {
         set.state.withLock { $0.hasUnrecordedFailure = false }
       }
     }
-    return StagedRows(part, new, newMembers, badBlocks: lost, memory: array.memory)
+    return StagedRows(
+      part, new, newMembers, hasSums: true, badBlocks: lost, memory: array.memory)
   }
 
   /// Puts rows in their place that are in spare room, where they stay.

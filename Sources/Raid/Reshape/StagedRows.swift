@@ -26,10 +26,11 @@ struct StagedRows: Sendable {
   /// - Parameters:
   ///   - members: those of the new shape.
   ///   - recordsSums: what is written here gives the members' sums in their new place, too.
+  ///   - hasSums: it has, and what is read here is compared with them.
   ///   - badBlocks: by slot, blocks of the member's new data that nobody has.
   init(
     _ part: Range<Int>, _ shape: ArrayShape, _ members: MemberSet, recordsSums: Bool = false,
-    badBlocks: [Int: [Int]] = [:], memory: WorkingMemoryPool
+    hasSums: Bool = false, badBlocks: [Int: [Int]] = [:], memory: WorkingMemoryPool
   ) {
     guard let blocks = ReshapeGeometry(shape)?.blocks(of: part) else {
       preconditionFailure("what is staged is whole bands")
@@ -40,7 +41,10 @@ struct StagedRows: Sendable {
       var made = MemberSet.Slot()
       made.member = holders.member.flatMap {
         $0.isFailed
-          ? nil : $0.staged(blocks, recordsSums: recordsSums, badBlocks: badBlocks[slot] ?? [])
+          ? nil
+          : $0.staged(
+            blocks, usesSums: recordsSums || hasSums, trustsSums: hasSums,
+            badBlocks: badBlocks[slot] ?? [])
       }
       return made
     }
@@ -142,7 +146,9 @@ extension Member {
   /// The same member with data where it is staged.
   ///
   /// - Parameter badBlocks: numbers of blocks of its new data.
-  fileprivate func staged(_ blocks: Range<Int>, recordsSums: Bool, badBlocks: [Int]) -> Member? {
+  fileprivate func staged(
+    _ blocks: Range<Int>, usesSums: Bool, trustsSums: Bool, badBlocks: [Int]
+  ) -> Member? {
     guard let room = reshapeRoom else { return nil }
     var superblock = self.superblock
     superblock.features.remove(.recoveryOffset)
@@ -151,7 +157,7 @@ extension Member {
     return Member(
       device: device, superblock: superblock, header: nil, dataOffset: offset,
       badBlocks: badBlocks.map { $0 * 4096..<($0 + 1) * 4096 },
-      sums: recordsSums ? sums : nil, sumsAreTrusted: false, record: record)
+      sums: usesSums ? sums : nil, sumsAreTrusted: trustsSums && self.trustsSums, record: record)
   }
 
   /// The sums of what is staged, as it can be read.
