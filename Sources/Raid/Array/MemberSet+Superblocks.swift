@@ -52,6 +52,7 @@ extension MemberSet {
   }
 
   private func commitHolding(_ change: Change, intent: WriteIntent?) throws(RaidError) {
+    var isSaidTwice = false
     while true {
       let failuresBefore = state.withLock { $0.failures.count }
       let goesOnWithout = try commitOnce(change, intent: intent)
@@ -61,7 +62,9 @@ extension MemberSet {
       }
       // Who failed during the update must be called failed by the others. Who is not there may be one event ahead,
       // by an update that was cut off: once more, and nobody takes it for as new.
-      if failuresAfter == failuresBefore, !goesOnWithout { return }
+      guard failuresAfter == failuresBefore else { continue }
+      if !goesOnWithout || isSaidTwice { return }
+      isSaidTwice = true
     }
   }
 
