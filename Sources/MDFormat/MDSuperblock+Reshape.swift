@@ -49,13 +49,14 @@ extension MDSuperblock {
     guard events < newest.events, newest.events - events == 1 else { return self }
     var next = self
     if isReshaping == newest.isReshaping {
-      // Changes for which nothing moves: another mirror, or two mirrors as a RAID 5.
+      // Changes for which nothing moves: more or fewer mirrors, or two mirrors as a RAID 5.
       let changes = [
         [MDLevel.raid1, MDLevel.raid5], [MDLevel.raid5, MDLevel.raid1],
         [MDLevel.raid6, MDLevel.raid5],
       ]
       guard !isReshaping,
         slotCount < newest.slotCount && level == newest.level
+          || slotCount > newest.slotCount && level == MDLevel.raid1 && level == newest.level
           || sizeSectors != newest.sizeSectors && level == newest.level
             && slotCount == newest.slotCount && chunkSectors == newest.chunkSectors
             && layout == newest.layout

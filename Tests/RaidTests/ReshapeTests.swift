@@ -11,6 +11,34 @@ import Testing
 
 /// Arrays that get another shape.
 @Suite struct ReshapeTests {
+  /// Nothing moves, and superblocks are written one after the other.
+  @Test(arguments: [(3, 2), (4, 2), (4, 3), (3, 1)]) func `fewer mirrors, cut off anywhere`(
+    _ from: Int, _ to: Int
+  ) throws {
+    for number in 0..<80 {
+      let bench = try ReshapeBench(.mirrored, layout: 0, chunk: 0, slotCount: from)
+      let power = PowerSwitch(after: number, of: .write)
+      bench.wrap = { power.wrap($0) }
+      var request = ReshapeRequest()
+      (request.slotCount, request.allowsShrinking) = (to, true)
+      do {
+        let array = try bench.open()
+        try array.beginReshape(try array.reshapePlan(request, givenCount: 0))
+      } catch {}
+      bench.wrap = { $0 }
+      try bench.compare("cut after \(number)")
+      var array = try bench.open()
+      if array.shape.slotCount == from {
+        try array.beginReshape(try array.reshapePlan(request, givenCount: 0))
+        array = try bench.open()
+      }
+      #expect(array.shape.slotCount == to && array.degradedSlots.isEmpty, "cut after \(number)")
+      try bench.compare("cut after \(number), and gone on with")
+      if !power.isOff { return }
+    }
+    Issue.record("never done")
+  }
+
   /// What tears the sums of more than one member leaves nobody who can vouch for the data.
   @Test(arguments: [RaidLevel.singleParity, .doubleParity, .mirroredStripes])
   func `sums of one member at a time are on their way`(_ level: RaidLevel) throws {
