@@ -2,10 +2,13 @@ import BlockStorage
 import RaidGeometry
 
 extension RaidArray {
-  /// Array bytes of which is known, without reading anything, that nobody has them: too many of those who would be
-  /// needed list them as bad, or are not there. 0 while a reshape runs.
-  package var listedLossByteCount: Int {
-    guard segments.count == 1 else { return 0 }
+  /// How many array bytes there are of which is known, without reading anything, that nobody has them: too many of those
+  /// who would be needed list them as bad, or are not there. 0 while a reshape runs.
+  package var listedLossByteCount: Int { listedLosses.count * 4096 }
+
+  /// The blocks of 4096 of these, by the array bytes at which they begin, in order.
+  var listedLosses: [Int] {
+    guard segments.count == 1 else { return [] }
     let slots = members.slots
     func hasReader(_ slot: Int, _ offset: Int) -> Bool {
       slots[slot].reader(of: offset..<offset + 4096) != nil
@@ -42,6 +45,6 @@ extension RaidArray {
         }
       }
     }
-    return lost.count * 4096
+    return lost.sorted()
   }
 }

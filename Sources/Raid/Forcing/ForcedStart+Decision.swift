@@ -34,7 +34,7 @@ extension ForcedStart {
     let lacking = chosen.filter { if case .marked = $0.evidence { true } else { false } }
     lost =
       lacking.isEmpty
-      ? ArrayExtent()
+      ? isUnderWay ? Self.listed(forced) : ArrayExtent()
       : Self.extent(
         of: stale.marked ?? [], on: Set(emptySlots + lacking.map(\.slot)), shape)
     let inDoubt =
@@ -46,6 +46,17 @@ extension ForcedStart {
     } else {
       verdict = chosen.isEmpty && !isInDoubt && !isUnderWay ? .startsAlready : .possible
     }
+  }
+
+  /// What is lost by the lists of those who were taken back before.
+  private static func listed(_ assembly: Assembly) -> ArrayExtent {
+    var options = RaidArray.Options()
+    options.allowsDegraded = true
+    options.allowsDoubt = true
+    var extent = ArrayExtent()
+    guard let array = try? RaidArray.open(assembly, options: options) else { return extent }
+    for offset in array.listedLosses { extent.append(offset..<min(offset + 4096, array.byteCount)) }
+    return extent
   }
 
   private static func obstacle(_ assembly: Assembly) -> WriteObstacle? {
