@@ -162,6 +162,27 @@ import Testing
     #expect(try ArrayAudit.violations(bench) == [])
   }
 
+  @Test(
+    arguments: ArrayRecipe.redundant + ArrayRecipe.redundant.map { $0.with { $0.hasSums = false } })
+  func `a copy of before what was cut off is not one that was cut off`(
+    recipe: ArrayRecipe
+  ) throws {
+    let bench = try ArrayBench(recipe)
+    try bench.fill(seed: 8)
+    let before = bench.devices.map { $0.copy() }
+    let array = try bench.open()
+    try bench.write([UInt8](repeating: 7, count: 40960), at: 0, to: array)
+    try array.flushAll()
+    let cutOff = bench.devices.map { $0.copy() }
+    for slot in cutOff.indices {
+      bench.devices = cutOff
+      bench.devices[slot] = before[slot]
+      let found = try bench.open(writable: false, degraded: true)
+      #expect(found.degradedSlots == [slot])
+      #expect(try bench.contents(found) == bench.model)
+    }
+  }
+
   @Test func `a scrub that was stopped starts anew when there is new doubt`() throws {
     let bench = try ArrayBench(
       ArrayRecipe.raid5.with {

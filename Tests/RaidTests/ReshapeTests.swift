@@ -541,6 +541,34 @@ import Testing
     try bench.compare(without: [2], "without another one")
   }
 
+  /// Whatever is moved next is missing from it.
+  @Test(arguments: [false, true]) func `so is one of where the reshape stood before`(
+    hasSums: Bool
+  ) throws {
+    for request in [Self.request(slots: 4), Self.request(chunk: 4096), Self.request(layout: 0)] {
+      let bench = try ReshapeBench(
+        .singleParity, chunk: 8192, slotCount: 3, headroom: 16 << 10, hasSums: hasSums,
+        size: 512 << 10)
+      try bench.begin(request)
+      let found = bench.devices
+      let moments = Monitor([found.map { $0.copy() }])
+      #expect(
+        try bench.goOn {
+          moments.withLock { $0.append(found.map { $0.copy() }) }
+          return true
+        })
+      let stood = moments.withLock { $0 }
+      #expect(stood.count > 3, "\(stood.count) \(request)")
+      for (before, now) in zip(stood.dropFirst(1), stood.dropFirst(2).dropLast()) {
+        for slot in found.indices { bench.replace(slot, with: now[slot]) }
+        bench.replace(1, with: before[1])
+        let comment: Comment = "\(request), sums: \(hasSums)"
+        #expect(try bench.open(writable: false).degradedSlots == [1], comment)
+        try bench.compare(comment)
+      }
+    }
+  }
+
   /// A third member that has a chunk less than the others gets it with the next row.
   @Test func `what was not used is empty when it comes to be used`() throws {
     let bench = try ReshapeBench(

@@ -21,6 +21,9 @@ extension MemberSet {
     var roles: [Int: MDRole] = [:]
     /// The content moves: what was noted as written tells nobody any more what they missed who left before.
     var endsRecords = false
+    /// What comes next is missing from every older copy of a member. So it is said twice before: who is one event
+    /// behind counts as cut off on the way, and a copy of before must not.
+    var outdatesCopies = false
     /// For what is particular: called with each member's superblock, and once more for each member that fails
     /// meanwhile.
     var each: (@Sendable (Member, inout MDSuperblock) -> Void)?
@@ -52,7 +55,7 @@ extension MemberSet {
   }
 
   private func commitHolding(_ change: Change, intent: WriteIntent?) throws(RaidError) {
-    var isSaidTwice = false
+    var isRepeated = false
     while true {
       let failuresBefore = state.withLock { $0.failures.count }
       let goesOnWithout = try commitOnce(change, intent: intent)
@@ -63,8 +66,8 @@ extension MemberSet {
       // Who failed during the update must be called failed by the others. Who is not there may be one event ahead,
       // by an update that was cut off: once more, and nobody takes it for as new.
       guard failuresAfter == failuresBefore else { continue }
-      if !goesOnWithout || isSaidTwice { return }
-      isSaidTwice = true
+      if isRepeated || !goesOnWithout && !change.outdatesCopies { return }
+      isRepeated = true
     }
   }
 

@@ -205,6 +205,7 @@ extension RaidArray {
       // Wherever a resync stands: what is written from now on may be anywhere.
       if shape.redundancy > 0 { change.resyncOffsetSectors = 0 }
       if lifecycle == .idle, foundForeignWrite { change.sumsAreStale = true }
+      change.outdatesCopies = true
       try startJournal()
       try members.commit(change, intent: intent)
       lifecycle = .writing

@@ -398,6 +398,7 @@ final class Reshape: Sendable {
     var change = MemberSet.Change()
     if array.foundForeignWrite { change.sumsAreStale = true }
     change.endsRecords = true
+    change.outdatesCopies = true
     let listing = Set(
       newMembers.active.filter(\.badBlocks.isLogUsed).map { $0.superblock.deviceNumber })
     change.each = { _, superblock in

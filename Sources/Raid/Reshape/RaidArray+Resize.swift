@@ -63,10 +63,9 @@ extension RaidArray {
     }
     var change = MemberSet.Change()
     change.each = { _, superblock in superblock.sizeSectors = UInt64(size / 512) }
+    change.outdatesCopies = true
     note(.finished, .reshape, .init(0, new.byteCount))
     try members.commit(change, bitmapOf: new)
-    // Once more: who is one event behind counts as cut off on the way, and a copy of before must not.
-    try members.commit(MemberSet.Change(), bitmapOf: new)
     endWithoutUpdate()
     return true
   }

@@ -107,6 +107,11 @@ func measure() throws -> [Double] {
     Int(UInt64(index) &* 0x9e37_79b9_7f4a_7c15 >> 20) % (array.byteCount / 4096) * 4096
   }
   var buffer = AlignedBuffer(byteCount: 4096)
+  var content = buffer.mutableBytes
+  // Zeros would be looked for where they are already.
+  for word in 0..<512 {
+    content.storeBytes(of: UInt64(word &* 0x9e37_79b9 + 1), toByteOffset: word * 8, as: UInt64.self)
+  }
   func ours() throws -> Double {
     let start = cpuSeconds()
     for offset in offsets {
@@ -114,6 +119,7 @@ func measure() throws -> [Double] {
     }
     return cpuSeconds() - start
   }
+  var other = AlignedBuffer(byteCount: 4096)
   func bare() throws -> Double {
     let start = cpuSeconds()
     for offset in offsets {
@@ -122,7 +128,7 @@ func measure() throws -> [Double] {
       let parity = devices[(offset / 4096 + 1) % 5]
       for device in [data, parity] {
         for at in [place, memberByteCount - (1 << 20)] {
-          var bytes = buffer.mutableBytes
+          var bytes = other.mutableBytes
           try device.read(into: &bytes, range: 0..<4096, at: at)
           try device.write(bytes.bytes, range: 0..<4096, at: at)
         }
