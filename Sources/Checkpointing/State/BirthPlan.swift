@@ -84,7 +84,7 @@ struct BirthPlan {
   /// Returns whether somebody could.
   private mutating func make(_ child: ProcessState, under parent: ProcessState) -> Bool {
     let siblings = processes.filter {
-      $0.parent == parent.id && sessions[$0.id] != nil && $0.life != .zombie
+      $0.parent == parent.id && sessions[$0.id] != nil
         && $0.exitSignal == child.exitSignal && $0.id != root.id
     }
     for maker in [parent] + siblings {

@@ -1,5 +1,5 @@
 // Who belongs to whom: children that a subreaper took in, sessions and groups whose leaders have ended, zombies
-// with users of their own, a group whose leader is a zombie, a root and a folder of one's own.
+// with users of their own, a group and a session whose leaders are zombies, a root and a folder of one's own.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -86,6 +86,21 @@ int main(int argc, char **argv) {
   waitpid(leader, NULL, 0);
   for (int i = 0; i < 2; i++)
     if (read(link[0], &lives[count++], sizeof *lives) != sizeof *lives) return 3;
+  // One whose session's leader nobody has waited for.
+  pid_t waiting = fork();
+  if (waiting < 0) return 96;
+  if (waiting == 0) {
+    setsid();
+    session = getpid();
+    pid_t daemon = fork();
+    if (daemon == 0) {
+      while (getppid() != parent) usleep(1000);
+      stay(in_session);
+    }
+    if (write(link[1], &daemon, sizeof daemon) != sizeof daemon) _exit(97);
+    _exit(7);
+  }
+  if (read(link[0], &lives[count++], sizeof *lives) != sizeof *lives) return 4;
   close(link[0]), close(link[1]);
   // Two in a group whose leader has ended.
   leader = fork();
@@ -108,7 +123,7 @@ int main(int argc, char **argv) {
     }
     count++;
   }
-  wait_for(2 + 2);
+  wait_for(3 + 2);
   kill(leader, SIGKILL);
   waitpid(leader, NULL, 0);
   // One in the group of a zombie, which is another user's.
@@ -168,5 +183,6 @@ int main(int argc, char **argv) {
   if (info.si_uid != 2002) return 41;
   if (waitid(P_PID, (id_t)killed, &info, WEXITED) || info.si_code != CLD_KILLED || info.si_status != SIGTERM) return 42;
   if (info.si_uid != 2004) return 43;
+  if (waitid(P_PID, (id_t)waiting, &info, WEXITED) || info.si_code != CLD_EXITED || info.si_status != 7) return 45;
   return wait(NULL) == -1 && errno == ECHILD ? 0 : 44;
 }
