@@ -6,6 +6,8 @@ struct BadBlock: Equatable {
     case mismatch
     /// The block of sums that has its sum is damaged: nothing says that the content is right, nor that it is wrong.
     case unproven
+    /// It is zeros, as is the block of sums that has its sum, although that was written.
+    case vanished
   }
   var slot: Int
   /// Data offset on the member.

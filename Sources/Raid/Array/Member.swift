@@ -162,6 +162,9 @@ extension Member {
     case mismatch(at: Int)
     /// The sum of the block at this data offset is damaged. What was read lies in the buffer.
     case unproven(at: Int)
+    /// The block at this data offset is all zeros, and so is the block of sums that has its sum, although that was
+    /// written: nothing of it is left.
+    case vanished(at: Int)
   }
 
   /// Reads data and checks it against its sums, a piece at a time while it is in the cache.
@@ -206,6 +209,7 @@ extension Member {
       case .match: return .good
       case .mismatch(let block): return .mismatch(at: (first + block) * BlockSums.blockByteCount)
       case .unknown(let block): return .unproven(at: (first + block) * BlockSums.blockByteCount)
+      case .vanished(let block): return .vanished(at: (first + block) * BlockSums.blockByteCount)
       }
     }
   }

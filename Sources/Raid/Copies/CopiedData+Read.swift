@@ -170,7 +170,7 @@ extension CopiedData {
           if try holds(own, at: block.offset, place..<place + count, &memory) { return .confirmed }
           if proven == nil { proven = (member, copy.offset) }
         case .unproven: if unproven == nil { unproven = (member, copy.offset) }
-        case .mismatch, .unreadable: break
+        case .mismatch, .unreadable, .vanished: break
         }
       }
     }

@@ -85,7 +85,8 @@ extension CopiedData {
       for block in bad where doubtful || copies.count == 1 {
         let isSolved = try scrub(
           block, copy.member, copy.whole, at: index * stride,
-          isInDoubt: doubtful && block.kind != .unreadable, repairs, log, &memory)
+          isInDoubt: doubtful && block.kind != .unreadable && block.kind != .vanished, repairs, log,
+          &memory)
         if !isSolved { silent[index].insert(block.offset - copy.place.offset) }
       }
       guard !doubtful, copies.count > 1 else { continue }
@@ -129,7 +130,7 @@ extension CopiedData {
     let problem: ScrubReport.Problem =
       switch block.kind {
       case .unreadable: .unreadable
-      case .mismatch: .damaged
+      case .mismatch, .vanished: .damaged
       case .unproven: .differingCopy
       }
     let end = min(block.offset + 4096, whole.upperBound)

@@ -90,6 +90,7 @@ extension CopiedData {
         case .unproven: kind = .unproven
         case .unreadable: kind = .unreadable
         case .mismatch: kind = .mismatch
+        case .vanished: kind = .vanished
         }
         let bad = BadBlock(slot: run.slot, offset: offset, kind: kind)
         if try repairHolding(bad, memory: &memory) {
@@ -226,6 +227,7 @@ extension CopiedData {
         switch finding {
         case .unreadable: .unreadable
         case .unproven: .unproven
+        case .vanished: .vanished
         case .good, .mismatch: .mismatch
         }
       try restore(

@@ -15,7 +15,8 @@ import Synchronization
 ///      0    4   magic "SUMS"
 ///      4    4   CRC-32C of (array's UUID, slot, bytes 8 to 4095)
 ///      8    8   number of the first data block it covers
-///     16   16   zero
+///     16    4   1 in one that is damaged, and of which what has not been given anew has vanished
+///     20   12   zero
 ///     32 4064   1016 sums of 4 bytes
 /// ```
 ///
@@ -45,6 +46,8 @@ final class BlockSums: Sendable {
     case mismatch(block: Int)
     /// The block of sums that has the block's is damaged, and it has not been renewed: counted likewise.
     case unknown(block: Int)
+    /// Likewise, and both are zeros, although the block of sums was written: as where a file was cut off.
+    case vanished(block: Int)
   }
 
   private final class Page {
@@ -52,6 +55,8 @@ final class BlockSums: Sendable {
     var isDirty = false
     /// Nothing of it is believed until every one of its sums has been given anew.
     var isDamaged: Bool
+    /// It was all zeros, although it had been written; so are those of its sums that have not been given anew.
+    var hasVanished = false
     /// It could be read, and nobody knew that it is damaged: if it is, its sums may be of two times.
     var isLegible = true
     var renewed: Set<Int> = []
@@ -166,7 +171,10 @@ final class BlockSums: Sendable {
       for index in 0..<known where page.sums[inPage + index] != sums[start + offset + index] {
         return .mismatch(block: offset + index)
       }
-      return known < run ? .unknown(block: offset + known) : nil
+      if known == run { return nil }
+      let isZero = sums[start + offset + known] == 0
+      return isZero && page.hasVanished
+        ? .vanished(block: offset + known) : .unknown(block: offset + known)
     } ?? .match
   }
 
@@ -432,6 +440,7 @@ final class BlockSums: Sendable {
       let page = Page(
         sums: [UInt32](repeating: 0, count: Self.sumsPerBlock), isDamaged: !isBlank)
       page.isLegible = isBlank
+      page.hasVanished = !isBlank
       return page
     }
     try cache.noteWritten(number)
@@ -444,7 +453,10 @@ final class BlockSums: Sendable {
     }
     let page = Page(sums: sums, isDamaged: !isRight)
     page.storedChecksum = stored
-    if stored == ~right { page.isLegible = false }
+    if stored == ~right {
+      page.isLegible = false
+      page.hasVanished = bytes.bytes.integer(at: 16, as: UInt32.self) == 1
+    }
     return page
   }
 
@@ -459,6 +471,7 @@ final class BlockSums: Sendable {
     } else {
       try cache.noteWritten(number)
       // A damaged block of sums stays recognisably damaged until all of it has been renewed.
+      if page.isDamaged, page.hasVanished { bytes.store(UInt32(1), at: 16) }
       let sum = checksum(of: bytes.bytes)
       bytes.store(page.isDamaged ? ~sum : sum, at: 4)
     }

@@ -302,7 +302,7 @@ extension Member {
       switch finding {
       case .good: return
       case .unreadable(let piece): badOffset = piece
-      case .mismatch(let block), .unproven(let block): badOffset = block
+      case .mismatch(let block), .unproven(let block), .vanished(let block): badOffset = block
       }
       // Everything before is good. The next pieces are read block by block.
       let end = min(range.upperBound, badOffset + (128 << 10))
@@ -314,6 +314,7 @@ extension Member {
         case .unreadable: bad.append(BadBlock(slot: slot, offset: block, kind: .unreadable))
         case .mismatch: bad.append(BadBlock(slot: slot, offset: block, kind: .mismatch))
         case .unproven: bad.append(BadBlock(slot: slot, offset: block, kind: .unproven))
+        case .vanished: bad.append(BadBlock(slot: slot, offset: block, kind: .vanished))
         }
       }
       offset = end

@@ -98,9 +98,11 @@ extension ParityStripes {
       let disagrees = disagreesWithItsSum(bytes.bytes, range: own, block, member, sums)
       // In doubt it may be the sum that is old, or the parity: nothing says which.
       if disagrees { throw lost(block, slots, isKnown) }
-      // And without a sum nothing says that the parity is of this data.
+      // And without a sum nothing says that the parity is of this data, unless there is more of it, which agrees.
       if isDoubtful(range), !allowsDoubt,
-        !member.confirms(bytes.bytes, range: own, at: block.offset, sums: sums)
+        !member.confirms(bytes.bytes, range: own, at: block.offset, sums: sums),
+        !isVouchedFor || isKnown.count(where: { $0 }) <= placement.dataColumnCount
+          || !agrees(row, isKnown: { isKnown[$0] || $0 == block.slot }, in: &bytes)
       {
         throw lost([
           Loss(slot: block.slot, memberRange: range, reason: .inDoubt(slot: block.slot))

@@ -5,14 +5,14 @@ import LinuxSystem
 extension Member {
   /// Reads a block; where that fails, sector by sector: a disk loses sectors, not blocks.
   ///
-  /// - Returns: the sectors that came; none of a block that disagrees with its sum.
+  /// - Returns: the sectors that came; none of a block that disagrees with its sum, or that has vanished.
   /// - Throws: what is no matter of single blocks: the member is gone.
   func readSectors(
     into bytes: inout MutableRawSpan, range: Range<Int>, at offset: Int, sums: SumScratch
   ) throws(DeviceError) -> SectorSet {
     switch try readChecked(into: &bytes, range: range, at: offset, sums: sums) {
     case .good, .unproven: return .all
-    case .mismatch: return SectorSet()
+    case .mismatch, .vanished: return SectorSet()
     case .unreadable: break
     }
     guard device.sectorByteCount <= SectorSet.byteCount else { return SectorSet() }
