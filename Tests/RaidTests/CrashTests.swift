@@ -343,6 +343,54 @@ import Testing
     #expect(read == nil || read == Array(bench.model[8192..<12288]))
   }
 
+  /// A scrub must not make the parity that does not fit the truth about what nobody could read.
+  @Test(
+    arguments: [ArrayRecipe.raid4, .raid5, .raid6, .triple].map { $0.with { $0.hasSums = false } })
+  func `in doubt and unreadable stays lost after a scrub`(_ recipe: ArrayRecipe) throws {
+    for place in 0..<3 {
+      let bench = try ArrayBench(recipe)
+      try bench.fill(seed: 9)
+      var array = try bench.open()
+      // The first chunk of a row is new on its member, the first parity is still the old one.
+      let roles = bench.geometry.roles(ofRow: 0)
+      let parity = try #require(roles.firstIndex(of: .parity(0)))
+      let before = bench.devices[parity].copy()
+      try bench.write(SeededGenerator.bytes(seed: 10, 4096), at: 0, to: array)
+      bench.devices = bench.devices.map { $0.copy() }
+      let start = try bench.dataOffset(parity)
+      try bench.devices[parity].write(before.bytes(start..<start + 4096), at: start)
+      // What can't be read: other data, or the parity.
+      let lost =
+        place == 0 ? (slot: parity, deviceOffset: start) : try bench.place(of: place * recipe.chunk)
+      let device = bench.devices[lost.slot]
+      let patchy = PatchyDevice(device)
+      patchy.lose(lost.deviceOffset..<lost.deviceOffset + 4096)
+      bench.wrap = { each -> any BlockDevice in
+        if each === device { return patchy }
+        return each
+      }
+      array = try bench.open(doubt: false)
+      let report = try array.scrub(RaidArray.ScrubOptions())
+      // Without it each of several parities agrees with the rest, and they contradict each other.
+      #expect((report.undecidedBlockCount > 0) == (place > 0), "\(place)")
+      try array.close()
+      array = try bench.open(doubt: false)
+      #expect(array.hasDoubt == (place > 0), "\(place)")
+      let wanted = place * recipe.chunk..<place * recipe.chunk + 4096
+      let read = try? array.bytes(wanted)
+      #expect(read == nil || read == Array(bench.model[wanted]), "\(place)")
+      #expect((read == nil) == (place > 0), "\(place)")
+      try array.close()
+      // Written again, it is good.
+      array = try bench.open(doubt: false)
+      try bench.write(SeededGenerator.bytes(seed: 11, 4096), at: wanted.lowerBound, to: array)
+      #expect(try array.scrub(RaidArray.ScrubOptions()).unrepairedCount == 0)
+      try array.close()
+      #expect(try !bench.open(writable: false).hasDoubt)
+      #expect(try ArrayAudit.violations(bench) == [])
+    }
+  }
+
   @Test func `in doubt, unreadable and without a sum is lost, but for who insists`() throws {
     let bench = try ArrayBench(ArrayRecipe.raid5.with { $0.hasSums = false })
     try bench.fill(seed: 9)

@@ -73,8 +73,8 @@ extension Failure {
     case .inDoubt(let slot):
       self.init(
         .damaged,
-        "\(bytes) are in doubt: the array was not closed properly, the member of slot \(slot) is missing, "
-          + "and the others may not agree on what it held",
+        "\(bytes) are in doubt: the array was not closed properly, what slot \(slot) held is missing, "
+          + "and the others may not agree on it",
         hint: "give the missing members, or take what the others say with --force")
     case .missing(let slot):
       self.init(

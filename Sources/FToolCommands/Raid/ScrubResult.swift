@@ -35,6 +35,12 @@ struct ScrubResult: Report {
     if report.resyncedBlockCount > 0 {
       lines.append("\(report.resyncedBlockCount) blocks that were in doubt agree again")
     }
+    if report.undecidedBlockCount > 0 {
+      lines.append(
+        "\(report.undecidedBlockCount) of the blocks that are left can't be computed, since the others may not "
+          + "agree on them: the array stays in doubt until they are written again; --force takes what the "
+          + "others say")
+    }
     if report.renewedSumCount > 0 { lines.append("\(report.renewedSumCount) sums were renewed") }
     let earlier = report.earlier.repairedCount + report.earlier.unrepairedCount
     if report.findingCount == 0 {
@@ -110,6 +116,7 @@ struct ScrubResult: Report {
       "repaired_before": .number(report.earlier.repairedCount),
       "unrepaired_before": .number(report.earlier.unrepairedCount),
       "resynced_blocks": .number(report.resyncedBlockCount),
+      "undecided_blocks": .number(report.undecidedBlockCount),
       "renewed_sums": .number(report.renewedSumCount),
       "findings": .array(
         report.findings.map { finding in

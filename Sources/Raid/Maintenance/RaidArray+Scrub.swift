@@ -57,12 +57,13 @@ extension RaidArray {
     // What has been settled is for the superblocks to say; and a whole pass ends with writing these, too,
     // since one of them may lag behind.
     if wasUnclean || hasDoubt || isWhole && report.isComplete { try beginChanging() }
+    let isDecided = report.undecidedBlockCount == 0
     let isTornSince = isTorn.load(ordering: .acquiring)
-    if isWhole, !isTornSince { settle(upTo: done == range.upperBound ? Int.max : done) }
+    if isWhole, !isTornSince, isDecided { settle(upTo: done == range.upperBound ? Int.max : done) }
     if wasTorn, !isWhole || !report.isComplete || report.unrepairedCount > 0 {
       isTorn.store(true, ordering: .releasing)
     }
-    if let part = options.range, done == range.upperBound { resolve(part) }
+    if let part = options.range, done == range.upperBound, isDecided { resolve(part) }
     guard isWhole else { return report }
     if report.isComplete {
       note(

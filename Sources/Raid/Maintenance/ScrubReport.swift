@@ -66,6 +66,9 @@ package struct ScrubReport: Sendable, Equatable {
   package var renewedSumCount = 0
   /// Blocks in doubt after a crash whose parity or copies were made to agree.
   package var resyncedBlockCount = 0
+  /// Blocks that their members could not give, and of which the others may be of two times after a crash: nobody may
+  /// compute them, and so everything stays in doubt that was.
+  package var undecidedBlockCount = 0
   /// Member bytes that were read, and that were skipped because they are holes and say so.
   package var checkedByteCount = 0
   /// See `checkedByteCount`.
@@ -96,6 +99,7 @@ package struct ScrubReport: Sendable, Equatable {
     unrepairedCount += part.unrepairedCount
     renewedSumCount += part.renewedSumCount
     resyncedBlockCount += part.resyncedBlockCount
+    undecidedBlockCount += part.undecidedBlockCount
     checkedByteCount += part.checkedByteCount
     skippedByteCount += part.skippedByteCount
   }

@@ -93,6 +93,16 @@ extension ParityStripes {
       if !isVouchedFor { members.countUnproven() }
       return .recovered
     }
+    // Parity is what the data says, whatever it was before.
+    let pattern = placement.pattern(ofRow: row)
+    if block.kind != .mismatch, isDoubtful(range), pattern.paritySlots.contains(block.slot),
+      pattern.dataSlots.allSatisfy({ isKnown[$0] }),
+      recover(
+        row: row, wanted: [block.slot], isKnown: pattern.dataSlots.contains, column: { $0 * 4096 },
+        byteCount: 4096, in: &bytes)
+    {
+      return .recovered
+    }
     if isRecovered, block.kind != .mismatch || member.isFailed {
       let own = block.slot * 4096..<block.slot * 4096 + 4096
       let disagrees = disagreesWithItsSum(bytes.bytes, range: own, block, member, sums)

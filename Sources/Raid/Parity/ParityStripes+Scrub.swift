@@ -142,8 +142,9 @@ extension ParityStripes {
     do throws(RaidError) {
       result = try restore(block, in: band, memory: &memory)
     } catch {
-      guard case .lost = error else { throw error }
+      guard case .lost(_, let reason) = error else { throw error }
       if member.isFailed { return false }
+      if case .inDoubt = reason { log.update { $0.undecidedBlockCount += 1 } }
       member.count {
         if block.kind == .unreadable { $0.unreadableBlocks &+= 1 } else { $0.damagedBlocks &+= 1 }
       }
