@@ -753,21 +753,13 @@ import Testing
     #expect(try log(bench) == Self.numbers)
   }
 
-  /// Whether programs can be run as another user, who finds the built one.
-  private static let canBeSomebodyElse: Bool = {
-    guard getuid() == 0, let tool = try? BuiltTool.path else { return false }
-    let run = try? BuiltTool.run(
-      program: "setpriv",
-      ["--reuid", "65534", "--regid", "65534", "--clear-groups", tool, "version"])
-    return run?.status == 0
-  }()
-
-  @Test(.enabled(if: canBeSomebodyElse, "needs root, setpriv, and a build that others may read"))
+  @Test(
+    .enabled(if: SomebodyElse.isPossible, "needs root, setpriv, and a build that others may read"))
   func `without permission nothing is done`() throws {
     let bench = try Workbench()
     let program = try start(bench)
     try bench.ftool("checkpoint save \(program.id) -o a.ftc")
-    let asNobody = "setpriv --reuid 65534 --regid 65534 --clear-groups \"\(try BuiltTool.path)\""
+    let asNobody = "\(SomebodyElse.command) \"\(try BuiltTool.path)\""
     for verb in ["check", "save -o -"] {
       let run = try bench.shell("\(asNobody) checkpoint \(verb) \(program.id)")
       #expect(run.status == 77, run.remark)

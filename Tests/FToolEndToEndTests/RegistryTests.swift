@@ -68,6 +68,35 @@ import Testing
     }
   }
 
+  @Test(
+    .enabled(if: SomebodyElse.isPossible, "needs root, setpriv, and a build that others may read"))
+  func `a member that may not be opened is no missing one`() throws {
+    let bench = try Workbench()
+    _ = try bench.makeFilledArray()
+    #expect(
+      try bench.shell(
+        "chmod 777 . m*.img state state/ftool; chmod 666 state/ftool/*; chmod 0 m1.img"
+      ).status == 0)
+    let ftool = "\(SomebodyElse.command) \"\(try BuiltTool.path)\" raid"
+    for line in [
+      "write photos <<< x", "read m0.img --length 1", "scrub m0.img",
+      "rebuild m0.img",
+    ] {
+      let run = try bench.shell("\(ftool) \(line)")
+      #expect(run.status == 77, run.remark)
+      #expect(run.error.contains("m1.img: open: Permission denied"), run.remark)
+      #expect(run.error.contains("ftool: hint: look at its owner and mode"), run.remark)
+    }
+    let status = try bench.shell("\(ftool) status m0.img --test")
+    #expect(status.status == 2, status.remark)
+    #expect(status.output.contains("m1.img  not usable: open: Permission denied"), status.remark)
+    // Who names the others goes without it.
+    let run = try bench.shell("\(ftool) read m0.img m2.img --length 1")
+    #expect(run.status == 0, run.remark)
+    #expect(try bench.shell("chmod 666 m1.img").status == 0)
+    try bench.ftool("raid status m0.img --test")
+  }
+
   @Test func `a member that is cut short is found by its superblock alone`() throws {
     let bench = try Workbench()
     _ = try bench.makeFilledArray()

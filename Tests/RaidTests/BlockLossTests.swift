@@ -267,6 +267,43 @@ import Testing
     #expect(try ArrayAudit.violations(bench) == [])
   }
 
+  /// Its parity can be made anew only when all of it is known.
+  @Test(arguments: [ArrayRecipe.raid4, .raid5, .raid6, .triple])
+  func `what is lost of a stripe is written together`(_ recipe: ArrayRecipe) throws {
+    let bench = try ArrayBench(recipe)
+    try bench.fill(seed: 4)
+    let columns = Set(0...min(2, recipe.level.parityCount))
+    for column in columns {
+      let place = try bench.place(of: column * recipe.chunk)
+      bench.devices[place.slot].corrupt(place.deviceOffset + 4..<place.deviceOffset + 12)
+    }
+    let parities = bench.geometry.roles(ofRow: 0).indices.filter {
+      if case .parity = bench.geometry.roles(ofRow: 0)[$0] { true } else { false }
+    }
+    for slot in parities.prefix(recipe.level.parityCount + 1 - columns.count) {
+      let start = try bench.dataOffset(slot)
+      bench.devices[slot].corrupt(start..<start + 8)
+    }
+    let array = try bench.open()
+    let block = AlignedBuffer(byteCount: 4096)
+    let together = 0..<columns.max()! * recipe.chunk + 4096
+    for column in columns {
+      let error = #expect(throws: RaidError.self) {
+        try array.write(
+          block.bytes, range: 0..<4096, atArrayOffset: column * recipe.chunk)
+      }
+      guard case .lost(together, .onlyTogether(let members))? = error else {
+        Issue.record("\(String(describing: error))")
+        continue
+      }
+      #expect(members.count == recipe.level.parityCount + 1)
+    }
+    try bench.write(SeededGenerator.bytes(seed: 7, together.count), at: 0, to: array)
+    try array.close()
+    #expect(try bench.contents(bench.open(writable: false)) == bench.model)
+    #expect(try ArrayAudit.violations(bench) == [])
+  }
+
   /// Gives all that is asked for, as a pipe does that is read until it is empty.
   private final class WholeSource: ByteSource {
     private let content: [UInt8]

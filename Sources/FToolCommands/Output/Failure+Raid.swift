@@ -58,6 +58,13 @@ extension Failure {
         "\(bytes) are lost: too many members have damaged or no data there"
           + (members.isEmpty ? "" : " (\(members.joined(separator: ", ")))"),
         hint: "give members that are missing, or read around it with --offset and --length")
+    case .onlyTogether(let members):
+      self.init(
+        .damaged,
+        "\(bytes) can only be written together: of their stripe more is lost than its parity makes up for "
+          + "(\(members.joined(separator: ", ")))",
+        hint: "write all of them in one piece, from a backup: "
+          + "'ftool raid write --offset \(range.lowerBound)' with \(range.count) bytes of input")
     case .damaged(let member, let mayBeForeign):
       self.init(
         .damaged,

@@ -63,7 +63,7 @@ package struct RaidList: Verb {
       case .broken(let error):
         guard broken.insert((try? Files.realPath(path.path)) ?? path.path).inserted else { return }
         context.output.warn(Failure(error).message)
-      case .stranger: break
+      case .closed, .stranger: break
       }
     }
     for folder in finder.folders {

@@ -63,14 +63,35 @@ extension ParityStripes {
       do throws(RaidError) {
         try write(part, touched, readers, memory: &memory)
       } catch {
-        guard case .lost = error, part.byteCount > 4096 else { throw error }
+        guard case .lost = error else { throw error }
         // What can be done without differs from block to block.
         for block in Swift.stride(from: offset, to: end, by: 4096) {
-          try write(part.part(block..<block + 4096), touched, readers, memory: &memory)
+          let piece = part.part(block..<block + 4096)
+          do throws(RaidError) {
+            try write(piece, touched, readers, memory: &memory)
+          } catch {
+            throw try refusal(of: piece, touched, error, memory: &memory)
+          }
         }
       }
       offset = end
     }
+  }
+
+  /// Why a block of some columns can't be written: with what it could be.
+  private func refusal(
+    of window: Band, _ touched: [Int], _ error: RaidError, memory: inout WorkingMemory
+  ) throws(RaidError) -> RaidError {
+    guard case .lost(_, .tooManyBad(let members)) = error else { return error }
+    let slots = plan(ofRow: window.rows.lowerBound).pattern.dataSlots
+    let lost = Set(try load(window, .data, into: &memory).losses.map(\.slot))
+    let written = Set(touched.map { slots[$0] })
+    let ranges = placement.arrayRanges(of: window.memberRange, on: lost.union(written))
+    guard !lost.isSubset(of: written), let first = ranges.first, let last = ranges.last else {
+      return error
+    }
+    return .lost(
+      arrayRange: first.lowerBound..<last.upperBound, .onlyTogether(members: members))
   }
 
   /// The same where all of the window has the same readers.

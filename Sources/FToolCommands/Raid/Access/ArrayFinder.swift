@@ -3,6 +3,7 @@ import BlockStorage
 import LinuxSystem
 import MDFormat
 import Raid
+import SystemPackage
 
 /// Finds the members of the array that a verb works on: all were named, or one was and the others lie
 /// in the same folder, or the array's name was.
@@ -161,7 +162,7 @@ struct ArrayFinder {
         case .broken(.notStartable(.unreadableSuperblock(_, .cutShort(let other, _, _))))
         where other == id:
           found.append(path)
-        case .broken:
+        case .broken, .closed:
           if let real = try? Files.realPath(path.path), known.contains(real) { found.append(path) }
         case .stranger: break
         }
@@ -183,6 +184,7 @@ struct ArrayFinder {
       switch look(at: path) {
       case .member: return nil
       case .broken(let error): return (text, Failure(error))
+      case .closed(let error): return (text, Failure(error))
       case .stranger:
         guard let size = cutShort(path, least: least) else { return nil }
         return (text, Failure(cutShort: text, byteCount: size, least: least))
@@ -217,6 +219,7 @@ struct ArrayFinder {
       return switch look(at: path) {
       case .member(let probe): probe.superblock.arrayID == id
       case .broken: !isWhole
+      case .closed: true
       case .stranger: !isWhole && cutShort(path, least: least) != nil
       }
     }
@@ -227,11 +230,21 @@ struct ArrayFinder {
     case member(MemberProbe)
     /// It can't be read where its superblock may be, or has one that can't be used.
     case broken(RaidError)
+    /// It may not be opened.
+    case closed(SystemCallError)
     case stranger
   }
 
   func look(at path: MemberPath) -> Candidate {
-    guard let device = try? path.open(access: .readOnly) else { return .stranger }
+    let device: any BlockDevice
+    do throws(MemberPathError) {
+      device = try path.open(access: .readOnly)
+    } catch {
+      guard case .cannotOpen(let error) = error,
+        [.permissionDenied, .notPermitted].contains(error.errno)
+      else { return .stranger }
+      return .closed(error)
+    }
     do throws(RaidError) {
       return .member(try MemberProbe(device))
     } catch .notStartable(.unreadableSuperblock(_, .absent)) {

@@ -60,9 +60,15 @@ struct StatusAdvice: Equatable, Sendable {
     if let blocks = status.counters?.unrepairedBlocks, blocks > 0 {
       advice.append(
         .init(
-          reason: "\(blocks) blocks could not be put right by the last scrub; to see which, and "
-            + "restore them from a backup",
+          reason: "\(blocks) blocks could not be put right by the last scrub; to see which",
           command: "ftool raid scrub \(operand) --repair never"))
+      if status.lostByteCount == 0 {
+        advice.append(
+          .init(
+            reason: "to get out all that is whole, with a map of what of the array is lost: what is written again, "
+              + "from a backup, is good again",
+            command: "ftool raid read \(operand) --salvage -o FILE"))
+      }
     }
     return advice
   }
