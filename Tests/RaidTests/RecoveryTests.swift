@@ -151,6 +151,24 @@ import Testing
     #expect(best.shape.level == .doubleParity && best.shape.chunkByteCount == 64 << 10)
   }
 
+  /// The header at a member's end tells where the data ends, also when its superblock is gone.
+  @Test(arguments: [ArrayRecipe.raid6, .raid1])
+  func `what lies behind the data need not agree`(_ recipe: ArrayRecipe) throws {
+    let bench = try ArrayBench(
+      recipe.with {
+        $0.dataByteCount = 6 << 20
+        $0.chunk = $0.chunk == 0 ? 0 : 65536
+      })
+    try bench.fill(seed: 5)
+    for slot in bench.devices.indices {
+      let place = Int(try bench.superblock(slot).superOffsetSectors) * 512
+      try bench.devices[slot].write([UInt8](repeating: 0, count: 4096), at: place)
+    }
+    let result = try LayoutRecovery.search(bench.devices)
+    let agreement = try #require(result.agreement)
+    #expect(agreement.differingCount == 0 && agreement.comparedCount > 100)
+  }
+
   @Test func `what the caller knows is believed`() throws {
     let content = RecoveryContent.tar(byteCount: 6 << 20)
     let sample = try RecoverySample(

@@ -26,18 +26,27 @@ package struct MemberAgreement: Sendable, Equatable {
   ) throws(RaidError) {
     guard candidate.shape.redundancy > 0 else { return nil }
     var findings: [Finding] = []
+    // What lies behind the data, where the size is too large a guess, need not agree.
+    let room =
+      zip(candidate.order, candidate.dataOffsets).compactMap { device, offset in
+        device.map { images.dataEnd(of: $0, from: offset) - offset }
+      }.min() ?? .max
     switch candidate.shape.placement {
     case .parity(let parity):
       guard !candidate.order.contains(nil) else { return nil }
       let blockCount = parity.rowCount * parity.chunkByteCount / 4096
       try Self.each(blockCount, byteCount: 4096 * parity.slotCount, images) { block in
-        guard let finding = Self.compare(images, candidate, parity, block * 4096) else { return }
+        guard block < room / 4096,
+          let finding = Self.compare(images, candidate, parity, block * 4096)
+        else { return }
         findings.append(finding)
       }
     case .copies(let copies):
       let count = candidate.shape.byteCount / 4096
       try Self.each(count, byteCount: 4096 * copies.copyCount, images) { block in
-        guard let finding = Self.compare(images, candidate, copies, block * 4096) else { return }
+        guard let finding = Self.compare(images, candidate, copies, block * 4096, room) else {
+          return
+        }
         findings.append(finding)
       }
     }
@@ -126,10 +135,12 @@ package struct MemberAgreement: Sendable, Equatable {
   // MARK: Copies
 
   private static func compare(
-    _ images: MemberImages, _ candidate: RecoveryCandidate, _ copies: CopyPlacement, _ offset: Int
+    _ images: MemberImages, _ candidate: RecoveryCandidate, _ copies: CopyPlacement,
+    _ offset: Int, _ room: Int
   ) -> Finding? {
     var places: [CopyPlacement.Place] = []
     _ = copies.locate(offset, into: &places)
+    if places.contains(where: { $0.offset > room - 4096 }) { return nil }
     var found: [(slot: Int, bytes: [UInt8])] = []
     for place in places {
       guard let device = candidate.order[place.slot],

@@ -33,6 +33,20 @@ final class MemberImages {
 
   func byteCount(of member: Int) -> Int { devices[member]?.byteCount ?? smallestByteCount }
 
+  /// Where on the device there is no data any more that begins at `start`, but what ftool keeps behind it; its end
+  /// where nothing says so.
+  ///
+  /// The header at the end of a member outlives its superblock.
+  func dataEnd(of member: Int, from start: Int) -> Int {
+    let byteCount = byteCount(of: member)
+    let place = RegionHeader.farOffset(memberByteCount: byteCount)
+    guard let block = block(member, at: place),
+      let header = try? RegionHeader(
+        decoding: block.rawBytes, at: 0, deviceByteCount: byteCount)
+    else { return byteCount }
+    return header.regions.map(\.range.lowerBound).filter { $0 > start }.min() ?? place
+  }
+
   /// A block; nil where it is not there or cannot be read.
   func block(_ member: Int, at offset: Int) -> [UInt8]? {
     bytes(member, offset..<offset.clampedAdding(Self.blockByteCount))

@@ -65,7 +65,8 @@ struct StatusAdvice: Equatable, Sendable {
       if status.lostByteCount == 0 {
         advice.append(
           .init(
-            reason: "to get out all that is whole, with a map of what of the array is lost: what is written "
+            reason:
+              "to get out all that is whole, with a map of what of the array is lost: what is written "
               + "again, from a backup, is good again",
             command: "ftool raid read \(operand) --salvage -o FILE"))
       }
