@@ -569,6 +569,33 @@ import Testing
     }
   }
 
+  /// It may have been made in the middle of a step, and put back when the next run was cut off.
+  @Test(arguments: [false, true]) func `and one of where it was cut off`(hasSums: Bool) throws {
+    for request in [Self.request(slots: 4), Self.request(chunk: 4096)] {
+      for first in stride(from: 5, to: 200, by: 23) {
+        let bench = try ReshapeBench(
+          .singleParity, chunk: 8192, slotCount: 3, headroom: 16 << 10, hasSums: hasSums,
+          size: 512 << 10)
+        try bench.begin(request)
+        func goOn(cutAfter number: Int) throws {
+          let power = PowerSwitch(after: number, of: .write)
+          bench.wrap = { power.wrap($0) }
+          defer { bench.wrap = { $0 } }
+          _ = try? bench.goOn()
+        }
+        try goOn(cutAfter: first)
+        let middle = bench.devices.map { $0.copy() }
+        for second in stride(from: 0, to: 260, by: 7) {
+          for slot in middle.indices { bench.replace(slot, with: middle[slot].copy()) }
+          try goOn(cutAfter: second)
+          try bench.compare("\(request), cut off after \(first) and \(second)")
+          bench.replace(1, with: middle[1].copy())
+          try bench.compare("\(request), cut off after \(first) and \(second), put back")
+        }
+      }
+    }
+  }
+
   /// A third member that has a chunk less than the others gets it with the next row.
   @Test func `what was not used is empty when it comes to be used`() throws {
     let bench = try ReshapeBench(

@@ -112,6 +112,9 @@ final class Reshape: Sendable {
     var staged = array.stagedRows
     // What was staged is put in its place in any case.
     var isStopped = !options.progress(moved(at: position), end) && staged == nil
+    // Before anything is written over what an earlier position speaks of, nobody has that any more: neither who was
+    // not reached by the last update, nor, since it is one more, a copy that was made when this was cut off.
+    try members.commit(change(to: position), intent: array.intent)
     while moved(at: position) < end, !isStopped {
       let part: Range<Int>
       if let rows = staged {
@@ -393,21 +396,8 @@ final class Reshape: Sendable {
       try member.device.flush()
     }
     try requireEnough()
-    // Who comes has all that has been moved, from the start of its data on.
-    let filled = isBackwards ? nil : UInt64(path.goal.memberStart(position) / 512)
-    var change = MemberSet.Change()
-    if array.foundForeignWrite { change.sumsAreStale = true }
-    change.endsRecords = true
+    var change = change(to: position)
     change.outdatesCopies = true
-    let listing = Set(
-      newMembers.active.filter(\.badBlocks.isLogUsed).map { $0.superblock.deviceNumber })
-    change.each = { _, superblock in
-      if listing.contains(superblock.deviceNumber) { superblock.features.insert(.badBlocks) }
-      superblock.reshape.positionSectors = UInt64(position / 512)
-      if let filled, superblock.features.contains(.recoveryOffset) {
-        superblock.recoveryOffsetSectors = filled
-      }
-    }
     setProgress(moved(at: position), started, .running)
     try announceLists(listing)
     try members.commit(change, intent: array.intent)
@@ -418,6 +408,29 @@ final class Reshape: Sendable {
       try member.device.flush()
       sums.wereFlushed(written)
     }
+  }
+
+  /// What superblocks say of a position.
+  private func change(to position: Int) -> MemberSet.Change {
+    // Who comes has all that has been moved, from the start of its data on.
+    let filled = isBackwards ? nil : UInt64(path.goal.memberStart(position) / 512)
+    var change = MemberSet.Change()
+    if array.foundForeignWrite { change.sumsAreStale = true }
+    change.endsRecords = true
+    let listing = listing
+    change.each = { _, superblock in
+      if listing.contains(superblock.deviceNumber) { superblock.features.insert(.badBlocks) }
+      superblock.reshape.positionSectors = UInt64(position / 512)
+      if let filled, superblock.features.contains(.recoveryOffset) {
+        superblock.recoveryOffsetSectors = filled
+      }
+    }
+    return change
+  }
+
+  /// The numbers of those whose lists of bad blocks count.
+  private var listing: Set<UInt32> {
+    Set(newMembers.active.filter(\.badBlocks.isLogUsed).map { $0.superblock.deviceNumber })
   }
 
   /// Has the superblocks of these members speak of their lists of bad blocks, before any superblock says that the
