@@ -286,7 +286,7 @@ import Testing
     }
     let array = try bench.open()
     let block = AlignedBuffer(byteCount: 4096)
-    let together = 0..<columns.max()! * recipe.chunk + 4096
+    let together = 0..<(recipe.slotCount - recipe.level.parityCount) * recipe.chunk
     for column in columns {
       let error = #expect(throws: RaidError.self) {
         try array.write(

@@ -61,10 +61,11 @@ extension Failure {
     case .onlyTogether(let members):
       self.init(
         .damaged,
-        "\(bytes) can only be written together: of their stripe more is lost than its parity makes up for "
+        "\(bytes) can only be written together: more of this stripe is lost than its parity makes up for "
           + "(\(members.joined(separator: ", ")))",
         hint: "write all of them in one piece, from a backup: "
-          + "'ftool raid write ARRAY --offset \(range.lowerBound)' with \(range.count) bytes of input")
+          + "'ftool raid write ARRAY --offset \(range.lowerBound)' with \(range.count) bytes of input"
+      )
     case .damaged(let member, let mayBeForeign):
       self.init(
         .damaged,

@@ -70,7 +70,7 @@ extension ParityStripes {
           do throws(RaidError) {
             try write(piece, touched, readers, memory: &memory)
           } catch {
-            throw try refusal(of: piece, touched, error, memory: &memory)
+            throw refusal(ofPartOf: piece.rows.lowerBound, error)
           }
         }
       }
@@ -78,20 +78,12 @@ extension ParityStripes {
     }
   }
 
-  /// Why a block of some columns can't be written: with what it could be.
-  private func refusal(
-    of window: Band, _ touched: [Int], _ error: RaidError, memory: inout WorkingMemory
-  ) throws(RaidError) -> RaidError {
+  /// Why a part of a row can't be written: only all of it can, since that asks for nothing that is there.
+  private func refusal(ofPartOf row: Int, _ error: RaidError) -> RaidError {
     guard case .lost(_, .tooManyBad(let members)) = error else { return error }
-    let slots = plan(ofRow: window.rows.lowerBound).pattern.dataSlots
-    let lost = Set(try load(window, .data, into: &memory).losses.map(\.slot))
-    let written = Set(touched.map { slots[$0] })
-    let ranges = placement.arrayRanges(of: window.memberRange, on: lost.union(written))
-    guard !lost.isSubset(of: written), let first = ranges.first, let last = ranges.last else {
-      return error
-    }
+    let start = row * placement.rowByteCount
     return .lost(
-      arrayRange: first.lowerBound..<last.upperBound, .onlyTogether(members: members))
+      arrayRange: start..<start + placement.rowByteCount, .onlyTogether(members: members))
   }
 
   /// The same where all of the window has the same readers.
