@@ -55,24 +55,32 @@ import Testing
     let child = try program.start([scratch.path("argument")], output: scratch.path("std"))
     Machine.sleep(seconds: 0.3)
     try compareAreas(of: child)
+    // To its end: what others could find is removed by then.
+    try child.goOn()
+    #expect(try child.wait() == 0)
   }
 
   @Test(.needs("python3")) func `the list of areas is the same for Python`() throws {
     let script =
       "import hashlib, json, threading, time; print('ready', flush=True); time.sleep(60)"
-    try compareAreas(of: try startReady("python3", ["-c", script]))
+    let child = try startReady("python3", ["-c", script])
+    try compareAreas(of: child)
+    try child.killTree()
   }
 
   @Test(.needs("node")) func `the list of areas is the same for Node`() throws {
-    try compareAreas(
-      of: try startReady("node", ["-e", "setInterval(() => 1, 20); console.log('ready')"]))
+    let child = try startReady("node", ["-e", "setInterval(() => 1, 20); console.log('ready')"])
+    try compareAreas(of: child)
+    try child.killTree()
   }
 
   /// BeanShell runs Java source where there is no compiler.
   @Test(.needs("bsh")) func `the list of areas is the same for a JVM`() throws {
     let source = "System.out.println(\"ready\"); Thread.sleep(60000);"
     let path = try scratch.file("waiting.bsh", Array(source.utf8))
-    try compareAreas(of: try startReady("bsh", [path]))
+    let child = try startReady("bsh", [path])
+    try compareAreas(of: child)
+    try child.killTree()
   }
 
   /// Starts a program and waits for its word.
@@ -84,6 +92,7 @@ import Testing
     return child
   }
 
+  /// Leaves it restored and stopped.
   private func compareAreas(of child: StartedProgram) throws {
     let before = try RoundTrip(saving: child.id)
     try child.killTree()
@@ -98,7 +107,6 @@ import Testing
       #expect(Set(old).subtracting(new) == [])
       #expect(Set(new).subtracting(old) == [])
     }
-    try child.killTree()
   }
 
   /// What shows of an area but for what it is by chance.

@@ -48,12 +48,7 @@ package final class StartedProgram {
 
   /// Ends it and all its descendants, and waits until they are gone.
   package func killTree() throws {
-    var tree = [id]
-    var next = 0
-    while next < tree.count {
-      tree += (try? tree[next].children()) ?? []
-      next += 1
-    }
+    let tree = tree
     for process in tree { try? process.send(signal: SIGKILL) }
     _ = try wait()
     for process in tree.dropFirst() {
@@ -62,6 +57,22 @@ package final class StartedProgram {
         if waitpid(process.number, &status, WNOHANG) == 0 { Machine.sleep(seconds: 0.001) }
       }
     }
+  }
+
+  /// Lets it and its descendants, which are stopped, run on.
+  package func goOn() throws {
+    for process in tree { try process.send(signal: SIGCONT) }
+  }
+
+  /// It and its descendants, parents first.
+  private var tree: [ProcessID] {
+    var tree = [id]
+    var next = 0
+    while next < tree.count {
+      tree += (try? tree[next].children()) ?? []
+      next += 1
+    }
+    return tree
   }
 
   /// How it ended: its exit status, or 128 and the signal.
