@@ -65,6 +65,15 @@ package struct Assembly: Sendable {
   var isTakingBack: Bool {
     zip(members, standings).contains { $1.isUsed && $0.superblock.features.contains(.takingBack) }
   }
+  /// Those that have a slot: in sync, being rebuilt, or to replace another.
+  var membersInSlots: [MemberProbe] {
+    zip(members, standings).compactMap { member, standing in
+      switch standing {
+      case .active, .rebuilding, .replacement: member
+      case .spare, .journal, .failed, .stale, .split, .duplicate, .former, .unusable: nil
+      }
+    }
+  }
   /// The index of the journal member; nil where there is none.
   package var journal: Int? { standings.firstIndex(of: .journal) }
 

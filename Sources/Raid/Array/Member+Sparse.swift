@@ -63,7 +63,7 @@ extension Member {
     let extent = device.extent(at: start, limit: dataOffset + range.upperBound)
     guard extent.isHole else { return range.lowerBound }
     let end = extent.range.upperBound - dataOffset
-    guard let sums else { return end }
+    guard let sums else { return lacksSums ? range.lowerBound : end }
     guard trustsSums else { return range.lowerBound }
     let blocks = range.lowerBound / 4096..<(end + 4095) / 4096
     return min(end, sums.endOfHole(in: blocks) * 4096)
@@ -74,7 +74,7 @@ extension Member {
     guard device.isHole(dataOffset + range.lowerBound..<dataOffset + range.upperBound) else {
       return false
     }
-    guard let sums else { return true }
+    guard let sums else { return !lacksSums }
     guard trustsSums else { return false }
     return (try? sums.areAllZero(range.lowerBound / 4096..<(range.upperBound + 4095) / 4096))
       ?? false

@@ -21,6 +21,9 @@ package final class Member: Sendable {
   let sums: BlockSums?
   /// The sums are the slot's, and it has them together with another who is in it.
   let sharesSums: Bool
+  /// The array's other members keep sums, and what said where this one has its own is gone: nothing shows that what
+  /// it holds is right.
+  let lacksSums: Bool
   let isWriteMostly: Bool
   /// What it shares with the member that the same device is of the array's other shape.
   let record: MemberRecord
@@ -37,7 +40,7 @@ package final class Member: Sendable {
   init(
     device: any BlockDevice, superblock: MDSuperblock, header: RegionHeader?, dataOffset: Int,
     badBlocks: [Range<Int>], sums: BlockSums?, sumsAreTrusted: Bool, sharesSums: Bool = false,
-    record: MemberRecord? = nil
+    lacksSums: Bool = false, record: MemberRecord? = nil
   ) {
     self.device = device
     self.dataOffset = dataOffset
@@ -46,11 +49,12 @@ package final class Member: Sendable {
       badBlocks, capacity: superblock.badBlockCapacity(memberByteCount: device.byteCount))
     self.sums = sums
     self.sharesSums = sharesSums
+    self.lacksSums = lacksSums
     isWriteMostly = superblock.deviceFlags.contains(.writeMostly)
     validEnd = Atomic(
       superblock.features.contains(.recoveryOffset)
         ? min(Int(clamping: superblock.recoveryOffsetSectors), 1 << 53) * 512 : Int.max)
-    sumsTrusted = Atomic(sums != nil && sumsAreTrusted)
+    sumsTrusted = Atomic((sums != nil || lacksSums) && sumsAreTrusted)
     self.record = record ?? MemberRecord(superblock, header)
   }
 
@@ -69,7 +73,7 @@ package final class Member: Sendable {
   /// Where the first loss is that could not be marked as one; `Int.max` for none.
   var unmarkedLossOffset: Int { unmarkedLoss.load(ordering: .acquiring) }
 
-  /// Whether a sum that disagrees proves anything.
+  /// Whether a sum that disagrees proves anything, and one that is not there leaves the block unproven.
   package var trustsSums: Bool { sumsTrusted.load(ordering: .acquiring) }
   func setTrustsSums(_ trusts: Bool) { sumsTrusted.store(trusts, ordering: .releasing) }
 
@@ -160,7 +164,7 @@ extension Member {
     /// The block at this data offset can't be read, or its sum is wrong.
     case unreadable(at: Int)
     case mismatch(at: Int)
-    /// The sum of the block at this data offset is damaged. What was read lies in the buffer.
+    /// The sum of the block at this data offset is damaged or gone. What was read lies in the buffer.
     case unproven(at: Int)
     /// The block at this data offset is all zeros, and so is the block of sums that has its sum, although that was
     /// written: nothing of it is left.
@@ -197,7 +201,8 @@ extension Member {
   func check(
     _ buffer: RawSpan, range: Range<Int>, at offset: Int, sums scratch: SumScratch
   ) throws(DeviceError) -> ReadFinding {
-    guard let sums, trustsSums else { return .good }
+    guard trustsSums else { return .good }
+    guard let sums else { return .unproven(at: offset) }
     let first = offset / BlockSums.blockByteCount
     let count = (range.count + BlockSums.blockByteCount - 1) / BlockSums.blockByteCount
     return try scratch.with(count: count) { (found) throws(DeviceError) -> ReadFinding in

@@ -188,15 +188,10 @@ extension RaidArray {
   /// Whether a member that keeps sums has a superblock that is not ours; or, if that counts, had one
   /// and its sums have not been renewed since.
   static func hasForeignWrite(_ assembly: Assembly, countsKnown: Bool) -> Bool {
-    assembly.members.indices.contains { index in
-      let probe = assembly.members[index]
+    assembly.membersInSlots.contains { probe in
       guard probe.header?.range(of: .sums) != nil else { return false }
-      switch assembly.standings[index] {
-      case .active, .rebuilding, .replacement:
-        return !probe.isLastWrittenByUs
-          || countsKnown && probe.header?.flags.contains(.sumsStale) == true
-      default: return false
-      }
+      return !probe.isLastWrittenByUs
+        || countsKnown && probe.header?.flags.contains(.sumsStale) == true
     }
   }
 
@@ -206,17 +201,18 @@ extension RaidArray {
     _ shape: ArrayShape?
   ) throws(RaidError) -> ([MemberSet.Slot], [Member]) {
     var slots: [MemberSet.Slot] = []
+    let othersKeepSums = assembly.membersInSlots.contains { $0.header?.range(of: .sums) != nil }
     for (slot, holder) in assembly.holders.enumerated() {
       var made = MemberSet.Slot()
       if let index = holder.member {
         made.member = try member(
           assembly.members[index], slot: slot, usesNewOffset, trustsSums, sumsFile, shape: shape,
-          record: records[index])
+          othersKeepSums: othersKeepSums, record: records[index])
       }
       if let index = holder.replacement {
         made.replacement = try member(
           assembly.members[index], slot: slot, usesNewOffset, trustsSums, sumsFile, shape: shape,
-          beside: made.member, record: records[index])
+          beside: made.member, othersKeepSums: othersKeepSums, record: records[index])
       }
       slots.append(made)
     }
@@ -235,7 +231,7 @@ extension RaidArray {
   static func member(
     _ probe: MemberProbe, slot: Int?, _ usesNewOffset: Bool, _ trustsSums: Bool,
     _ sumsFile: SumsFile?, shape: ArrayShape? = nil, beside current: Member? = nil,
-    record: MemberRecord? = nil
+    othersKeepSums: Bool = false, record: MemberRecord? = nil
   ) throws(RaidError) -> Member {
     let superblock = probe.superblock
     let offsetSectors =
@@ -257,7 +253,8 @@ extension RaidArray {
       device: probe.device, superblock: superblock, header: probe.header,
       dataOffset: Int(offsetSectors) * 512,
       badBlocks: try probe.requireBadBlocks(dataOffsetSectors: Int(offsetSectors)), sums: sums,
-      sumsAreTrusted: trusts, sharesSums: current?.sharableSums != nil, record: record)
+      sumsAreTrusted: trusts, sharesSums: current?.sharableSums != nil,
+      lacksSums: othersKeepSums && slot != nil && sums == nil, record: record)
   }
 
   /// What was being put in its place by way of the members' spare room.

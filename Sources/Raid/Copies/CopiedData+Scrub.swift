@@ -111,7 +111,14 @@ extension CopiedData {
         if unknown.contains(offset) || member.isFailed { continue }
         let isSolved = try scrub(
           block, member, whole, at: index * stride, isInDoubt: false, repairs, log, &memory)
-        if isSolved { silent[index].remove(offset) }
+        if isSolved {
+          silent[index].remove(offset)
+        } else {
+          // Its sum says that those are wrong, too, whose own sums say nothing.
+          for other in copies.indices where unproven[other].contains(offset) {
+            silent[other].insert(offset)
+          }
+        }
       }
       for index in copies.indices { silent[index].formUnion(unknown) }
     }

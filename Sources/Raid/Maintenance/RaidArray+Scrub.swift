@@ -208,7 +208,9 @@ extension RaidArray {
     let renewsTrust =
       report.unrepairedCount == 0 && (degradedSlots.isEmpty || !foundForeignWrite)
     if renewsTrust {
-      for member in members.active where member.sums != nil { member.setTrustsSums(true) }
+      for member in members.active where member.sums != nil || member.lacksSums {
+        member.setTrustsSums(true)
+      }
     }
     if renewsTrust, foundForeignWrite {
       var change = MemberSet.Change()

@@ -157,7 +157,8 @@ extension Member {
     return Member(
       device: device, superblock: superblock, header: nil, dataOffset: offset,
       badBlocks: badBlocks.map { $0 * 4096..<($0 + 1) * 4096 },
-      sums: usesSums ? sums : nil, sumsAreTrusted: trustsSums && self.trustsSums, record: record)
+      sums: usesSums ? sums : nil, sumsAreTrusted: trustsSums && self.trustsSums,
+      lacksSums: usesSums && lacksSums, record: record)
   }
 
   /// The sums of what is staged, as it can be read.
