@@ -113,8 +113,11 @@ final class Reshape: Sendable {
     // What was staged is put in its place in any case.
     var isStopped = !options.progress(moved(at: position), end) && staged == nil
     // Before anything is written over what an earlier position speaks of, nobody has that any more: neither who was
-    // not reached by the last update, nor, since it is one more, a copy that was made when this was cut off.
-    try members.commit(change(to: position), intent: array.intent)
+    // not reached by the last update, nor a copy that was made when this was cut off, which knows nothing of rows
+    // that are staged from now on.
+    var resumed = change(to: position)
+    resumed.outdatesCopies = true
+    try members.commit(resumed, intent: array.intent)
     while moved(at: position) < end, !isStopped {
       let part: Range<Int>
       if let rows = staged {
