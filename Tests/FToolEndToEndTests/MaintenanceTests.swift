@@ -171,6 +171,29 @@ import Testing
     #expect(Array(try bench.contents("m1.img")[data...]) == Array(before[data...]))
   }
 
+  /// What tells where its sums are is gone, and so is some of its data.
+  @Test func `a member that lost its sums is compared, and gets them again`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    #expect(try bench.shell("truncate -s 6000 m1.img && truncate -s 6M m1.img").status == 0)
+    let status = try bench.ftool("raid status m0.img")
+    #expect(status.output.contains("what m1.img holds, which nothing vouches for"), status.remark)
+    #expect(status.output.contains("ftool raid scrub m0.img"), status.remark)
+    try bench.ftool("raid read m0.img --length \(bytes.count) -o out")
+    #expect(try bench.contents("out") == bytes)
+    let before = try bench.snapshot()
+    try bench.ftool("raid scrub m0.img --repair never", ends: 4)
+    #expect(try bench.snapshot() == before)
+    let scrub = try bench.ftool("raid scrub m0.img", ends: 1)
+    #expect(scrub.error.contains("m1.img had no checksums, and keeps them again"), scrub.remark)
+    try bench.ftool("raid scrub m0.img")
+    let after = try bench.ftool("raid status m0.img")
+    #expect(!after.output.contains("What to do"), after.remark)
+    #expect(after.output.contains("had no checksums, and keeps them again"), after.remark)
+    try bench.ftool("raid read m1.img m2.img --length \(bytes.count) -o out")
+    #expect(try bench.contents("out") == bytes)
+  }
+
   @Test func `scrub takes a range`() throws {
     let bench = try Workbench()
     _ = try bench.makeFilledArray()

@@ -28,6 +28,30 @@ import Testing
 
   private static let twiceRedundant: [ArrayRecipe] = [.raid1, .raid6, .triple]
 
+  /// The only copy that has a sum has rotted, and that sum says that the other one has as well.
+  @Test(arguments: [ArrayRecipe.mirror, .raid10, .far2, .offset2])
+  func `a scrub does not call right what another's sum denies`(_ recipe: ArrayRecipe) throws {
+    for copy in 0..<2 {
+      let bench = try ArrayBench(recipe)
+      try bench.fill(seed: 5)
+      let places = try (0..<2).map { try bench.place(of: 4096, copy: $0) }
+      try damageSums(bench, places[copy].slot)
+      for (index, place) in places.enumerated() {
+        let start = place.deviceOffset + 100 + 8 * index
+        bench.devices[place.slot].corrupt(start..<start + 8)
+      }
+      for _ in 0..<2 {
+        let array = try bench.open()
+        #expect(throws: DeviceError.self) { _ = try array.bytes(4096..<8192) }
+        #expect(try array.scrub(RaidArray.ScrubOptions()).unrepairedCount == 1)
+        try array.close()
+      }
+      #expect(throws: DeviceError.self) {
+        _ = try bench.open(writable: false).bytes(4096..<8192)
+      }
+    }
+  }
+
   @Test(arguments: ArrayRecipe.redundant) func `a read asks the others`(_ recipe: ArrayRecipe)
     throws
   {

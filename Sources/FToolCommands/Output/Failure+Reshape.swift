@@ -19,7 +19,7 @@ extension Failure {
     case .shrinks(let from, let to):
       self.init(
         .usage,
-        "the array would have \(ByteSize(to)) instead of \(ByteSize(from)): its end would be lost",
+        "the array would have \(ByteSize(from - to)) less than its \(ByteSize(from)): its end would be lost",
         hint:
           "with fewer members --force does that, once what is on the array has been made smaller; with another "
           + "chunk, choose one of which the members have a whole number")
@@ -68,7 +68,9 @@ extension Failure {
       self.init(
         .configuration,
         "the data of \(member) has \(ByteSize(max(0, has))) of room to move, or to go by way of, and needs \(ByteSize(needs))",
-        hint: "a smaller --chunk needs less")
+        hint:
+          "the larger of the present chunk and the new one counts: a smaller --chunk helps where it is the new one"
+      )
     case .metadata(let version):
       self.init(
         .configuration,

@@ -31,7 +31,7 @@ package struct RaidScrub: Verb {
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
     let repairs = repair == .auto && !change.write.dryRun
-    let session = try change.open(operand, context) { $0.use = repairs ? .write : .read }
+    let session = try open(context, repairs: repairs)
     let array = session.array
     var options = RaidArray.ScrubOptions()
     options.repairs = repairs
@@ -70,5 +70,29 @@ package struct RaidScrub: Verb {
     try context.stop.check()
     if report.unrepairedCount > 0 { return .unrepaired }
     return report.repairedCount > 0 ? .repaired : .done
+  }
+
+  /// Who repairs first gives members that have no checksums room for these.
+  private func open(_ context: CommandContext, repairs: Bool) throws(Failure) -> ArraySession {
+    let session = try change.open(operand, context) { $0.use = repairs ? .write : .read }
+    let array = session.array
+    guard repairs, range == nil, !array.isReshaping, !array.membersLackingSums.isEmpty else {
+      return session
+    }
+    let names: [String]
+    do throws(RaidError) {
+      names = try array.renewRegions()
+    } catch {
+      try session.close()
+      throw Failure(error)
+    }
+    for name in array.membersLackingSums where !names.contains(name) {
+      context.output.warn(
+        "\(name) keeps no checksums, and has no room for them: 'ftool raid replace' puts another in its place"
+      )
+    }
+    if names.isEmpty { return session }
+    for name in names { context.output.note("\(name) had no checksums, and keeps them again") }
+    return try session.reopened()
   }
 }

@@ -99,7 +99,9 @@ extension MemberSet {
         state.superblock.features.set(.badBlocks, member.badBlocks.isLogUsed)
         change.each?(member, &state.superblock)
         // Who goes on with a reshape wants to know whether it was ours, also where nothing else of ours is.
-        if state.header == nil, !state.superblock.isReshaping { state.superblock.marker = 0 }
+        if state.header == nil, !member.lacksSums, !state.superblock.isReshaping {
+          state.superblock.marker = 0
+        }
       }
     }
     try storeEvents(on: keepers)

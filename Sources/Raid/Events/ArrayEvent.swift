@@ -33,6 +33,8 @@ package struct ArrayEvent: Hashable, Sendable {
     package static let forcedWrite = Kind(rawValue: 12)
     /// What a journal held was written to its places. Counts: records, bytes.
     package static let journalReplayed = Kind(rawValue: 13)
+    /// A member without sums was given room for them, and for all else of ours, anew.
+    package static let regionsRenewed = Kind(rawValue: 14)
   }
 
   /// Why a member failed.

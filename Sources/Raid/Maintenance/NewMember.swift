@@ -69,13 +69,7 @@ struct NewMember {
     }
     // What was a member of this very array must not pass for one without its regions.
     try device.flush()
-    for region in layout.regions {
-      if region.kind == .blanks {
-        try BlankSums.fill(region.range, of: device)
-      } else {
-        try device.zero(region.range)
-      }
-    }
+    try prepareRegions()
     let log = superblock.badBlockLog
     if log.sizeSectors > 0 {
       let start = (Int(superblock.superOffsetSectors) + Int(log.offsetSectors)) * 512
@@ -83,6 +77,17 @@ struct NewMember {
       var bytes = buffer.mutableBytes
       for index in 0..<512 { bytes.store(UInt64.max, at: 8 * index) }
       try device.write(bytes.bytes, range: 0..<4096, at: start)
+    }
+  }
+
+  /// Clears our regions, and the far copy of the header that tells where they are.
+  func prepareRegions() throws(DeviceError) {
+    for region in layout.regions {
+      if region.kind == .blanks {
+        try BlankSums.fill(region.range, of: device)
+      } else {
+        try device.zero(region.range)
+      }
     }
     let far = RegionHeader.farOffset(memberByteCount: device.byteCount)
     if header != nil { try device.zero(far..<far + 4096) }

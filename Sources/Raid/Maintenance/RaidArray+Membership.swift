@@ -340,13 +340,7 @@ extension RaidArray {
     guard let template = members.active.first?.superblock else {
       throw .readOnly(.broken)
     }
-    var wanted = MemberLayout.Request()
-    wanted.version = template.version
-    wanted.chunkByteCount = shape.chunkByteCount
-    wanted.slotCount = members.slotCount
-    wanted.hasSums = members.active.contains { $0.header != nil }
-    wanted.hasBitmap = template.features.contains(.bitmap)
-    wanted.bitmapByteCount = bitmapByteCount
+    var wanted = regionRequest(like: template)
     wanted.dataOffset = Int(template.dataOffsetSectors) * 512
     let needed =
       MDLevel.usesSize(template.level)
@@ -384,6 +378,18 @@ extension RaidArray {
       deviceID: probe.map(\.superblock.deviceID).flatMap { knownID($0) } ?? .randomVersion4(),
       slot: slot, hasBadBlockLog: template.badBlockLog.sizeSectors > 0,
       isJournaled: journal != nil)
+  }
+
+  /// What all members have beside their data.
+  func regionRequest(like template: MDSuperblock) -> MemberLayout.Request {
+    var wanted = MemberLayout.Request()
+    wanted.version = template.version
+    wanted.chunkByteCount = shape.chunkByteCount
+    wanted.slotCount = members.slotCount
+    wanted.hasSums = members.active.contains { $0.header != nil }
+    wanted.hasBitmap = template.features.contains(.bitmap)
+    wanted.bitmapByteCount = bitmapByteCount
+    return wanted
   }
 
   /// What md's bitmap takes on each member; 0 where there is none.

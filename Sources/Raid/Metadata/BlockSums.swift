@@ -382,6 +382,20 @@ final class BlockSums: Sendable {
     }
   }
 
+  /// Says that nothing is known of any block until its sum has been given anew. The device's own flush is the
+  /// caller's.
+  func distrustAll() throws(DeviceError) {
+    try cache.withLock { (cache) throws(DeviceError) in
+      cache.pages.removeAll()
+      let sums = [UInt32](repeating: 0, count: Self.sumsPerBlock)
+      for number in 0..<region.count / Self.blockByteCount {
+        try write(Page(sums: sums, isDamaged: true), number: number, in: &cache)
+      }
+      try cache.blanks?.remove(cache.written)
+      (cache.written, cache.durable) = (RangeSet(), RangeSet())
+    }
+  }
+
   /// Calls `body` with each page of the range in turn, until it gives a verdict.
   ///
   /// `body` gets the page, the index of the first sum in it, how many blocks came before, and how many

@@ -210,7 +210,7 @@ extension [MemberProbe] {
 extension RegionHeader {
   /// Whether the regions lie clear of each other and of all that the superblock names, and are as large
   /// as what they are for.
-  fileprivate func fits(_ superblock: MDSuperblock, deviceByteCount: Int) -> Bool {
+  func fits(_ superblock: MDSuperblock, deviceByteCount: Int) -> Bool {
     let far = RegionHeader.farOffset(memberByteCount: deviceByteCount)
     var taken = [
       superblock.superblockArea, superblock.dataArea, superblock.badBlockLogArea ?? 0..<0,

@@ -103,6 +103,24 @@ struct ArraySession {
       paths.map { $0.isMissing ? nil : opened.next() }, salvages: request.salvages)
   }
 
+  /// Closes the array and opens it anew, as its members say now; they are held all the time.
+  func reopened() throws(Failure) -> ArraySession {
+    try close()
+    return try ArraySession(reopening: self)
+  }
+
+  private init(reopening session: ArraySession) throws(Failure) {
+    (members, sums, context, isDirect) = (
+      session.members, session.sums, session.context, session.isDirect
+    )
+    do throws(RaidError) {
+      array = try RaidArray.open(
+        try Assembly(devices: members.devices), options: session.array.options, sumsFile: sums)
+    } catch {
+      throw Failure(error)
+    }
+  }
+
   private static func sumsFile(
     _ request: Request, _ assembly: Assembly
   ) throws(RaidError) -> SumsFile? {
@@ -149,7 +167,14 @@ struct ArraySession {
           let name = assembly.members[index].name
           failure.message +=
             "; \(name) was in slot \(slot), and \(assembly.standings[index].sentence)"
-          failure.hint = "'ftool raid rebuild --member \(name)' brings it up to date"
+          let other = assembly.holders.lazy.compactMap(\.member).first.map {
+            assembly.members[$0].name
+          }
+          let rebuild = "'ftool raid rebuild \(other ?? "ARRAY") --member \(name)'"
+          failure.hint =
+            assembly.reference.isReshaping
+            ? "with --degraded it goes on without it; afterwards \(rebuild) brings it up to date"
+            : "\(rebuild) brings it up to date"
         }
       }
     case .notStartable(.tooFew): break

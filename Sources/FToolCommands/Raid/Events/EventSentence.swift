@@ -24,6 +24,7 @@ struct EventSentence {
     case .foreignWrite: "foreign-write"
     case .forcedWrite: "forced-write"
     case .journalReplayed: "journal-replayed"
+    case .regionsRenewed: "regions-renewed"
     default: nil
     }
   }
@@ -97,6 +98,7 @@ struct EventSentence {
     case .forcedWrite: return forced
     case .journalReplayed:
       return "the journal was written out: \(counts.first) records, \(size(counts.second))"
+    case .regionsRenewed: return "\(member) had no checksums, and keeps them again"
     default: return "event of kind \(event.kind.rawValue), which this ftool does not know"
     }
   }

@@ -61,6 +61,8 @@ struct ArrayStatus: Sendable {
   let sums: Sums
   /// What there is to say about the sums beside that word.
   let sumsRemark: String?
+  /// Members that keep none although others do.
+  let membersLackingSums: [String]
   let use: Use
   /// What is marked as being written; nil where nothing is kept of that, or it is not known.
   let marks: RaidArray.Marks?
@@ -268,6 +270,7 @@ extension ArrayStatus {
         .healthy
       }
     (sums, sumsRemark) = Self.sums(assembly, array, file)
+    membersLackingSums = array?.membersLackingSums ?? []
   }
 
   private static func reason(_ obstacle: WriteObstacle) -> String? {

@@ -56,6 +56,13 @@ struct StatusAdvice: Equatable, Sendable {
         .init(
           reason: "to compare everything and renew the checksums",
           command: "ftool raid scrub \(operand)\(degraded)"))
+    } else if !status.membersLackingSums.isEmpty {
+      let names = status.membersLackingSums.joined(separator: ", ")
+      advice.append(
+        .init(
+          reason:
+            "to compare what \(names) holds, which nothing vouches for, and give it checksums again",
+          command: "ftool raid scrub \(operand)\(degraded)"))
     }
     if let blocks = status.counters?.unrepairedBlocks, blocks > 0 {
       advice.append(
