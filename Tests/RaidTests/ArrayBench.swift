@@ -214,7 +214,10 @@ final class ArrayBench {
     return faulty
   }
 
-  func contents(_ array: RaidArray) throws -> [UInt8] { try array.bytes(0..<array.byteCount) }
+  func contents(_ array: RaidArray) throws -> [UInt8] {
+    if !recipe.hasSums { #expect(array.membersLackingSums.isEmpty) }
+    return try array.bytes(0..<array.byteCount)
+  }
 
   /// Writes to the array and to the model.
   func write(_ bytes: [UInt8], at offset: Int, to array: RaidArray) throws {

@@ -114,6 +114,30 @@ import Testing
     }
   }
 
+  /// Their superblocks have marks, which only members with a header have.
+  @Test(arguments: recipes) func `also where all have lost it, or nobody else is left`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    var bench = try rotten(recipe, slot: 0)
+    for slot in 1..<recipe.slotCount { try loseHeader(of: bench, slot) }
+    var array = try bench.open(writable: false)
+    #expect(array.membersLackingSums.count == recipe.slotCount)
+    _ = try array.bytes(0..<array.byteCount)
+    #expect(array.blocksUnproven >= 5)
+    array = try bench.open()
+    #expect(try array.renewRegions().count == recipe.slotCount)
+    try array.close()
+    array = try bench.open()
+    _ = try array.scrub(RaidArray.ScrubOptions())
+    try array.close()
+    #expect(try bench.open(writable: false).membersLackingSums.isEmpty)
+    guard recipe.level == .mirrored else { return }
+    bench = try rotten(recipe, slot: 0)
+    array = try bench.open(writable: false, without: Set(1..<recipe.slotCount))
+    _ = try array.bytes(0..<array.byteCount)
+    #expect(array.blocksUnproven == recipe.dataByteCount / 4096)
+  }
+
   /// A member that Linux md has taken in has all behind its superblock for data.
   @Test func `where there is no room for a header nothing is written`() throws {
     let bench = try rotten(.raid5, slot: 1)

@@ -21,8 +21,8 @@ package final class Member: Sendable {
   let sums: BlockSums?
   /// The sums are the slot's, and it has them together with another who is in it.
   let sharesSums: Bool
-  /// The array's other members keep sums, and what said where this one has its own is gone: nothing shows that what
-  /// it holds is right.
+  /// The array's members keep sums, and what said where this one has its own is gone: nothing shows that what it holds
+  /// is right.
   let lacksSums: Bool
   let isWriteMostly: Bool
   /// What it shares with the member that the same device is of the array's other shape.
@@ -75,6 +75,8 @@ package final class Member: Sendable {
 
   /// Whether a sum that disagrees proves anything, and one that is not there leaves the block unproven.
   package var trustsSums: Bool { sumsTrusted.load(ordering: .acquiring) }
+  /// Whether it has sums that are believed.
+  var hasTrustedSums: Bool { sums != nil && trustsSums }
   func setTrustsSums(_ trusts: Bool) { sumsTrusted.store(trusts, ordering: .releasing) }
 
   /// The sums that another who comes into the slot has, too: those that lie in a file beside.

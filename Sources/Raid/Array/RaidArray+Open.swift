@@ -254,7 +254,8 @@ extension RaidArray {
       dataOffset: Int(offsetSectors) * 512,
       badBlocks: try probe.requireBadBlocks(dataOffsetSectors: Int(offsetSectors)), sums: sums,
       sumsAreTrusted: trusts, sharesSums: current?.sharableSums != nil,
-      lacksSums: othersKeepSums && slot != nil && sums == nil, record: record)
+      lacksSums: slot != nil && sums == nil && (othersKeepSums || probe.lacksHeader),
+      record: record)
   }
 
   /// What was being put in its place by way of the members' spare room.

@@ -386,7 +386,7 @@ extension RaidArray {
     wanted.version = template.version
     wanted.chunkByteCount = shape.chunkByteCount
     wanted.slotCount = members.slotCount
-    wanted.hasSums = members.active.contains { $0.header != nil }
+    wanted.hasSums = members.active.contains { $0.header != nil || $0.lacksSums }
     wanted.hasBitmap = template.features.contains(.bitmap)
     wanted.bitmapByteCount = bitmapByteCount
     return wanted

@@ -6,7 +6,7 @@ import Synchronization
 /// Members of which nothing of ours is known any more: their headers are damaged, or another system took them into an
 /// array whose other members keep sums.
 extension RaidArray {
-  /// Members that keep no sums although the others do.
+  /// Members that keep no sums although the array's do.
   package var membersLackingSums: [String] { lackingMembers.map(\.member.name) }
 
   private var lackingMembers: [(slot: Int, member: Member)] {

@@ -13,6 +13,9 @@ package struct MemberProbe: Sendable {
   package let header: RegionHeader?
   /// Why there is no header, where something was found that should have been one.
   package let headerProblem: RegionHeaderError?
+  /// There is no header, and there was one when ftool last wrote the superblock: only then it has a mark, but for that
+  /// of a reshape.
+  let lacksHeader: Bool
   /// The list of bad blocks; a member whose list can't be had is of no use, since nobody knows what of
   /// it may be believed.
   package let badBlocks: Result<MDBadBlockLog, StartObstacle>
@@ -57,6 +60,7 @@ package struct MemberProbe: Sendable {
       throw .notStartable(.unreadableSuperblock(member: device.name, problem))
     }
     (superblock, header, headerProblem) = found
+    lacksHeader = header == nil && superblock.marker != 0 && !superblock.isReshaping
     badBlocks = Self.badBlocks(of: superblock, on: device)
   }
 
@@ -66,6 +70,7 @@ package struct MemberProbe: Sendable {
     self.superblock = superblock
     header = nil
     headerProblem = nil
+    lacksHeader = false
     badBlocks = .success(MDBadBlockLog())
   }
 
@@ -75,6 +80,7 @@ package struct MemberProbe: Sendable {
     superblock = probe.superblock
     header = probe.header
     headerProblem = probe.headerProblem
+    lacksHeader = probe.lacksHeader
     badBlocks = probe.badBlocks
   }
 
@@ -84,6 +90,7 @@ package struct MemberProbe: Sendable {
     self.superblock = superblock
     header = probe.header
     headerProblem = probe.headerProblem
+    lacksHeader = probe.lacksHeader
     badBlocks = probe.badBlocks
   }
 

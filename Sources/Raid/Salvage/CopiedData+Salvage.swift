@@ -149,7 +149,7 @@ extension CopiedData {
           let part = start..<min(count, start + SectorSet.byteCount)
           memory.copySector(part, to: place + start)
           whole.insert(sector)
-          if !member.trustsSums { proven.insert(sector) }
+          if !member.hasTrustedSums { proven.insert(sector) }
         }
       }
     }

@@ -38,7 +38,7 @@ extension Member {
   func confirms(_ bytes: RawSpan, range: Range<Int>, at offset: Int, sums scratch: SumScratch)
     -> Bool
   {
-    guard trustsSums, sums != nil else { return false }
+    guard hasTrustedSums else { return false }
     do throws(DeviceError) {
       return try check(bytes, range: range, at: offset, sums: scratch) == .good
     } catch {

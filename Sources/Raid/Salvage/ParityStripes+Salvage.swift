@@ -111,7 +111,7 @@ extension ParityStripes {
       } catch {
         try members.fail(member, error)
       }
-      if known[index] == .all || !member.trustsSums { proven[index] = known[index] }
+      if known[index] == .all || !member.hasTrustedSums { proven[index] = known[index] }
     }
     let row = offset / placement.chunkByteCount
     let whole = fill(slot, row, known, in: &bytes)
