@@ -360,7 +360,7 @@ import Testing
     let run = try bench.ftool("raid \(command) --onto new.img --verify --json", ends: 3)
     #expect(
       run.error.contains(
-        "1 blocks of other members are damaged, the first at byte 16384 of the data of m2.img"),
+        "1 block of other members is damaged, the first at byte 16384 of the data of m2.img"),
       run.remark)
     #expect(try run.json["rebuilt"][0]["member"] == .string("new.img"))
     let lost = try run.json["rebuilt"][0]["lost_blocks"]

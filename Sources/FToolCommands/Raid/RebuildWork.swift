@@ -453,7 +453,9 @@ struct RebuildWork {
     }
     guard let first = elsewhere.first else { return true }
     context.output.warn(
-      "\(elsewhere.count) blocks of other members are damaged, the first at byte \(first.memberOffset) of the "
+      counted(elsewhere.count, "block") + " of other members "
+        + (elsewhere.count == 1 ? "is" : "are")
+        + " damaged, the first at byte \(first.memberOffset) of the "
         + "data of \(first.member ?? "one of them"): 'ftool raid scrub' repairs what can be")
     return false
   }
@@ -490,7 +492,9 @@ struct RebuildWork {
     let bytes = "\(ByteSize(report.rebuiltByteCount))"
     let lost =
       report.lostBlocks.isEmpty
-      ? "" : "; \(report.lostBlocks.count) blocks could not be computed and stay unreadable"
+      ? ""
+      : "; " + counted(report.lostBlocks.count, "block")
+        + " could not be computed and stay unreadable"
     guard let leaving else {
       if report.rebuiltByteCount == 0, report.isComplete {
         return "\(report.member) \(place) is in sync: "

@@ -27,13 +27,16 @@ struct ScrubResult: Report {
     for run in runs.prefix(Self.lineLimit) { lines.append(sentence(run)) }
     let shown = runs.prefix(Self.lineLimit).reduce(0) { $0 + $1.count }
     let found = report.findingCount - report.earlier.repairedCount - report.earlier.unrepairedCount
-    if found > shown { lines.append("… and \(found - shown) more blocks") }
+    if found > shown { lines.append("… and " + counted(found - shown, "more block")) }
     let checked = "\(name): checked \(ByteSize(report.checkedByteCount))"
     let skipped =
       report.skippedByteCount > 0 ? ", \(ByteSize(report.skippedByteCount)) are holes" : ""
     lines.append(checked + skipped)
     if report.resyncedBlockCount > 0 {
-      lines.append("\(report.resyncedBlockCount) blocks that were in doubt agree again")
+      lines.append(
+        report.resyncedBlockCount == 1
+          ? "1 block that was in doubt agrees again"
+          : "\(report.resyncedBlockCount) blocks that were in doubt agree again")
     }
     if report.undecidedBlockCount > 0 {
       lines.append(
@@ -41,13 +44,15 @@ struct ScrubResult: Report {
           + "agree on them: the array stays in doubt until they are written again; --force takes what the "
           + "others say")
     }
-    if report.renewedSumCount > 0 { lines.append("\(report.renewedSumCount) sums were renewed") }
+    if report.renewedSumCount > 0 {
+      lines.append(countedPast(report.renewedSumCount, "sum") + " renewed")
+    }
     let earlier = report.earlier.repairedCount + report.earlier.unrepairedCount
     if report.findingCount == 0 {
       lines.append("no problems found")
     } else {
       lines.append(
-        "\(report.findingCount) problems found, \(report.repairedCount) repaired, "
+        counted(report.findingCount, "problem") + " found, \(report.repairedCount) repaired, "
           + "\(report.unrepairedCount) left")
     }
     if earlier > 0 {

@@ -393,7 +393,7 @@ extension RaidArray {
   }
 
   /// What md's bitmap takes on each member; 0 where there is none.
-  private var bitmapByteCount: Int {
+  var bitmapByteCount: Int {
     guard let intent, !intent.isOurs else { return 0 }
     return intent.byteCount
   }

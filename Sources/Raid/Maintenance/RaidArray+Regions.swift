@@ -69,6 +69,8 @@ extension RaidArray {
     let headers = members.active.compactMap(\.header)
     smaller.journalByteCount = headers.compactMap { $0.range(of: .journal)?.count }.min()
     smaller.hasBlanks = headers.allSatisfy { $0.range(of: .blanks) != nil }
+    // Others may have put md's bitmap anywhere.
+    let bitmap = superblock.bitmapSector.map { $0 * 512..<$0 * 512 + max(4096, bitmapByteCount) }
     for request in [wanted, smaller] {
       guard
         let layout = MemberLayout(memberByteCount: member.device.byteCount, request: request),
@@ -78,8 +80,11 @@ extension RaidArray {
         member.device, layout: layout, template: superblock,
         deviceNumber: Int(superblock.deviceNumber), deviceID: superblock.deviceID, slot: slot,
         hasBadBlockLog: false, isJournaled: journal != nil)
-      let fits = new.header?.fits(superblock, deviceByteCount: member.device.byteCount) ?? false
-      if fits { return new }
+      guard let header = new.header,
+        header.fits(superblock, deviceByteCount: member.device.byteCount),
+        !header.regions.contains(where: { bitmap?.overlaps($0.range) == true })
+      else { continue }
+      return new
     }
     return nil
   }

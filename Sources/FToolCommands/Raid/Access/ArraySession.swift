@@ -261,13 +261,15 @@ struct ArraySession {
     }
     if array.blocksRestored > 0 {
       context.output.warn(
-        "\(array.blocksRestored) damaged or unreadable blocks were put together from other members"
+        countedPast(array.blocksRestored, "damaged or unreadable block")
+          + " put together from other members"
           + (array.options.isWritable ? " and repaired" : ""))
     }
     if array.blocksUnproven > 0 {
       context.output.warn(
-        "\(array.blocksUnproven) blocks were taken as they are, since their checksums are damaged and no other "
-          + "member can vouch for them: 'ftool raid scrub' renews checksums")
+        countedPast(array.blocksUnproven, "block")
+          + " taken as they are, since their checksums are damaged or gone and no other member can vouch for "
+          + "them: 'ftool raid scrub' renews checksums")
     }
   }
 

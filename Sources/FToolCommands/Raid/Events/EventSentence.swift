@@ -165,7 +165,7 @@ struct EventSentence {
   private func size(_ byteCount: UInt64) -> String {
     ByteSize(Int(clamping: byteCount)).description
   }
-  private func blocks(_ count: UInt64) -> String { count == 1 ? "1 block" : "\(count) blocks" }
+  private func blocks(_ count: UInt64) -> String { counted(count, "block") }
 }
 
 extension ArrayEvent {

@@ -67,7 +67,8 @@ struct StatusAdvice: Equatable, Sendable {
     if let blocks = status.counters?.unrepairedBlocks, blocks > 0 {
       advice.append(
         .init(
-          reason: "\(blocks) blocks could not be put right by the last scrub; to see which",
+          reason: counted(blocks, "block")
+            + " could not be put right by the last scrub; to see which",
           command: "ftool raid scrub \(operand) --repair never"))
       if status.lostByteCount == 0 {
         advice.append(

@@ -185,7 +185,8 @@ struct StatusReport: Report {
     let found = counters.damagedBlocks &+ counters.unreadableBlocks
     guard found > 0 || counters.unrepairedBlocks > 0 else { return "none" }
     var parts = [
-      "\(counters.damagedBlocks) blocks damaged", "\(counters.unreadableBlocks) unreadable",
+      counted(counters.damagedBlocks, "block") + " damaged",
+      "\(counters.unreadableBlocks) unreadable",
       "\(counters.repairedBlocks) repaired",
     ]
     if counters.unrepairedBlocks > 0 {
