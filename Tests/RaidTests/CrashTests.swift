@@ -343,6 +343,28 @@ import Testing
     #expect(read == nil || read == Array(bench.model[8192..<12288]))
   }
 
+  /// What it holds decides what the others disagree on.
+  @Test(
+    arguments: [ArrayRecipe.raid5, .raid6, .mirror].flatMap { [$0, $0.withoutJournal] })
+  func `a member is not given up while there is doubt`(_ recipe: ArrayRecipe) throws {
+    let bench = try ArrayBench(recipe)
+    try bench.fill(seed: 3)
+    var array = try bench.open()
+    try array.write(SeededGenerator.bytes(seed: 4, 9000), at: 5000)
+    try array.flushAll()
+    bench.devices = bench.devices.map { $0.copy() }
+    array = try bench.open(doubt: false)
+    if recipe.level != .mirrored && !recipe.hasJournal {
+      #expect(throws: RaidError.unsuitable(.memberDecidesDoubt("m1"))) {
+        try array.failMember(named: "m1")
+      }
+      _ = try array.scrub(RaidArray.ScrubOptions())
+    }
+    try array.failMember(named: "m1")
+    try array.close()
+    #expect(try bench.open(without: [1]).degradedSlots == [1])
+  }
+
   /// A scrub must not make the parity that does not fit the truth about what nobody could read.
   @Test(
     arguments: [ArrayRecipe.raid4, .raid5, .raid6, .triple].map { $0.with { $0.hasSums = false } })

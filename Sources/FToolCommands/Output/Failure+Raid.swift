@@ -257,6 +257,11 @@ extension Failure {
       self.init(
         .damaged, "the array would lose data without \(name)",
         hint: "rebuild or replace the other missing members first")
+    case .memberDecidesDoubt(let name):
+      self.init(
+        .damaged,
+        "the array was not closed properly, and what was being written can't be decided without \(name)",
+        hint: "'ftool raid scrub' settles it first; --force goes on without")
     case .alreadyReplacing(let slot):
       self.init(.usage, "the member of slot \(slot) is being replaced already")
     case .reshape(let obstacle): self.init(obstacle)

@@ -17,6 +17,8 @@ package enum Unsuitable: Error, Equatable, Sendable {
   case memberIsInUse(String)
   case noFreeSlot
   case memberIsNeeded(String)
+  /// What a crash has left in doubt can't be decided without it.
+  case memberDecidesDoubt(String)
   case alreadyReplacing(Int)
   /// The array's bitmap takes more bytes than there are for it on the member.
   case noRoomForBitmap(member: String, has: Int, needs: Int)

@@ -210,7 +210,18 @@ extension RaidArray {
       return nil
     }
     guard canDoWithout(member, members.slots) else { throw .unsuitable(.memberIsNeeded(name)) }
+    if hasDoubt, !options.allowsDoubt, MDLevel.withParity.contains(shape.level.number),
+      !isHeldByOthers(member)
+    {
+      throw .unsuitable(.memberDecidesDoubt(name))
+    }
     return member
+  }
+
+  /// Whether it has no slot, or another in sync has the same.
+  private func isHeldByOthers(_ member: Member) -> Bool {
+    let slot = members.slots.first { $0.writable.contains { $0 === member } }
+    return slot?.writable.contains { $0 !== member && $0.isInSync } ?? true
   }
 
   /// Notes that somebody calls a member failed that was given and takes no part.
