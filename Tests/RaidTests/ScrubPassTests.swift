@@ -77,6 +77,41 @@ import Testing
     try array.close()
   }
 
+  /// What was given anew of a damaged block of sums is forgotten where the pass is interrupted in it.
+  @Test(
+    arguments: [ArrayRecipe.raid5, .raid6, .raid1, .raid10, .far2, .offset2, .triple],
+    [true, false])
+  func `sums that are renewed across an interruption are all renewed`(
+    _ recipe: ArrayRecipe, isClosed: Bool
+  ) throws {
+    let bench = try ArrayBench(recipe.with { $0.dataByteCount = 10 << 20 })
+    try bench.fill(seed: 1)
+    let region = try #require(try bench.header(1).range(of: .sums))
+    bench.devices[1].corrupt(region.lowerBound + 40..<region.lowerBound + 44)
+    bench.devices[1].corrupt(region.lowerBound + 4136..<region.lowerBound + 4140)
+    var options = RaidArray.ScrubOptions()
+    options.sweep.workers = 1
+    var position = -1
+    var isComplete = false
+    while !isComplete {
+      let array = try bench.open()
+      let start = array.scrubRange(options).lowerBound
+      // One that has to begin anew is let come to its end.
+      let limit = start > position ? start + (3 << 20) : Int.max
+      position = start
+      options.sweep.progress = { done, _ in done < limit }
+      isComplete = try array.scrub(options).isComplete
+      if isClosed || isComplete {
+        try array.close()
+      } else {
+        bench.devices = bench.devices.map { $0.copy() }
+      }
+    }
+    let sums = try #require(
+      try RaidArray.member(MemberProbe(bench.devices[1]), slot: 1, false, true, nil).sums)
+    #expect(try sums.damagedRanges(in: 0..<sums.blockCount) == [])
+  }
+
   @Test(arguments: [1, 4]) func `however often it is interrupted, every block counts once`(
     workers: Int
   ) throws {

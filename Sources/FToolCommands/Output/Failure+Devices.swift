@@ -25,7 +25,9 @@ extension Failure {
     case .full(let offset):
       self.init(
         .inputOutput, "there is no room for \(name) at byte \(offset)",
-        hint: "make room on its filesystem and run the command again")
+        hint:
+          "make room on its filesystem, or raise the limit on the size of files (ulimit -f), and run the command "
+          + "again")
     case .flushFailed:
       self.init(
         .inputOutput, "\(name) cannot be flushed\(reason)",

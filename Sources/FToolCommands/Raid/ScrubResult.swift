@@ -44,6 +44,12 @@ struct ScrubResult: Report {
           + "agree on them: the array stays in doubt until they are written again; --force takes what the "
           + "others say")
     }
+    if report.unprovenBlockCount > 0 {
+      lines.append(
+        countedPast(report.unprovenBlockCount, "block")
+          + " taken as they are, since their checksums were damaged or gone and nobody else can vouch for them"
+      )
+    }
     if report.renewedSumCount > 0 {
       lines.append(countedPast(report.renewedSumCount, "sum") + " renewed")
     }
@@ -122,6 +128,7 @@ struct ScrubResult: Report {
       "unrepaired_before": .number(report.earlier.unrepairedCount),
       "resynced_blocks": .number(report.resyncedBlockCount),
       "undecided_blocks": .number(report.undecidedBlockCount),
+      "unproven_blocks": .number(report.unprovenBlockCount),
       "renewed_sums": .number(report.renewedSumCount),
       "findings": .array(
         report.findings.map { finding in

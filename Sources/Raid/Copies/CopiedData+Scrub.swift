@@ -144,6 +144,7 @@ extension CopiedData {
     do throws(RaidError) {
       let result = try restore(
         block, end: end, place: place + block.offset - whole.lowerBound, memory: &memory)
+      if result == .keptUnproven { log.update { $0.unprovenBlockCount += 1 } }
       if result != .fromAnotherCopy { return true }
     } catch {
       guard case .lost = error else { throw error }
@@ -276,6 +277,7 @@ extension CopiedData {
     do throws(DeviceError) {
       let all = doubtful || !member.trustsSums
       let wanted = all ? [blocks] : try sums.damagedRanges(in: blocks)
+      for offset in lost { try sums.giveUp(offset / 4096..<offset / 4096 + 1) }
       for range in wanted.flatMap({ $0.without(lost) }) {
         let bytes = range.lowerBound * 4096..<min(range.upperBound * 4096, whole.upperBound)
         let from = place + bytes.lowerBound - whole.lowerBound

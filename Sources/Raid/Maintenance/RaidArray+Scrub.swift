@@ -47,8 +47,9 @@ extension RaidArray {
       try self.members.onEach(self.members.active) { (member) throws(DeviceError) in
         try member.flush()
       }
-      let found = earlier + log.tally(before: done)
-      try self.storeProgress(operation, .running, done, range.upperBound, started, found)
+      let known = self.known(at: done, from: range.lowerBound)
+      let found = earlier + log.tally(before: known)
+      try self.storeProgress(operation, .running, known, range.upperBound, started, found)
     }
     let report = log.report(goingOnFrom: earlier, position: done, end: range.upperBound)
     guard writes else { return report }
@@ -72,15 +73,29 @@ extension RaidArray {
       noteRepairs()
       try finishScrub(report, started)
     } else {
-      let found = earlier + log.tally(before: done)
+      let known = known(at: done, from: range.lowerBound)
+      let found = earlier + log.tally(before: known)
       note(
         .interrupted, operation,
         .init(done, range.upperBound, found.repairedCount, found.unrepairedCount))
       noteRepairs()
-      try storeProgress(operation, .interrupted, done, range.upperBound, started, found)
+      try storeProgress(operation, .interrupted, known, range.upperBound, started, found)
     }
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
     return report
+  }
+
+  /// From where on a pass that has come to `done` has to go on: of a damaged block of sums the members keep nothing
+  /// before all of it has been given anew.
+  private func known(at done: Int, from start: Int) -> Int {
+    let blocks = members.active.compactMap { $0.sums?.firstIncompleteBlock }
+    guard let first = blocks.min() else { return done }
+    return switch shape.level {
+    case .mirrored, .dedicatedParity, .singleParity, .doubleParity, .erasureCoded:
+      min(done, first * BlockSums.blockByteCount)
+    // What follows each other there is anywhere on a member.
+    case .linear, .striped, .mirroredStripes: start
+    }
   }
 
   /// What a scrub with these options would go over: array bytes for copies, member bytes for parity.

@@ -69,6 +69,8 @@ package struct ScrubReport: Sendable, Equatable {
   /// Blocks that their members could not give, and of which the others may be of two times after a crash: nobody may
   /// compute them, and so everything stays in doubt that was.
   package var undecidedBlockCount = 0
+  /// Blocks whose sums are damaged or gone, and of which nobody else knows better: they were taken as they are.
+  package var unprovenBlockCount = 0
   /// Member bytes that were read, and that were skipped because they are holes and say so.
   package var checkedByteCount = 0
   /// See `checkedByteCount`.
@@ -100,6 +102,7 @@ package struct ScrubReport: Sendable, Equatable {
     renewedSumCount += part.renewedSumCount
     resyncedBlockCount += part.resyncedBlockCount
     undecidedBlockCount += part.undecidedBlockCount
+    unprovenBlockCount += part.unprovenBlockCount
     checkedByteCount += part.checkedByteCount
     skippedByteCount += part.skippedByteCount
   }

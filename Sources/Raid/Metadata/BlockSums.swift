@@ -60,6 +60,8 @@ final class BlockSums: Sendable {
     /// It could be read, and nobody knew that it is damaged: if it is, its sums may be of two times.
     var isLegible = true
     var renewed: Set<Int> = []
+    /// There are blocks in it that are not to be given anew.
+    var isGivenUp = false
     /// The checksum that it has on the device.
     var storedChecksum: UInt32 = 0
     var lastUse: UInt64 = 0
@@ -68,6 +70,9 @@ final class BlockSums: Sendable {
       self.sums = sums
       self.isDamaged = isDamaged
     }
+
+    /// What has been given anew of it is in memory only: the device tells no part of a damaged one.
+    var isIncomplete: Bool { isDamaged && !renewed.isEmpty && !isGivenUp }
 
     /// How many sums from this one on are known: all, or those of a damaged one that have been given anew.
     func knownCount(from first: Int, limit: Int) -> Int {
@@ -199,6 +204,23 @@ final class BlockSums: Sendable {
         }
       }
       return nil
+    }
+  }
+
+  /// Says that these blocks will not be given anew: a damaged block of sums that has some of them stays damaged.
+  func giveUp(_ blocks: Range<Int>) throws(DeviceError) {
+    let within = blocks.clamped(to: 0..<blockCount)
+    _ = try eachPage(from: within.lowerBound, count: within.count) { page, _, _, _ in
+      page.isGivenUp = page.isDamaged
+      return nil
+    }
+  }
+
+  /// The first block, if any, that a damaged block of sums stands for of which only a part has been given anew yet. When
+  /// the array is closed, that part is forgotten.
+  var firstIncompleteBlock: Int? {
+    cache.withLock { cache in
+      cache.pages.lazy.filter { $0.value.isIncomplete }.map { $0.key * Self.sumsPerBlock }.min()
     }
   }
 
@@ -424,8 +446,13 @@ final class BlockSums: Sendable {
       return page
     }
     if cache.pages.count >= pageLimit {
-      // Dirty or not, the page that was used longest ago makes room.
-      if let oldest = cache.pages.min(by: { $0.value.lastUse < $1.value.lastUse }) {
+      // Dirty or not, the page that was used longest ago makes room; one that would be half forgotten, last.
+      func isOlder(_ one: (key: Int, value: Page), than other: (key: Int, value: Page)) -> Bool {
+        one.value.lastUse < other.value.lastUse
+      }
+      let complete = cache.pages.lazy.filter { !$0.value.isIncomplete }
+      let mayWait = cache.pages.count < pageLimit * 4
+      if let oldest = complete.min(by: isOlder) ?? (mayWait ? nil : cache.pages.min(by: isOlder)) {
         if oldest.value.isDirty { try write(oldest.value, number: oldest.key, in: &cache) }
         cache.pages[oldest.key] = nil
       }

@@ -153,7 +153,10 @@ extension ParityStripes {
     }
     let named: ScrubReport.Problem
     switch result {
-    case .keptInDoubt, .confirmed, .keptUnproven: return true
+    case .keptInDoubt, .confirmed: return true
+    case .keptUnproven:
+      log.update { $0.unprovenBlockCount += 1 }
+      return true
     case .sumWasWrong: named = .wrongSum
     case .recovered where block.kind == .unproven:
       let pattern = placement.pattern(ofRow: block.offset / placement.chunkByteCount)
@@ -370,6 +373,9 @@ extension ParityStripes {
         let all = isDoubtful || !member.trustsSums
         let wanted = all ? [blocks] : try sums.damagedRanges(in: blocks)
         // What nobody could put right is not called right.
+        for block in unsolved where blocks.contains(block) {
+          try sums.giveUp(block..<block + 1)
+        }
         for range in wanted.flatMap({ $0.without(unsolved) }) {
           // The columns hold differences where parity was: read again what the member holds.
           let bytesRange =
@@ -387,7 +393,10 @@ extension ParityStripes {
           if !all { member.count { $0.renewedSums &+= UInt64(range.count) } }
         }
       } catch {
-        if case .unreadable = error { continue }
+        if case .unreadable = error {
+          try? sums.giveUp(blocks)
+          continue
+        }
         try members.fail(member, error)
       }
     }
