@@ -41,14 +41,21 @@ extension MDSuperblock {
     reshape = MDReshape()
   }
 
-  /// Where an update of all superblocks was cut off that began or ended a reshape: what this one, which it has
-  /// not reached, would say. One that begins has moved nothing yet, and one that ends has nothing left to move.
+  /// Where an update of all superblocks was cut off that began or ended a reshape, or told how far it has come: what
+  /// this one, which it has not reached, would say. One that begins has moved nothing yet, and one that ends has
+  /// nothing left to move.
   ///
   /// - Parameter newest: one that it has reached.
   package func following(_ newest: MDSuperblock) -> MDSuperblock {
     guard events < newest.events, newest.events - events == 1 else { return self }
     var next = self
-    if isReshaping == newest.isReshaping {
+    if isReshaping, newest.isReshaping {
+      var known = newest.reshape
+      known.newOffsetSectors = reshape.newOffsetSectors
+      known.positionSectors = reshape.positionSectors
+      guard reshape == known, slotCount == newest.slotCount else { return self }
+      next.reshape.positionSectors = newest.reshape.positionSectors
+    } else if isReshaping == newest.isReshaping {
       // Changes for which nothing moves: more or fewer mirrors, or two mirrors as a RAID 5.
       let changes = [
         [MDLevel.raid1, MDLevel.raid5], [MDLevel.raid5, MDLevel.raid1],

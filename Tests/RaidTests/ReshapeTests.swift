@@ -599,6 +599,38 @@ import Testing
     }
   }
 
+  /// Whoever alone was told of the last step, when it was cut off, and the next run as well.
+  @Test(arguments: [true, false], [16 << 10, 0])
+  func `who was ahead may be lost when going on was cut off`(hasSums: Bool, headroom: Int) throws {
+    for request in [Self.request(slots: 4), Self.request(chunk: 4096)] {
+      for first in stride(from: 0, to: 200, by: 3) {
+        let bench = try ReshapeBench(
+          .singleParity, chunk: 8192, slotCount: 3, headroom: headroom, hasSums: hasSums,
+          size: 512 << 10)
+        try bench.begin(request)
+        func goOn(cutAfter number: Int) throws {
+          let power = PowerSwitch(after: number, of: .write)
+          bench.wrap = { power.wrap($0) }
+          defer { bench.wrap = { $0 } }
+          _ = try? bench.goOn()
+        }
+        try goOn(cutAfter: first)
+        let positions = try bench.devices.map {
+          try MemberProbe($0).superblock.reshape.positionSectors
+        }
+        guard Set(positions).count > 1 else { continue }
+        let middle = bench.devices.map { $0.copy() }
+        for second in [0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 17, 22] {
+          for slot in middle.indices { bench.replace(slot, with: middle[slot].copy()) }
+          try goOn(cutAfter: second)
+          for slot in middle.indices {
+            try bench.compare(without: [slot], "\(request), cut off after \(first) and \(second)")
+          }
+        }
+      }
+    }
+  }
+
   /// A third member that has a chunk less than the others gets it with the next row.
   @Test func `what was not used is empty when it comes to be used`() throws {
     let bench = try ReshapeBench(

@@ -270,7 +270,7 @@ extension RaidArray {
       isBackwards: reference.reshapesBackwards, memory: memory)
   }
 
-  /// Puts the sums of what was moved last in their place, where that was cut off.
+  /// Puts the sums of what was moved last in their place, where that was cut off: in memory.
   private static func finishMoving(
     _ members: MemberSet, _ reference: MDSuperblock
   ) throws(RaidError) {
@@ -288,7 +288,6 @@ extension RaidArray {
             })
         else { continue }
         try log.apply(to: sums)
-        try member.device.flush()
       } catch {
         throw .notStartable(.device(member: member.name, error))
       }

@@ -151,7 +151,7 @@ final class BlockSums: Sendable {
       device: device, region: region,
       dataByteCount: min(dataByteCount, Self.dataByteCount(regionByteCount: region.count)),
       arrayID: header.arrayID, slot: UInt32(slot), blanks: header.range(of: .blanks),
-      pageLimit: max(4, 2048 / max(1, slotCount)), isUsed: isUsed)
+      pageLimit: max(8, 2048 / max(1, slotCount)), isUsed: isUsed)
   }
 
   static func prefixRegister(arrayID: Identifier, slot: UInt32) -> UInt32 {

@@ -118,6 +118,7 @@ final class Reshape: Sendable {
     var resumed = change(to: position)
     resumed.outdatesCopies = true
     try members.commit(resumed, intent: array.intent)
+    try storeSums()
     while moved(at: position) < end, !isStopped {
       let part: Range<Int>
       if let rows = staged {
@@ -404,7 +405,12 @@ final class Reshape: Sendable {
     setProgress(moved(at: position), started, .running)
     try announceLists(listing)
     try members.commit(change, intent: array.intent)
-    // One after the other: what is cut off damages the sums of no more than one member.
+    try storeSums()
+  }
+
+  /// Puts the sums of what all superblocks call moved in their place, on one member after the other: what is cut off
+  /// damages the sums of no more than one.
+  private func storeSums() throws(RaidError) {
     try newMembers.onEach(newMembers.active) { (member) throws(DeviceError) in
       guard let sums = member.sums else { return }
       let written = try sums.flush()

@@ -153,13 +153,13 @@ struct ReshapeLog: Equatable, Sendable {
     try member.device.zero(range.upperBound - headByteCount..<range.upperBound)
   }
 
-  /// Puts the sums in their place. A block of sums that was torn is whole with them, if its checksum was written; else
-  /// nothing tells it from one that had been damaged before, and it counts as that.
+  /// Puts the sums in their place, in memory: until all superblocks say that the part is moved, those who are left may
+  /// be asked for what it was before. A block of sums that was torn is whole with them, if its checksum was written;
+  /// else nothing tells it from one that had been damaged before, and it counts as that.
   func apply(to sums: BlockSums) throws(DeviceError) {
     let perPage = BlockSums.sumsPerBlock
     let pages = blocks.lowerBound / perPage..<(blocks.upperBound + perPage - 1) / perPage
     try sums.record(self.sums, from: 0, count: self.sums.count, firstBlock: firstBlock)
     try sums.acceptCompleted(pages.lowerBound * perPage..<pages.upperBound * perPage)
-    try sums.flush()
   }
 }
