@@ -69,7 +69,7 @@ import Testing
     try bench.ftool("raid wait m0.img")
     try bench.ftool("raid scrub m0.img --repair never", ends: 4)
     for line in [
-      "write m0.img", "scrub m0.img", "rebuild m0.img", "fail m0.img --member m1.img",
+      "write m0.img", "scrub m0.img", "rebuild m0.img", "fail m0.img --member m1.img --force",
       "wipe m1.img", "replace m0.img --member m1.img --onto new.img",
       "add m0.img --new new.img", "rebuild m0.img --member m1.img --onto new.img",
     ] {

@@ -5,12 +5,14 @@ import Raid
 /// afterwards, and whether it goes off again while the array is brought back.
 package struct CrashState: Sendable {
   package let cut: PowerCut
-  /// Indices of members that went with the power.
+  /// Indices of members that went with the power: the first time, or only the second.
   let lost: Set<Int>
   /// Indices of members that had been away, and are given with the others now.
   let returning: Set<Int>
   /// Cuts the power again during recovery, by this seed.
   package let secondSeed: UInt64?
+  /// The members that are lost went with the second cut, and take part in the recovery before.
+  let isLossLate: Bool
   /// Decides what is looked at afterwards.
   let seed: UInt64
 
@@ -23,12 +25,14 @@ package struct CrashState: Sendable {
       Int.random(in: 0..<4, using: &random) == 0
       ? Set(scenario.absent).subtracting(lost) : []
     secondSeed = Int.random(in: 0..<4, using: &random) == 0 ? random.next() : nil
+    isLossLate = secondSeed != nil && !lost.isEmpty && Bool.random(using: &random)
     seed = random.next()
   }
 
   /// The same for states that are the same.
   package var digest: UInt64 {
     var mixer = Mixer(UInt64(cut.point), UInt64(cut.family.rawValue), secondSeed ?? 0, seed)
+    if isLossLate { mixer.add(1) }
     for index in lost.sorted() + returning.sorted() { mixer.add(UInt64(index)) }
     for piece in cut.pieces {
       mixer.add(UInt64(piece.event))
@@ -44,6 +48,7 @@ package struct CrashState: Sendable {
     lost = []
     returning = []
     secondSeed = nil
+    isLossLate = false
     seed = Mixer(scenario.seed, UInt64(number)).value
   }
 

@@ -25,7 +25,8 @@ extension Scenario {
       var random = SeededGenerator(seed: seed)
       tape.start()
       let result = Result {
-        let way = recovery(expectation, state, wasForced: false)
+        let way = recovery(
+          expectation, state, without: state.isLossLate ? [] : state.lost, wasForced: false)
         if cell.operation == .grow {
           try GrowRecovery(self, way).settle()
         } else {
@@ -38,7 +39,8 @@ extension Scenario {
       materialise(state.cut)
       cut.apply(second, to: members)
     }
-    let way = recovery(expectation, state, wasForced: state.secondSeed != nil)
+    let way = recovery(
+      expectation, state, without: state.lost, wasForced: state.secondSeed != nil)
     if cell.operation == .grow {
       try GrowRecovery(self, way).judge(using: &random)
     } else {
@@ -52,15 +54,15 @@ extension Scenario {
   }
 
   private func recovery(
-    _ expectation: Expectation, _ state: CrashState, wasForced: Bool
+    _ expectation: Expectation, _ state: CrashState, without lost: Set<Int>, wasForced: Bool
   ) -> Recovery {
-    let mayLack = mayLack.union(state.lost.map { slots[$0] })
+    let mayLack = mayLack.union(lost.map { slots[$0] })
     let given = members.indices.filter {
-      !state.lost.contains($0) && (!absent.contains($0) || state.returning.contains($0))
+      !lost.contains($0) && (!absent.contains($0) || state.returning.contains($0))
     }
     return Recovery(
       scenario: self, given: given.map { members[$0] },
-      lost: state.lost.sorted().map { members[$0] },
+      lost: lost.sorted().map { members[$0] },
       oracle: Oracle(self, expectation, mayLack: mayLack, wasForced: wasForced))
   }
 }
