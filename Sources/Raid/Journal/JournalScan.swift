@@ -10,6 +10,8 @@ struct JournalScan {
     var record: JournalRecord
     /// By block: which of `places` has it right, and where; empty for records without blocks.
     var sources: [Source] = []
+    /// Where it lies, whole or not.
+    var copies: [Copy] = []
   }
 
   /// A block in a journal.
@@ -19,7 +21,8 @@ struct JournalScan {
     var offset: Int
   }
 
-  private struct Copy {
+  /// Where the blocks of a record begin in one of `places`: device bytes.
+  struct Copy {
     var place: Int
     var contentOffset: Int
   }
@@ -27,6 +30,8 @@ struct JournalScan {
   /// The journals that were read.
   let places: [JournalPlace]
   let epoch: UInt64
+  /// By place of this run, where another record may follow: device bytes.
+  private(set) var rooms: [Int: Range<Int>] = [:]
   /// All that counts, in the order in which it was written.
   private(set) var entries: [Entry] = []
   /// The run came to its end: all is in its place.
@@ -64,8 +69,8 @@ struct JournalScan {
     // What lies behind a record that can't be read is not put in place, but tells whether that was durable.
     var committed: UInt64 = 0
     for (index, place) in places.enumerated() where headers[index]?.epoch == epoch {
-      try Self.eachRecord(of: place, epoch, shape) { record, contentOffset, isBehindGap in
-        guard record.sequence >= tail else { return }
+      rooms[index] = try Self.eachRecord(of: place, epoch, from: tail, shape) {
+        record, contentOffset, isBehindGap in
         committed = max(committed, record.committed)
         if isBehindGap { return }
         let copy = Copy(place: index, contentOffset: contentOffset)
@@ -79,34 +84,38 @@ struct JournalScan {
     var sequence = tail
     while let (record, copies) = found[sequence] {
       guard let sources = try Self.sources(of: record, copies, places) else { break }
-      entries.append(Entry(record: record, sources: sources))
+      entries.append(Entry(record: record, sources: sources, copies: copies))
       sequence += 1
     }
     isIncomplete = committed >= sequence
   }
 
-  /// Calls the body with each record of this run in a journal, where its blocks begin, and whether something
-  /// lies before it that is none.
+  /// Calls the body with each record of this run in a journal that counts, where its blocks begin, and whether
+  /// something lies before it that is none.
+  ///
+  /// - Parameter tail: the first record that counts; what is behind it in the run may come in any order.
+  /// - Returns: the first gap, or what is behind the last record.
   private static func eachRecord(
-    of place: JournalPlace, _ epoch: UInt64, _ shape: ArrayShape,
+    of place: JournalPlace, _ epoch: UInt64, from tail: UInt64, _ shape: ArrayShape,
     _ body: (JournalRecord, Int, Bool) -> Void
-  ) throws(DeviceError) {
+  ) throws(DeviceError) -> Range<Int> {
     var at = place.records.lowerBound
-    var last: UInt64 = 0
-    var isBehindGap = false
+    var gap: Int?
+    var gapEnd: Int?
     while at + 4096 <= place.records.upperBound {
       guard let (record, length) = try record(at: at, of: place), record.epoch == epoch,
-        record.sequence > last, record.fits(shape),
+        record.sequence >= tail, record.fits(shape),
         record.contentByteCount <= place.records.upperBound - at - length
       else {
-        isBehindGap = true
+        gap = gap ?? at
         at += 4096
         continue
       }
-      last = record.sequence
-      body(record, at + length, isBehindGap)
+      if gap != nil { gapEnd = gapEnd ?? at }
+      body(record, at + length, gap != nil)
       at += length + record.contentByteCount
     }
+    return (gap ?? at)..<(gapEnd ?? place.records.upperBound)
   }
 
   /// The record whose head begins at a device offset, and the head's length; nil where there is none.

@@ -53,6 +53,10 @@ extension Assembly {
 extension RaidArray {
   /// Puts all in its place that the journal has, or looks at what it speaks of.
   func replay(_ scan: JournalScan) throws(RaidError) {
+    if options.isWritable {
+      // As many as may still be lost, and one more.
+      scan.spread(over: max(1, shape.redundancy - degradedSlots.count + 1))
+    }
     try markWhatIsMissed(scan)
     try acceptTornSums(of: scan.entries.map(\.record))
     try memory.with { (memory) throws(RaidError) in
