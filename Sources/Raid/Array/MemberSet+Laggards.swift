@@ -28,6 +28,7 @@ extension MemberSet {
         for feature in [.writeJournal, .takingBack] as [MDFeatures] {
           state.superblock.features.set(feature, newest.features.contains(feature))
         }
+        member.dropMarker(&state)
       }
     }
     try onEach(laggards) { (member) throws(DeviceError) in

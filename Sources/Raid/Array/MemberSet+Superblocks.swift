@@ -98,10 +98,7 @@ extension MemberSet {
         state.superblock.features.set(.takingBack, isTakingBack)
         state.superblock.features.set(.badBlocks, member.badBlocks.isLogUsed)
         change.each?(member, &state.superblock)
-        // Who goes on with a reshape wants to know whether it was ours, also where nothing else of ours is.
-        if state.header == nil, !member.lacksSums, !state.superblock.isReshaping {
-          state.superblock.marker = 0
-        }
+        member.dropMarker(&state)
       }
     }
     try storeEvents(on: keepers)
@@ -192,6 +189,14 @@ extension MemberSet {
 }
 
 extension Member {
+  /// Takes our mark from a superblock beside which there is no header, nor was one: a mark there says that it was lost.
+  /// But who goes on with a reshape wants to know whether it was ours, also where nothing else of ours is.
+  func dropMarker(_ state: inout MemberRecord.State) {
+    if state.header == nil, !lacksSums, !state.superblock.isReshaping {
+      state.superblock.marker = 0
+    }
+  }
+
   /// Where the bitmap's header lies on the device: md's, or in our region.
   func intentOffset(isOurs: Bool) -> Int? {
     record.state.withLock { state in
