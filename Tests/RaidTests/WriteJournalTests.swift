@@ -253,4 +253,37 @@ import Testing
       _ = try? array.bytes(0..<array.byteCount)
     }
   }
+  /// A record whose writing was cut off is put in its place all the same, and must not be lost with a member when the
+  /// power goes off again in the middle.
+  @Test(arguments: [ArrayRecipe.raid5, .raid6])
+  func `what one member alone has of the journal outlives it`(_ recipe: ArrayRecipe) throws {
+    let begin = try ArrayBench(recipe)
+    try begin.fill(seed: 3)
+    let bytes = SeededGenerator.bytes(seed: 4, 4096)
+    var written = begin.model
+    written.replaceSubrange(8192..<12288, with: bytes)
+    var first = 0
+    while true {
+      let cut = begin.copy()
+      let power = PowerSwitch(after: first, of: .flush)
+      cut.wrap = { power.wrap($0) }
+      if let array = try? cut.open() { try? array.write(bytes, at: 8192) }
+      guard power.isOff else { break }
+      first += 1
+      for second in 0..<recipe.slotCount + 6 {
+        let bench = cut.copy()
+        let power = PowerSwitch(after: second, of: .flush)
+        bench.wrap = { power.wrap($0) }
+        _ = try? bench.open()
+        bench.devices = bench.devices.map { $0.copy() }
+        bench.wrap = { $0 }
+        for slot in bench.devices.indices {
+          let found = try bench.contents(bench.open(writable: false, without: [slot]))
+          #expect(
+            found == begin.model || found == written, "\(first), \(second), without \(slot)")
+        }
+      }
+    }
+    #expect(first > 5)
+  }
 }
