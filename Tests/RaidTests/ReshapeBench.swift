@@ -95,6 +95,14 @@ final class ReshapeBench {
     return try array.continueReshape(options).isComplete
   }
 
+  /// Goes on until the power goes off after so many writes, if it has not come to its end by then.
+  func goOn(cutAfter writeCount: Int) {
+    let power = PowerSwitch(after: writeCount, of: .write)
+    wrap = { power.wrap($0) }
+    defer { wrap = { $0 } }
+    _ = try? goOn()
+  }
+
   /// Reads everything, in whichever shape it is, and compares; the rest of it is empty.
   func compare(without: Set<Int> = [], _ comment: Comment) throws {
     let array = try open(writable: false, without: without)

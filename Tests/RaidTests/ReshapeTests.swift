@@ -580,17 +580,11 @@ import Testing
           .singleParity, chunk: 8192, slotCount: 3, headroom: headroom, hasSums: hasSums,
           size: 512 << 10)
         try bench.begin(request)
-        func goOn(cutAfter number: Int) throws {
-          let power = PowerSwitch(after: number, of: .write)
-          bench.wrap = { power.wrap($0) }
-          defer { bench.wrap = { $0 } }
-          _ = try? bench.goOn()
-        }
-        try goOn(cutAfter: first)
+        bench.goOn(cutAfter: first)
         let middle = bench.devices.map { $0.copy() }
         for second in stride(from: 0, to: 260, by: 11) {
           for slot in middle.indices { bench.replace(slot, with: middle[slot].copy()) }
-          try goOn(cutAfter: second)
+          bench.goOn(cutAfter: second)
           try bench.compare("\(request), cut off after \(first) and \(second)")
           bench.replace(1, with: middle[1].copy())
           try bench.compare("\(request), cut off after \(first) and \(second), put back")
@@ -608,13 +602,7 @@ import Testing
           .singleParity, chunk: 8192, slotCount: 3, headroom: headroom, hasSums: hasSums,
           size: 512 << 10)
         try bench.begin(request)
-        func goOn(cutAfter number: Int) throws {
-          let power = PowerSwitch(after: number, of: .write)
-          bench.wrap = { power.wrap($0) }
-          defer { bench.wrap = { $0 } }
-          _ = try? bench.goOn()
-        }
-        try goOn(cutAfter: first)
+        bench.goOn(cutAfter: first)
         let positions = try bench.devices.map {
           try MemberProbe($0).superblock.reshape.positionSectors
         }
@@ -622,7 +610,7 @@ import Testing
         let middle = bench.devices.map { $0.copy() }
         for second in [0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 17, 22] {
           for slot in middle.indices { bench.replace(slot, with: middle[slot].copy()) }
-          try goOn(cutAfter: second)
+          bench.goOn(cutAfter: second)
           for slot in middle.indices {
             try bench.compare(without: [slot], "\(request), cut off after \(first) and \(second)")
           }
