@@ -698,6 +698,7 @@ import Testing
       ("-- -5", 64, "a number from 1 on"), ("many", 64, "many"), ("1", 1, "process 1 "),
       ("\(getpid())", 1, "ftool itself runs below process \(getpid())"),
       ("--tree --only 77", 64, "exclude each other"), ("--max-freeze 5 77", 64, "--max-freeze"),
+      ("--max-freeze 0s 77", 64, "longer than 0"),
     ] as [(String, Int32, String)] {
       let run = try bench.ftool("\(line) \(operand)", ends: status)
       #expect(run.error.contains(words), run.remark)

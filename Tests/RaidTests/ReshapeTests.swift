@@ -229,6 +229,36 @@ import Testing
     }
   }
 
+  /// Its sums are of what it held then, and by the number of the slot that it had.
+  @Test(arguments: [(RaidLevel.singleParity, 5, 3), (.doubleParity, 6, 4), (.mirrored, 3, 2)])
+  func `who had a slot before begins with no sums`(_ level: RaidLevel, most: Int, least: Int) throws
+  {
+    let bench = try ReshapeBench(
+      level, layout: level == .mirrored ? 0 : 2, chunk: level == .mirrored ? 0 : 4096,
+      slotCount: most)
+    func reshape(_ slots: Int) throws {
+      try bench.begin(Self.request(slots: slots, shrinks: true))
+      #expect(try bench.goOn())
+    }
+    try reshape(least)
+    // One spare takes the place of the first member, and the other comes back in a slot that it did not have.
+    let array = try bench.open(without: [0])
+    try array.promoteSpare(named: "m\(least)", toSlot: 0)
+    _ = try array.rebuild(slot: 0, SweepOptions())
+    try array.close()
+    bench.replace(0, with: MemoryDevice(byteCount: 1 << 20, name: "m0"))
+    try reshape(array.shape.slotCount + 1)
+    let whole = try bench.open()
+    for slot in whole.degradedSlots { _ = try whole.rebuild(slot: slot, SweepOptions()) }
+    try whole.close()
+    var options = RaidArray.ScrubOptions()
+    options.repairs = false
+    let report = try bench.open(writable: false).scrub(options)
+    #expect(report.findings.isEmpty && report.dueSumCount == 0)
+    try bench.compare("\(level), grown again")
+    for index in 1..<most { try bench.compare(without: [index], "without m\(index)") }
+  }
+
   /// What it has is in another place now, whatever is marked as written since it left.
   @Test(arguments: works.indices, [false, true])
   func `who has missed a reshape is filled anew`(work: Int, hasBitmap: Bool) throws {

@@ -49,6 +49,9 @@ package struct ProcessOperand: ParsableArguments {
   package func validate() throws {
     if tree && only { throw ValidationError("--tree and --only exclude each other") }
     if process <= 0 { throw ValidationError("a process has a number from 1 on") }
+    if maxFreeze == .zero {
+      throw ValidationError("--max-freeze must be longer than 0: no process is saved in no time")
+    }
   }
 
   /// The process, if there is one that can be saved at all.

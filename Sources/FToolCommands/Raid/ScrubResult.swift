@@ -53,6 +53,11 @@ struct ScrubResult: Report {
     if report.renewedSumCount > 0 {
       lines.append(countedPast(report.renewedSumCount, "sum") + " renewed")
     }
+    if report.dueSumCount > 0 {
+      lines.append(
+        countedPresent(report.dueSumCount, "sum")
+          + " damaged, stale or not there yet: a scrub that repairs gives them anew")
+    }
     let earlier = report.earlier.repairedCount + report.earlier.unrepairedCount
     if report.findingCount == 0 {
       lines.append("no problems found")
@@ -129,7 +134,7 @@ struct ScrubResult: Report {
       "resynced_blocks": .number(report.resyncedBlockCount),
       "undecided_blocks": .number(report.undecidedBlockCount),
       "unproven_blocks": .number(report.unprovenBlockCount),
-      "renewed_sums": .number(report.renewedSumCount),
+      "renewed_sums": .number(report.renewedSumCount), "due_sums": .number(report.dueSumCount),
       "findings": .array(
         report.findings.map { finding in
           [

@@ -186,6 +186,12 @@ extension CopiedData {
     }
     let arrayRange = start..<start + length
     let isDoubtful = isDoubtful(arrayRange)
+    if isDoubtful,
+      let member = try readWritten(arrayRange, places, into: &bytes, at: place..<place + count)
+    {
+      guard member === own else { return .fromAnotherCopy }
+      return block.kind == .unproven ? .confirmed : .keptInDoubt
+    }
     if let own, !own.isFailed, isDoubtful, block.kind == .mismatch {
       do {
         try own.read(into: &bytes, range: place..<place + count, at: block.offset)
@@ -253,6 +259,32 @@ extension CopiedData {
       return false
     }
     return equal(memory.buffer.bytes, range, memory.blocks.bytes, 0)
+  }
+
+  /// Reads the first copy of a block, if there is one, that is what the journal says was being written.
+  private func readWritten(
+    _ arrayRange: Range<Int>, _ places: [CopyPlacement.Place], into bytes: inout MutableRawSpan,
+    at part: Range<Int>
+  ) throws(RaidError) -> Member? {
+    guard isWritingKnown(atArrayOffset: arrayRange.lowerBound) else { return nil }
+    let slots = members.slots
+    for copy in places {
+      let range = copy.offset..<copy.offset + part.count
+      let slot = slots[copy.slot]
+      for case let member? in [slot.reader(of: range), slot.otherReader(of: range)] {
+        do {
+          try member.read(into: &bytes, range: part, at: copy.offset)
+        } catch {
+          if error.endsUse { try members.fail(member, error) }
+          continue
+        }
+        let block = part.lowerBound..<part.lowerBound + arrayRange.count
+        if isWhatWasWritten(bytes.bytes, block, atArrayOffset: arrayRange.lowerBound) {
+          return member
+        }
+      }
+    }
+    return nil
   }
 
   /// Takes the first copy of a block as it is, although no copy agrees with its sum, where a crash may have

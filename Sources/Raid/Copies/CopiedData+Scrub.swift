@@ -122,11 +122,11 @@ extension CopiedData {
       }
       for index in copies.indices { silent[index].formUnion(unknown) }
     }
-    guard repairs else { return }
     for (index, copy) in copies.enumerated() where !copy.member.isFailed {
       let lost = Set(silent[index].map { $0 + copy.place.offset })
       try renewSums(
-        copy.member, copy.whole, at: index * stride, doubtful, except: lost, log, &memory)
+        copy.member, copy.whole, at: index * stride, doubtful, except: lost, repairs: repairs, log,
+        &memory)
     }
   }
 
@@ -267,9 +267,10 @@ extension CopiedData {
     return nil
   }
 
+  /// Gives anew the sums that are stale, damaged or in doubt; or only counts them.
   private func renewSums(
     _ member: Member, _ whole: Range<Int>, at place: Int, _ doubtful: Bool,
-    except lost: Set<Int>, _ log: ScrubLog, _ memory: inout WorkingMemory
+    except lost: Set<Int>, repairs: Bool, _ log: ScrubLog, _ memory: inout WorkingMemory
   ) throws(RaidError) {
     guard let sums = member.sums else { return }
     let blocks = whole.lowerBound / 4096..<(whole.upperBound + 4095) / 4096
@@ -277,8 +278,13 @@ extension CopiedData {
     do throws(DeviceError) {
       let all = doubtful || !member.trustsSums
       let wanted = all ? [blocks] : try sums.damagedRanges(in: blocks)
+      let due = wanted.flatMap { $0.without(lost) }
+      guard repairs else {
+        log.update { $0.dueSumCount += due.reduce(0) { $0 + $1.count } }
+        return
+      }
       for offset in lost { try sums.giveUp(offset / 4096..<offset / 4096 + 1) }
-      for range in wanted.flatMap({ $0.without(lost) }) {
+      for range in due {
         let bytes = range.lowerBound * 4096..<min(range.upperBound * 4096, whole.upperBound)
         let from = place + bytes.lowerBound - whole.lowerBound
         try member.recordSums(

@@ -13,9 +13,10 @@ extension CopiedData {
     let held = max(0, range.lowerBound - 4096)..<min(placement.byteCount, range.upperBound + 4096)
     try locks.withLock(held, exclusive: true) { () throws(RaidError) in
       try requireEdges(of: range, memory: &memory)
+      let sums = try newSums(of: range, from: source, at: place, memory: &memory)
       let isMarked = try mark(range)
       defer { if isMarked { intent?.end(range) } }
-      let ticket = try announce(range)
+      let ticket = try announce(range, sums)
       do throws(RaidError) {
         try write(range, from: source, at: place, memory: &memory)
         if let ticket { journal?.end(ticket) }
@@ -120,13 +121,61 @@ extension CopiedData {
     return true
   }
 
+  /// The sums that the journal keeps of what is about to be written: none where a block has one copy only, so that
+  /// there is no choice, and where they are too many for a record.
+  private func newSums(
+    of range: Range<Int>, from source: RawSpan, at place: Int, memory: inout WorkingMemory
+  ) throws(RaidError) -> [UInt32] {
+    guard let journal, journal.isLive, placement.copyCount > 1 else { return [] }
+    let register = JournalRecord.touchRegister(arrayID: journal.arrayID)
+    let blocks = range.lowerBound / 4096..<(range.upperBound + 4095) / 4096
+    guard blocks.count * 4 <= journal.contentByteLimit / 4 else { return [] }
+    var sums = [UInt32](repeating: JournalRecord.unknownSum, count: blocks.count)
+    let firstWhole = (range.lowerBound + 4095) / 4096
+    let whole = firstWhole..<max(firstWhole, range.upperBound / 4096)
+    if !whole.isEmpty {
+      let start = place + whole.lowerBound * 4096 - range.lowerBound
+      var span = sums.mutableSpan
+      blockSums(
+        of: source, range: start..<start + whole.count * 4096,
+        firstBlock: UInt64(whole.lowerBound), prefixRegister: register, into: &span,
+        at: whole.lowerBound - blocks.lowerBound)
+    }
+    for block in Set([blocks.lowerBound, blocks.upperBound - 1]) where !whole.contains(block) {
+      let bytes = block * 4096..<min(block * 4096 + 4096, placement.byteCount)
+      let written = range.clamped(to: bytes)
+      if written != bytes { try readEdge(bytes, &memory) }
+      var edge = memory.blocks.mutableBytes
+      let from = place + written.lowerBound - range.lowerBound
+      edge.copy(
+        source.sub(from..<from + written.count), at: written.lowerBound - bytes.lowerBound)
+      sums[block - blocks.lowerBound] = blockSum(
+        of: memory.blocks.bytes, range: 0..<bytes.count, block: block, prefixRegister: register)
+    }
+    return sums
+  }
+
+  /// Reads a block of the array that can be read.
+  private func readEdge(_ block: Range<Int>, _ memory: inout WorkingMemory) throws(RaidError) {
+    var pieces: [BufferPiece] = []
+    var repairs: [BadBlock] = []
+    while try !readHolding(block, into: &memory, pieces: &pieces, repairs: &repairs) {}
+    for piece in pieces {
+      WorkingMemory.copy(
+        memory.buffer, piece.place..<piece.place + piece.arrayRange.count, to: &memory.blocks,
+        at: piece.arrayRange.lowerBound - block.lowerBound)
+    }
+  }
+
   /// Says in the journal what is about to be written.
-  private func announce(_ range: Range<Int>) throws(RaidError) -> WriteJournal.Ticket? {
+  private func announce(
+    _ range: Range<Int>, _ sums: [UInt32]
+  ) throws(RaidError) -> WriteJournal.Ticket? {
     guard let journal, journal.isLive else { return nil }
     let blocks = range.lowerBound / 4096..<(range.upperBound + 4095) / 4096
     return try journal.begin(
       .touch, blocks.lowerBound * 4096..<blocks.upperBound * 4096,
-      [.init(slot: JournalRecord.Extent.wholeArray, blocks: blocks)], sums: [],
+      [.init(slot: JournalRecord.Extent.wholeArray, blocks: blocks)], sums: sums,
       from: RawSpan(), [])
   }
 

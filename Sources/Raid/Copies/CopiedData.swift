@@ -21,8 +21,16 @@ final class CopiedData: Sendable {
   let hidesForeignWrites: Bool
   private let turn = Atomic<Int>(0)
   private let doubtStart: Atomic<Int>
-  /// Array bytes of which a journal says that they may be in doubt; nothing else is then.
-  private let replayed = Mutex(RangeSet<Int>())
+  /// What a journal says; nothing else is in doubt then.
+  private struct Replayed {
+    /// Array bytes that may be in doubt.
+    var ranges = RangeSet<Int>()
+    /// By number of the array's block: the sums of what was being written there, as `JournalRecord` has them.
+    var newSums: [Int: [UInt32]] = [:]
+    /// What these sums begin with.
+    var register: UInt32 = 0
+  }
+  private let replayed = Mutex(Replayed())
 
   /// - Parameter doubtStart: from this array byte on, copies may differ after a crash; `Int.max` for none.
   init(
@@ -45,13 +53,35 @@ final class CopiedData: Sendable {
     if range.upperBound > doubtStart.load(ordering: .acquiring) {
       return intent?.isDoubtful(range) ?? true
     }
-    return replayed.withLock { !$0.isEmpty && !$0.isDisjoint(RangeSet(range)) }
+    return replayed.withLock { !$0.ranges.isEmpty && !$0.ranges.isDisjoint(RangeSet(range)) }
   }
 
-  /// Just these array bytes are in doubt, as the journal says.
-  func setReplayed(_ ranges: RangeSet<Int>) { replayed.withLock { $0 = ranges } }
+  /// Just these array bytes are in doubt, as the journal says, and so are the sums of what was being written there.
+  func setReplayed(_ ranges: RangeSet<Int>, newSums: [Int: [UInt32]], arrayID: Identifier) {
+    let register = JournalRecord.touchRegister(arrayID: arrayID)
+    replayed.withLock { $0 = Replayed(ranges: ranges, newSums: newSums, register: register) }
+  }
+  /// Nothing is, any more.
+  func endReplay() { replayed.withLock { $0 = Replayed() } }
   /// These are, too.
-  func addReplayed(_ range: Range<Int>) { replayed.withLock { $0.insert(contentsOf: range) } }
+  func addReplayed(_ range: Range<Int>) {
+    replayed.withLock { $0.ranges.insert(contentsOf: range) }
+  }
+
+  /// Whether the journal has the sum of what was being written to a block of the array.
+  func isWritingKnown(atArrayOffset start: Int) -> Bool {
+    replayed.withLock { start % 4096 == 0 && $0.newSums[start / 4096] != nil }
+  }
+
+  /// Whether a block of the array that is in doubt is, as it is here, what the journal says was being written.
+  func isWhatWasWritten(_ bytes: RawSpan, _ range: Range<Int>, atArrayOffset start: Int) -> Bool {
+    guard start % 4096 == 0 else { return false }
+    let block = start / 4096
+    let (sums, register) = replayed.withLock { ($0.newSums[block], $0.register) }
+    guard let sums else { return false }
+    return sums.contains(
+      blockSum(of: bytes, range: range, block: block, prefixRegister: register))
+  }
 
   /// A write to this array range was cut off.
   func doubt(_ range: Range<Int>) {

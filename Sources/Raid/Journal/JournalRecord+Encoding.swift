@@ -132,6 +132,6 @@ extension JournalRecord {
     }
     self.sums = sums(sumCount)
     oldSums = sums(oldSumCount)
-    guard kind == .touch ? sumCount == 0 : sumCount == blockCount else { return nil }
+    guard sumCount == blockCount || kind == .touch && sumCount == 0 else { return nil }
   }
 }

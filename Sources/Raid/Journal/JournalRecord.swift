@@ -1,3 +1,5 @@
+import BinaryCodec
+
 /// One entry of the journal: what an update of the array is about to put in its place on the members.
 ///
 /// The journal is a *redo log*. A record is on stable storage before the first byte that it speaks of is
@@ -11,7 +13,8 @@ struct JournalRecord: Equatable, Sendable {
     /// Whole rows of a complete array are written. Each block in place is old or new afterwards, the data
     /// stands, and parity follows it. The sums tell which rows are all old or all new, when a member is lost.
     case rewrite = 2
-    /// A range of an array without parity is written. Copies are made alike, and sums follow the data.
+    /// A range of an array without parity is written. Copies are made alike, and sums follow the data. The sums tell
+    /// which copies have all of what was written, where no copy agrees with its own.
     case touch = 3
   }
 
@@ -33,10 +36,19 @@ struct JournalRecord: Equatable, Sendable {
   var committed: UInt64
   var kind: Kind
   var extents: [Extent]
-  /// What the blocks' sums are when they are in place, in the order of the extents; none of a touch.
+  /// What the blocks' sums are when they are in place, in the order of the extents. Those of a touch are of blocks of
+  /// the array, as if it were a member of slot `Extent.wholeArray`; there may be none of it.
   var sums: [UInt32]
   /// Of a rewrite: what they were, likewise; empty where that is not known.
   var oldSums: [UInt32] = []
+
+  /// In place of the sum of a touched block that is not known.
+  static let unknownSum: UInt32 = 0xffff_ffff
+
+  /// What the sums of touched blocks begin with.
+  static func touchRegister(arrayID: Identifier) -> UInt32 {
+    BlockSums.prefixRegister(arrayID: arrayID, slot: UInt32(Extent.wholeArray))
+  }
 
   var blockCount: Int { extents.reduce(0) { $0 + $1.blocks.count } }
 }

@@ -62,6 +62,7 @@ extension RaidArray {
     try memory.with { (memory) throws(RaidError) in
       var rewrites: [JournalRecord] = []
       var touched = RangeSet<Int>()
+      var newSums: [Int: [UInt32]] = [:]
       for entry in scan.entries {
         switch entry.record.kind {
         case .content: try write(entry, of: scan, &memory)
@@ -72,11 +73,18 @@ extension RaidArray {
               contentsOf: extent.blocks.lowerBound
                 * 4096..<min(byteCount, extent.blocks.upperBound * 4096))
           }
+          for (block, sum) in zip(entry.record.extents.lazy.flatMap(\.blocks), entry.record.sums)
+          where sum != JournalRecord.unknownSum {
+            newSums[block, default: []].append(sum)
+          }
         }
       }
       switch segments[0].data {
       case .parity(let stripes): try stripes.settle(rewrites, &memory)
-      case .copies(let copies): try copies.settle(touched, &memory)
+      case .copies(let copies):
+        copies.setReplayed(touched, newSums: newSums, arrayID: assembly.reference.arrayID)
+        defer { copies.endReplay() }
+        try copies.settle(touched, &memory)
       }
     }
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
@@ -149,9 +157,7 @@ extension RaidArray {
 
 extension CopiedData {
   /// Makes copies alike, and sums follow the data, where the array was being written.
-  func settle(_ ranges: RangeSet<Int>, _ memory: inout WorkingMemory) throws(RaidError) {
-    setReplayed(ranges)
-    defer { setReplayed(RangeSet()) }
+  fileprivate func settle(_ ranges: RangeSet<Int>, _ memory: inout WorkingMemory) throws(RaidError) {
     let log = ScrubLog()
     for range in ranges.ranges { try scrub(range, repairs: true, log: log, memory: &memory) }
   }

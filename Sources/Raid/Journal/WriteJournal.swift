@@ -51,7 +51,7 @@ final class WriteJournal: Sendable {
   private let monitor = Monitor(State())
   private let members: MemberSet
   private let intent: WriteIntent?
-  private let arrayID: Identifier
+  let arrayID: Identifier
   /// How many members get each record.
   private let copyCount: Int
   /// A crash leaves so much to be looked at, at most.

@@ -64,6 +64,8 @@ package struct ScrubReport: Sendable, Equatable {
   package private(set) var unrepairedCount = 0
   /// Sums that were stale, or not there yet, and have been computed anew: blocks.
   package var renewedSumCount = 0
+  /// Sums that are stale, damaged or not there yet, where repairing was not wanted: blocks.
+  package var dueSumCount = 0
   /// Blocks in doubt after a crash whose parity or copies were made to agree.
   package var resyncedBlockCount = 0
   /// Blocks that their members could not give, and of which the others may be of two times after a crash: nobody may
@@ -100,6 +102,7 @@ package struct ScrubReport: Sendable, Equatable {
     repairedCount += part.repairedCount
     unrepairedCount += part.unrepairedCount
     renewedSumCount += part.renewedSumCount
+    dueSumCount += part.dueSumCount
     resyncedBlockCount += part.resyncedBlockCount
     undecidedBlockCount += part.undecidedBlockCount
     unprovenBlockCount += part.unprovenBlockCount

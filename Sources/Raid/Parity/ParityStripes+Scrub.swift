@@ -101,7 +101,7 @@ extension ParityStripes {
       try checkParity(
         row, band, readers, isDoubtful, unsolved: &unsolved, repairs: repairs, log, &memory)
     }
-    if repairs { try renewSums(band, readers, isDoubtful, unsolved, log, &memory) }
+    try renewSums(band, readers, isDoubtful, unsolved, repairs: repairs, log, &memory)
   }
 
   /// Puts right what members' logs call bad; whose blocks all are right in the buffer then, counts as one
@@ -359,12 +359,11 @@ extension ParityStripes {
     }
   }
 
-  /// Gives anew the sums that are stale, damaged or in doubt, of everything that agrees.
+  /// Gives anew the sums that are stale, damaged or in doubt, of everything that agrees; or only counts them.
   private func renewSums(
-    _ band: Band, _ readers: [Member?], _ isDoubtful: Bool, _ unsolved: Set<Int>, _ log: ScrubLog,
-    _ memory: inout WorkingMemory
+    _ band: Band, _ readers: [Member?], _ isDoubtful: Bool, _ unsolved: Set<Int>, repairs: Bool,
+    _ log: ScrubLog, _ memory: inout WorkingMemory
   ) throws(RaidError) {
-    guard members.isWritable else { return }
     let scratch = memory.sums
     for slot in 0..<placement.slotCount {
       guard let member = readers[slot], let sums = member.sums, !member.isFailed else { continue }
@@ -372,11 +371,16 @@ extension ParityStripes {
       do throws(DeviceError) {
         let all = isDoubtful || !member.trustsSums
         let wanted = all ? [blocks] : try sums.damagedRanges(in: blocks)
+        let due = wanted.flatMap { $0.without(unsolved) }
+        guard repairs else {
+          log.update { $0.dueSumCount += due.reduce(0) { $0 + $1.count } }
+          continue
+        }
         // What nobody could put right is not called right.
         for block in unsolved where blocks.contains(block) {
           try sums.giveUp(block..<block + 1)
         }
-        for range in wanted.flatMap({ $0.without(unsolved) }) {
+        for range in due {
           // The columns hold differences where parity was: read again what the member holds.
           let bytesRange =
             range.lowerBound

@@ -89,6 +89,7 @@ extension RaidArray {
         throw .unsuitable(.reshape(.noHeadroom(member: member.name, has: has, needs: abs(shift))))
       }
     }
+    try forgetSums(of: Array(joining))
     let old = MDShape(plan.old)
     let new = MDShape(plan.new)
     var change = MemberSet.Change()
@@ -126,6 +127,22 @@ extension RaidArray {
       try members.commit(change, intent: intent)
     }
     endWithoutUpdate()
+  }
+
+  /// Makes the sums of spares say that they hold nothing. One that had a slot before has those of what it held then.
+  private func forgetSums(of spares: [Member]) throws(RaidError) {
+    for spare in spares {
+      do throws(DeviceError) {
+        let superblock = spare.superblock
+        let sums = BlockSums(
+          on: spare.device, spare.header, slot: 0,
+          dataByteCount: Int(superblock.dataSizeSectors) * 512, slotCount: superblock.slotCount)
+        try sums?.reset()
+        try spare.device.flush()
+      } catch {
+        throw .member(name: spare.name, error)
+      }
+    }
   }
 
   /// What an earlier reshape has left is not of this one.
