@@ -89,6 +89,27 @@ import Testing
     #expect(try bench.contents(array) == bench.model)
   }
 
+  /// Nothing is where it should be, but what we keep at the member's end.
+  @Test(arguments: versions) func `a member whose superblock is gone is left out`(
+    version: MDMetadataVersion
+  ) throws {
+    for length in [1, 4096] {
+      let bench = try ArrayBench(.raid6.with { $0.version = version })
+      try bench.fill(seed: 3)
+      let own = Int(try bench.superblock(0).superOffsetSectors) * 512
+      bench.devices[0].corrupt(own..<own + length) { length == 1 ? ~$0 : 0 }
+      let array = try bench.open(writable: false)
+      #expect(array.assembly.unusable.map(\.reason) == [.lostSuperblock(member: "m0")])
+      #expect(try bench.contents(array) == bench.model)
+      // One of another array is a mistake.
+      let other = try ArrayBench(.raid6.with { $0.version = version })
+      other.devices[2] = bench.devices[0]
+      #expect(
+        throws: RaidError.notStartable(.unreadableSuperblock(member: "m0", .absent))
+      ) { try other.open(writable: false) }
+    }
+  }
+
   @Test func `what never was a member is not passed over`() throws {
     let bench = try ArrayBench(.raid5)
     bench.devices[1] = bench.fresh()

@@ -123,6 +123,10 @@ extension Failure {
       self.init(.configuration, "ftool does not know level \(level)")
     case .unsupported(let what): self.init(.configuration, what)
     case .unreadableSuperblock(let member, let error): self.init(error, on: member)
+    case .lostSuperblock(let member):
+      self.init(
+        .configuration, "\(member) was a member of the array, and its superblock is gone",
+        hint: "'ftool raid rebuild' fills it anew, with --onto \(member)")
     case .device(let member, let error): self.init(error, on: member)
     case .missingJournal:
       self.init(
@@ -166,7 +170,8 @@ extension Failure {
     case .absent:
       self.init(
         .notFound, "\(member) is not a member of an array: it has no superblock",
-        hint: "'ftool raid recover' looks for arrays whose superblocks are gone")
+        hint:
+          "leave it out; 'ftool raid recover' looks for arrays whose superblocks are gone")
     case .cutShort(_, let sectors, let needed):
       self.init(cutShort: member, byteCount: sectors * 512, least: needed * 512)
     default:

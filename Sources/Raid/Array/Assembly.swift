@@ -37,7 +37,7 @@ package struct Assembly: Sendable {
   /// A device that was given and tells too little to be a member.
   package struct Unusable: Sendable {
     package let device: any BlockDevice
-    /// `device` or `unreadableSuperblock`.
+    /// `device`, `unreadableSuperblock` or `lostSuperblock`.
     package let reason: StartObstacle
   }
 
@@ -78,19 +78,30 @@ package struct Assembly: Sendable {
   package var journal: Int? { standings.firstIndex(of: .journal) }
 
   /// What these devices make. One whose superblock can't be read or decoded is left out; one that has
-  /// none was never a member.
+  /// none was never a member, unless what we keep at its end is of this array.
   ///
   /// - Throws: `notStartable`, also when a device has no superblock or no device has one that counts.
   package init(devices: [any BlockDevice]) throws(RaidError) {
     var probes: [MemberProbe] = []
     var unusable: [Unusable] = []
+    var bare: [(device: any BlockDevice, error: RaidError)] = []
     for device in devices {
       do throws(RaidError) {
         probes.append(try MemberProbe(device))
       } catch {
-        guard case .notStartable(let reason) = error, !reason.meansNoMember else { throw error }
-        unusable.append(Unusable(device: device, reason: reason))
+        guard case .notStartable(let reason) = error else { throw error }
+        if reason.meansNoMember {
+          bare.append((device, error))
+        } else {
+          unusable.append(Unusable(device: device, reason: reason))
+        }
       }
+    }
+    for (device, error) in bare {
+      guard let id = probes.first?.superblock.arrayID,
+        (try? MetadataErasure.formerArray(of: device)) == id
+      else { throw error }
+      unusable.append(Unusable(device: device, reason: .lostSuperblock(member: device.name)))
     }
     if probes.isEmpty, let first = unusable.first { throw .notStartable(first.reason) }
     try self.init(probes, unusable: unusable)

@@ -18,6 +18,8 @@ package enum StartObstacle: Error, Equatable, Sendable {
   case unknownLevel(Int32)
   case unsupported(String)
   case unreadableSuperblock(member: String, MDSuperblockError)
+  /// Nothing is where its superblock should be, although what we keep at its end is of this array.
+  case lostSuperblock(member: String)
   case device(member: String, DeviceError)
   /// The array has a journal, what it holds may be nowhere else, and it was not given.
   case missingJournal
