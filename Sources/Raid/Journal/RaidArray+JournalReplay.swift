@@ -157,7 +157,8 @@ extension RaidArray {
 
 extension CopiedData {
   /// Makes copies alike, and sums follow the data, where the array was being written.
-  fileprivate func settle(_ ranges: RangeSet<Int>, _ memory: inout WorkingMemory) throws(RaidError) {
+  fileprivate func settle(_ ranges: RangeSet<Int>, _ memory: inout WorkingMemory) throws(RaidError)
+  {
     let log = ScrubLog()
     for range in ranges.ranges { try scrub(range, repairs: true, log: log, memory: &memory) }
   }
