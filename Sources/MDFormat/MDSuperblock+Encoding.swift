@@ -36,6 +36,12 @@ import BinaryCodec
 extension MDSuperblock {
   static let magic: UInt32 = 0xa92b_4efc
 
+  /// Whether a block of 4 bytes or more begins as superblocks of version 1 do.
+  package static func hasMagic(_ block: RawSpan) -> Bool {
+    block.integer(at: Offset.magic) == magic
+  }
+
+
   private enum Offset {
     static let magic = 0, majorVersion = 4, features = 8, reservedWord = 12, arrayID = 16
     static let name = 32, creationTime = 64, level = 72, layout = 76, size = 80, chunk = 88

@@ -273,6 +273,26 @@ import Testing
     #expect(scrub.output.contains("m1.img, block at byte 4096 of its data"), scrub.remark)
   }
 
+  @Test func `what is refused leaves a file of sums as it was`() throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray("--sums none")
+    try bench.ftool("raid scrub m0.img --sums-file sums")
+    let sums = try bench.contents("sums")
+    for (line, status) in [
+      ("add --new m1.img m0.img", 64), ("write m0.img --offset 1G", 64),
+      ("rebuild m0.img --member m2.img", 64), ("replace m0.img --member m1.img --onto m2.img", 64),
+      ("grow m0.img -l 6", 64), ("write m0.img --dry-run", 0),
+    ] as [(String, Int32)] {
+      try bench.ftool("raid \(line) --sums-file sums -y", ends: status, input: [1])
+      #expect(try bench.contents("sums") == sums, "\(line)")
+    }
+    try bench.damage("m1.img", at: bench.dataOffset("m1.img") + 4096, [1, 2, 3])
+    let read = try bench.ftool("raid read m0.img --sums-file sums --length \(bytes.count)")
+    #expect(read.bytes == bytes)
+    let missing = try bench.ftool("raid read m0.img --sums-file none", ends: 74)
+    #expect(missing.error.contains("the file of sums none cannot be used: No such file"))
+  }
+
   @Test func `a damaged file of sums is told as such`() throws {
     let bench = try Workbench()
     let bytes = try bench.makeFilledArray("--sums none")

@@ -309,6 +309,14 @@ extension Workbench {
     #expect(blind.bytes != data)
     let run = try bench.ftool("raid read m0.img --holes m1.img=m1.img.map --length \(data.count)")
     #expect(run.bytes == data, run.remark)
+    // By the superblocks first, as recover says: they also know the journal, and what is out of date.
+    let plain = try bench.ftool(
+      "raid recover --holes m1.img=m1.img.map m0.img m1.img m2.img --json"
+    ).json
+    let line = try #require(plain["by_superblocks"].string)
+    #expect(line.contains(" --holes m1.img=m1.img.map "), "\(line)")
+    try bench.shellOK("rm -f array.img; \(line)")
+    #expect(try bench.contents("array.img").prefix(data.count).elementsEqual(data))
     // Also where superblocks are forgotten, by the command that is printed.
     let start = try bench.dataOffset("m0.img")
     for member in ["m0.img", "m1.img", "m2.img"] {
@@ -320,6 +328,19 @@ extension Workbench {
     ).json
     let command = try #require(found["result"]["candidates"][0]["command"].string)
     #expect(command.contains(" --holes m1.img=m1.img.map "), "\(command)")
+  }
+
+  /// Nothing but its own metadata tells where the data of a mirror with random content begins.
+  @Test(arguments: [("1.1", 0), ("1.2", 4096)]) func `a superblock is no content`(
+    version: String, place: Int
+  ) throws {
+    let bench = try Workbench()
+    try bench.ftool("raid create mirror m0.img m1.img --make 8M -l 1 --metadata \(version)")
+    try bench.ftool("raid write m0.img", input: Workbench.noise(4_000_000, seed: 4))
+    let line = "raid recover m0.img m1.img --ignore-superblocks --json"
+    let found = try bench.ftool(line).json["candidates"][0]
+    let start = Double(try bench.dataOffset("m0.img", superblockAt: place))
+    #expect(found["data_offsets"][0] == .number(start), "\(found)")
   }
 
   @Test func `maps and members that do not belong together are refused`() throws {

@@ -133,8 +133,8 @@ struct Workbench: ~Copyable {
   func remove(_ name: String) throws { try Files.unlink(folder.path(name)) }
 
   /// Where a member's data begins.
-  func dataOffset(_ member: String) throws -> Int {
-    let superblock = Array(try contents(member)[4096..<8192])
+  func dataOffset(_ member: String, superblockAt place: Int = 4096) throws -> Int {
+    let superblock = Array(try contents(member)[place..<place + 4096])
     return superblock[128..<136].reversed().reduce(0) { $0 << 8 | Int($1) } * 512
   }
 

@@ -1,3 +1,4 @@
+import BinaryCodec
 import BlockStorage
 import FToolTestSupport
 import MDFormat
@@ -41,7 +42,6 @@ final class SumsBench {
     }
     let assembly = try Assembly(try given.map { try MemberProbe($0) })
     let sums = try SumsFile(file ?? self.file, for: assembly)
-    try sums.stamp(assembly.reference, isComplete: false)
     var options = RaidArray.Options()
     options.isWritable = true
     options.allowsDegraded = !missing.isEmpty
@@ -63,7 +63,9 @@ final class SumsBench {
   /// Writes bytes that look like chance, durably.
   func write(_ offset: Int, _ count: Int, to array: RaidArray) throws {
     var random = SeededGenerator(seed: 77)
-    try self.array.write(random.bytes(count), at: offset, to: array)
+    let bytes = random.bytes(count)
+    try array.write(bytes.rawBytes, range: 0..<count, atArrayOffset: offset)
+    self.array.model.replaceSubrange(offset..<offset + count, with: bytes)
     try array.flush()
   }
 

@@ -13,7 +13,11 @@ extension Failure {
     case .readOnly(let obstacle): self.init(obstacle)
     case .member(let name, let cause): self.init(cause, on: "member \(name)")
     case .sumsFile(let name, let cause):
-      self.init(cause, on: "the file of sums \(name)")
+      let file = "the file of sums \(name)"
+      self.init(cause, on: file)
+      if case .gone = cause {
+        message = "\(file) cannot be used" + (cause.errno.map { ": \($0)" } ?? "")
+      }
       hint =
         "the array and its members are as good as without it: leave --sums-file out, or let "
         + "'ftool raid scrub --sums-file' make the sums anew"

@@ -102,9 +102,12 @@ package struct RaidRecover: Verb {
     }
   }
 
-  private var narrows: Bool {
+  private var narrows: Bool { narrowsLayout || !holes.holes.isEmpty }
+
+  /// Options say what superblocks would, or that they are not to be believed.
+  private var narrowsLayout: Bool {
     level != nil || chunk != nil || layout != nil || dataOffset != nil || size != nil
-      || memberCount != nil || ignoreSuperblocks || !holes.holes.isEmpty
+      || memberCount != nil || ignoreSuperblocks
   }
 
   package func perform(_ context: CommandContext) throws -> ExitStatus {
@@ -147,7 +150,7 @@ package struct RaidRecover: Verb {
   /// Those of the members that can be read by their superblocks alone, as the array that was found; none where one that
   /// is there says nothing, and may be the only one to know better.
   private func standing(_ devices: [(any BlockDevice)?], _ result: RecoveryResult) -> [String] {
-    if narrows { return [] }
+    if narrowsLayout { return [] }
     let probes = devices.compactMap { $0 }.map { try? MemberProbe($0) }
     guard !probes.contains(where: { $0 == nil }),
       let assembly = try? Assembly(probes.compactMap { $0 }),

@@ -59,7 +59,13 @@ struct RecoveryReport: Report {
   private var plain: String? {
     if standing.isEmpty { return nil }
     let some = standing.count == 1 ? standing + ["missing"] : standing
-    return "ftool raid read -o array.img " + some.map(Self.quoted).joined(separator: " ")
+    let maps = Self.options(holes.filter { standing.contains($0.member) })
+    return "ftool raid read\(maps) -o array.img " + some.map(Self.quoted).joined(separator: " ")
+  }
+
+  /// What a read is told of the members' maps.
+  private static func options(_ holes: [HolesOption.Hole]) -> String {
+    holes.map { " --holes " + quoted("\($0.member)=\($0.map)") }.joined()
   }
 
   /// What is to be known of members that contradict each other, although the layout is right; nil if none do.
@@ -146,8 +152,7 @@ struct RecoveryReport: Report {
 
   private func command(_ candidate: RecoveryCandidate) -> String {
     let paths = names(candidate).map(Self.quoted).joined(separator: " ")
-    let maps = holes.map { " --holes " + Self.quoted("\($0.member)=\($0.map)") }.joined()
-    return "ftool raid read --assume \(AssumedLayout(candidate))\(maps) -o array.img \(paths)"
+    return "ftool raid read --assume \(AssumedLayout(candidate))\(Self.options(holes)) -o array.img \(paths)"
   }
 
   /// As a shell takes it.

@@ -181,6 +181,7 @@ extension RaidArray {
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       precondition(lifecycle != .closed, "a closed array is not changed")
       guard lifecycle == .idle else { return }
+      try sumsFile?.distrust(assembly.reference)
       noteOpening()
       if foundForeignWrite {
         // With our marker the superblocks would otherwise vouch for sums that somebody else made stale.
@@ -199,6 +200,7 @@ extension RaidArray {
     try lifecycle.withLock { (lifecycle) throws(RaidError) in
       precondition(lifecycle != .closed, "a closed array is not written to")
       guard lifecycle != .writing else { return }
+      if lifecycle == .idle { try sumsFile?.distrust(assembly.reference) }
       noteOpening()
       noteWriting()
       var change = MemberSet.Change()

@@ -131,6 +131,15 @@ package final class SumsFile: Sendable {
       isUsed: { block in shape?.uses(slot: slot, at: block * 4096) ?? true })
   }
 
+  /// Says in the file that its sums are not right, durably: before the array changes. `stamp` says that they are again.
+  ///
+  /// - Parameter reference: what the array says of itself now.
+  ///
+  /// - Throws: `sumsFile`.
+  func distrust(_ reference: MDSuperblock) throws(RaidError) {
+    try stamp(reference, isComplete: false)
+  }
+
   /// Says in the file for which state of the array its sums are right, or that they are not.
   ///
   /// - Throws: `sumsFile` when it can't, or when sums could not be written before: then the file goes on

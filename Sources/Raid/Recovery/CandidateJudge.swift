@@ -1,3 +1,5 @@
+import BinaryCodec
+import MDFormat
 import RaidGeometry
 
 /// Judges finished candidates, whatever level they came from: from what costs no reading to what costs most.
@@ -53,7 +55,9 @@ struct CandidateJudge {
     let left = book.landmarks.count { $0 >= metadata && $0 < offset }
     if before || left >= 2 {
       candidate.note(.origin, -6, "there is content in front of where the data would start")
-    } else if hasContent(at: 0), describedCount == nil {
+    } else if offset == 0, hasSuperblockAtStart {
+      candidate.note(.origin, -6, "the members begin with superblocks, which are no content")
+    } else if hasContent(at: 0), describedCount == nil, !hasSuperblockAtStart {
       candidate.note(
         .origin, offset == 0 ? 4 : -4,
         offset == 0
@@ -68,6 +72,13 @@ struct CandidateJudge {
       }
     } else {
       candidate.note(.origin, 4, "content begins where the array would begin")
+    }
+  }
+
+  /// Whether what a superblock of version 1.1 begins with is at the start of a member, whatever it says.
+  private var hasSuperblockAtStart: Bool {
+    images.present.contains { member in
+      images.block(member, at: 0).map { MDSuperblock.hasMagic($0.rawBytes) } ?? false
     }
   }
 

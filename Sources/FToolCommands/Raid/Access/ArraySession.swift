@@ -70,10 +70,6 @@ struct ArraySession {
       options.salvages = request.salvages
       options.reshapes = request.reshapes && options.isWritable
       array = try RaidArray.open(assembly, options: options, sumsFile: sums)
-      if let sums, request.use == .write {
-        // Until the array is closed properly, nothing that the file says may be taken for right.
-        try sums.stamp(assembly.reference, isComplete: false)
-      }
     } catch {
       throw Self.failure(error, members, leftOut)
     }
