@@ -431,6 +431,21 @@ import Testing
     #expect(read.bytes == [7] + bytes.dropFirst())
   }
 
+  @Test(arguments: ["", "raid write m0.img m1.img m2.img"]) func `a copy of a member is removed for good`(
+    meanwhile: String
+  ) throws {
+    let bench = try Workbench()
+    let bytes = try bench.makeFilledArray()
+    try bench.shellOK("cp m2.img copy.img")
+    if !meanwhile.isEmpty { try bench.ftool(meanwhile, input: bytes) }
+    let members = "m0.img m1.img m2.img copy.img"
+    try bench.ftool("raid remove \(members) --member copy.img")
+    try bench.ftool("raid remove m0.img m1.img m2.img --member copy.img", ends: 66)
+    try bench.ftool("raid status m0.img --test")
+    try bench.remove("m1.img")
+    #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
+  }
+
   @Test func `a spare takes the place of a failed member`() throws {
     let bench = try Workbench()
     try bench.ftool(

@@ -254,7 +254,7 @@ extension RaidArray {
   /// Takes a spare, or a member that has failed, out of the array's books.
   ///
   /// - Returns: who has left and has nothing that the array could want back, for its superblock to be
-  ///   erased: a spare, a replacement, a member whose place another has. One whose place is empty keeps its
+  ///   erased: a spare, a replacement, a member whose place another has, a copy of a member. One whose place is empty keeps its
   ///   own, by which it can be brought back with no more than what it missed.
   @discardableResult
   package func removeMember(named name: String) throws(RaidError) -> (any BlockDevice)? {
@@ -289,17 +289,18 @@ extension RaidArray {
     guard let index = unusedMember(named: name) else { throw .noSuchMember(name) }
     let probe = assembly.members[index]
     let number = Int(probe.superblock.deviceNumber)
-    // Another may have its number by now.
-    if !(members.active + members.spares).contains(where: {
+    // Another may have its number by now, or it is a copy of one that is used.
+    let isHeld = (members.active + members.spares).contains {
       Int($0.superblock.deviceNumber) == number
-    }) {
+    }
+    if !isHeld {
       var change = MemberSet.Change()
       change.roles[number] = .spare
       members.note(.memberRemoved, probe: probe)
       try members.commit(change, intent: intent)
     }
     if case .former = assembly.standings[index] { return probe.device }
-    return nil
+    return isHeld && listedLossByteCount == 0 ? probe.device : nil
   }
 
   // MARK: The steps
