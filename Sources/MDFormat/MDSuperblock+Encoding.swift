@@ -41,7 +41,6 @@ extension MDSuperblock {
     block.integer(at: Offset.magic) == magic
   }
 
-
   private enum Offset {
     static let magic = 0, majorVersion = 4, features = 8, reservedWord = 12, arrayID = 16
     static let name = 32, creationTime = 64, level = 72, layout = 76, size = 80, chunk = 88

@@ -152,7 +152,8 @@ struct RecoveryReport: Report {
 
   private func command(_ candidate: RecoveryCandidate) -> String {
     let paths = names(candidate).map(Self.quoted).joined(separator: " ")
-    return "ftool raid read --assume \(AssumedLayout(candidate))\(Self.options(holes)) -o array.img \(paths)"
+    let options = "--assume \(AssumedLayout(candidate))" + Self.options(holes)
+    return "ftool raid read \(options) -o array.img \(paths)"
   }
 
   /// As a shell takes it.
