@@ -431,9 +431,8 @@ import Testing
     #expect(read.bytes == [7] + bytes.dropFirst())
   }
 
-  @Test(arguments: ["", "raid write m0.img m1.img m2.img"]) func `a copy of a member is removed for good`(
-    meanwhile: String
-  ) throws {
+  @Test(arguments: ["", "raid write m0.img m1.img m2.img"])
+  func `a copy of a member is removed for good`(meanwhile: String) throws {
     let bench = try Workbench()
     let bytes = try bench.makeFilledArray()
     try bench.shellOK("cp m2.img copy.img")
