@@ -74,7 +74,10 @@ package struct RaidScrub: Verb {
 
   /// Who repairs first gives members that have no checksums room for these.
   private func open(_ context: CommandContext, repairs: Bool) throws(Failure) -> ArraySession {
-    let session = try change.open(operand, context) { $0.use = repairs ? .write : .read }
+    let session = try change.open(operand, context) {
+      $0.use = repairs ? .write : .read
+      $0.renewsSums = true
+    }
     let array = session.array
     guard repairs, range == nil, !array.isReshaping, !array.membersLackingSums.isEmpty else {
       return session

@@ -27,6 +27,8 @@ struct ArraySession {
     var reshapes = false
     var readPolicy = ReadPolicy.roundRobin
     var sumsFile: String?
+    /// What is wrong with checksums is what the verb is about.
+    var renewsSums = false
     /// Members of which not everything could be copied.
     var holes: HolesOption?
     var wait: Duration?
@@ -74,6 +76,11 @@ struct ArraySession {
       throw Self.failure(error, members, leftOut)
     }
     warn()
+    if let sums, !sums.isTrusted, !request.renewsSums {
+      context.output.warn(
+        "the file of sums \(sums.name) is not complete: nothing is compared with it until "
+          + "'ftool raid scrub --sums-file' has renewed it")
+    }
     if !array.degradedSlots.isEmpty { warnOfBroken(finder) }
     finder.remember(
       array.assembly, name: array.name, paths: members.devices.map(\.name),
