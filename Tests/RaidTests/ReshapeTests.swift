@@ -229,6 +229,27 @@ import Testing
     }
   }
 
+  /// A mirror that is about to leave is one until the superblocks say otherwise.
+  @Test func `a mirror that leaves keeps its sums until it has left`() throws {
+    let begin = try ReshapeBench(.mirrored, layout: 0, chunk: 0, slotCount: 3)
+    var count = 0
+    var isDone = false
+    while !isDone {
+      let bench = begin.copy()
+      let power = PowerSwitch(after: count, of: .write)
+      bench.wrap = { power.wrap($0) }
+      _ = try? bench.begin(Self.request(slots: 2, shrinks: true))
+      for device in bench.devices { try device.flush() }
+      isDone = !power.isOff
+      bench.wrap = { $0 }
+      let array = try bench.open(writable: false)
+      #expect(array.membersLackingSums == [], "cut off after \(count)")
+      try bench.compare("cut off after \(count)")
+      count += 1
+    }
+    #expect(count > 10)
+  }
+
   /// Its sums are of what it held then, and by the number of the slot that it had.
   @Test(arguments: [(RaidLevel.singleParity, 5, 3), (.doubleParity, 6, 4), (.mirrored, 3, 2)])
   func `who had a slot before begins with no sums`(_ level: RaidLevel, most: Int, least: Int) throws

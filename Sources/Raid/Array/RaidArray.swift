@@ -209,6 +209,8 @@ extension RaidArray {
       if lifecycle == .idle, foundForeignWrite { change.sumsAreStale = true }
       change.outdatesCopies = true
       try startJournal()
+      // The bits of what goes by way of the journal are kept in memory only, while nobody is missing.
+      change.endsRecords = journal?.isLive == true && members.isComplete
       try members.commit(change, intent: intent)
       lifecycle = .writing
     }
@@ -331,6 +333,8 @@ extension RaidArray {
         let start = doubtStart
         change.resyncOffsetSectors = start == Int.max ? MDSuperblock.allOnes : UInt64(start / 512)
       }
+      // What a crash had left has been settled, and a copy of a member of before has not.
+      change.outdatesCopies = wasUnclean
       members.keepsKernelsAway.store(false, ordering: .releasing)
       try members.commit(change, intent: intent)
       lifecycle = .closed

@@ -272,8 +272,11 @@ extension CopiedData {
     _ member: Member, _ whole: Range<Int>, at place: Int, _ doubtful: Bool,
     except lost: Set<Int>, repairs: Bool, _ log: ScrubLog, _ memory: inout WorkingMemory
   ) throws(RaidError) {
-    guard let sums = member.sums else { return }
     let blocks = whole.lowerBound / 4096..<(whole.upperBound + 4095) / 4096
+    guard let sums = member.sums else {
+      if member.lacksSums, !repairs { log.update { $0.dueSumCount += blocks.count } }
+      return
+    }
     let scratch = memory.sums
     do throws(DeviceError) {
       let all = doubtful || !member.trustsSums

@@ -19,7 +19,8 @@ extension Assembly {
     if reference.features.contains(.writeJournal) { return true }
     if case .parity = shape.placement { return false }
     guard shape.redundancy == 0 || !reference.isClean else { return false }
-    return isJournaled && inSync.allSatisfy(\.isLastWrittenByUs)
+    // One that has lost its header, or never had any, tells nothing; the others do.
+    return isJournaled && inSync.allSatisfy { $0.header == nil || $0.isLastWrittenByUs }
   }
 
   /// Whether writes go by way of the journal.
@@ -115,6 +116,10 @@ extension RaidArray {
       byteCount: scan.entries.reduce(0) { $0 + $1.record.blockCount * 4096 })
     var change = MemberSet.Change()
     if shape.redundancy > 0 { change.resyncOffsetSectors = MDSuperblock.allOnes }
+    // What was put in place is marked for those only who are not there now.
+    change.endsRecords = members.isComplete
+    // A copy of a member as the crash left it has not got it.
+    change.outdatesCopies = true
     try members.commit(change, intent: intent)
     try members.onEach(members.active) { (member) throws(DeviceError) in
       guard let place = JournalPlace(member), var header = try place.header() else { return }

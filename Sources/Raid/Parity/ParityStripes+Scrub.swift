@@ -366,8 +366,12 @@ extension ParityStripes {
   ) throws(RaidError) {
     let scratch = memory.sums
     for slot in 0..<placement.slotCount {
-      guard let member = readers[slot], let sums = member.sums, !member.isFailed else { continue }
+      guard let member = readers[slot], !member.isFailed else { continue }
       let blocks = band.memberRange.lowerBound / 4096..<(band.memberRange.upperBound + 4095) / 4096
+      guard let sums = member.sums else {
+        if member.lacksSums, !repairs { log.update { $0.dueSumCount += blocks.count } }
+        continue
+      }
       do throws(DeviceError) {
         let all = isDoubtful || !member.trustsSums
         let wanted = all ? [blocks] : try sums.damagedRanges(in: blocks)

@@ -197,13 +197,14 @@ extension ParityStripes {
           in: &bytes, sources: sources.span, outputs: outputs.span, byteCount: count)
         let block = (start - band.memberRange.lowerBound) / 4096
         for slot in 0..<placement.slotCount {
-          guard let sums = (slots[slot].member ?? slots[slot].replacement)?.sums else { continue }
+          guard let register = sumRegister(slot, slots[slot].member ?? slots[slot].replacement)
+          else { continue }
           let at = band.place(slot, start)
           var span = found.mutableSpan
           blockSums(
             of: memory.buffer.bytes, range: at..<at + count,
             firstBlock: UInt64(band.memberRange.lowerBound / 4096 + block),
-            prefixRegister: sums.prefixRegister, into: &span, at: slot * blocksPerColumn + block)
+            prefixRegister: register, into: &span, at: slot * blocksPerColumn + block)
         }
       }
     }

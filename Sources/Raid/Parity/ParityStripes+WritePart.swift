@@ -193,14 +193,13 @@ extension ParityStripes {
     let slots = members.slots
     try scratch.with(count: blocks * columns.count) { (sums) throws(RaidError) in
       for (index, column) in columns.enumerated() {
-        guard let kept = (slots[column.slot].writable.first { $0.sums != nil })?.sums else {
-          continue
-        }
+        let keeper = slots[column.slot].writable.first { $0.sums != nil }
+        guard let register = sumRegister(column.slot, keeper) else { continue }
         var span = sums.mutableSpan
         blockSums(
           of: memory.buffer.bytes, range: column.place..<column.place + window.byteCount,
           firstBlock: UInt64(window.memberRange.lowerBound / 4096),
-          prefixRegister: kept.prefixRegister, into: &span, at: index * blocks)
+          prefixRegister: register, into: &span, at: index * blocks)
       }
       let update = StripeUpdate(
         memberRange: window.memberRange, columns: columns, blocksPerColumn: blocks)

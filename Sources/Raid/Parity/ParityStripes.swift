@@ -31,6 +31,8 @@ final class ParityStripes: Sendable {
   let rowPlans: [RowPlan]
   let intent: WriteIntent?
   let journal: WriteJournal?
+  /// By slot: what sums in the journal begin with, also those of blocks of members that keep none.
+  private let journalRegisters: [UInt32]
   let memory: WorkingMemoryPool
   /// Whether reads give what was computed from rows that may not agree with their parity.
   let allowsDoubt: Bool
@@ -54,6 +56,9 @@ final class ParityStripes: Sendable {
     self.members = members
     self.intent = intent
     self.journal = journal
+    journalRegisters = (0..<placement.slotCount).map { slot in
+      journal.map { BlockSums.prefixRegister(arrayID: $0.arrayID, slot: UInt32(slot)) } ?? 0
+    }
     self.memory = memory
     self.allowsDoubt = allowsDoubt
     self.doubtStart = Atomic(doubtStart)
@@ -70,6 +75,11 @@ final class ParityStripes: Sendable {
           positions: order.map { pattern.codePositions[$0] },
           parities: Array(0..<placement.parityCount)))
     }
+  }
+
+  /// What the sums of a slot's blocks begin with; nil where neither a member nor a journal keeps any.
+  func sumRegister(_ slot: Int, _ member: Member?) -> UInt32? {
+    member?.sums?.prefixRegister ?? (journal == nil ? nil : journalRegisters[slot])
   }
 
   func plan(ofRow row: Int) -> RowPlan { rowPlans[placement.patternIndex(ofRow: row)] }

@@ -126,6 +126,11 @@ extension RaidArray {
     } else {
       try members.commit(change, intent: intent)
     }
+    if plan.isInstant, members.slotCount > plan.new.slotCount {
+      // Only now: who still counts is nothing without its sums.
+      members.forgetSlots(behind: plan.new.slotCount)
+      try members.commit(MemberSet.Change(), intent: intent)
+    }
     endWithoutUpdate()
   }
 
@@ -183,8 +188,16 @@ extension MemberSet {
   func makeSpares(behind slotCount: Int, _ change: inout Change) {
     for slot in slots.dropFirst(slotCount) {
       for member in slot.writable {
-        member.record.state.withLock { $0.header?.slot = RegionHeader.noSlot }
         change.roles[Int(member.superblock.deviceNumber)] = .spare
+      }
+    }
+  }
+
+  /// Has their headers say so, too: not before the superblocks do.
+  func forgetSlots(behind slotCount: Int) {
+    for slot in slots.dropFirst(slotCount) {
+      for member in slot.writable {
+        member.record.state.withLock { $0.header?.slot = RegionHeader.noSlot }
       }
     }
   }

@@ -485,6 +485,8 @@ final class Reshape: Sendable {
     if isComplete {
       members.keepsKernelsAway.store(false, ordering: .releasing)
       members.makeSpares(behind: new.slotCount, &change)
+      // What they hold is in the others by now.
+      members.forgetSlots(behind: new.slotCount)
     }
     let listing = Set(
       newMembers.active.filter(\.badBlocks.isLogUsed).map { $0.superblock.deviceNumber })
