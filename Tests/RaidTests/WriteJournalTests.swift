@@ -4,6 +4,7 @@ import FToolTestSupport
 import LinuxSystem
 import MDFormat
 import RaidGeometry
+import SystemPackage
 import Testing
 
 @testable import Raid
@@ -307,6 +308,38 @@ import Testing
       count += 1
     }
     #expect(count > 10)
+  }
+
+  /// What a replay put in place when it had failed, a member is told when it comes back.
+  @Test(arguments: [ArrayRecipe.raid5, .raid6, .raid1])
+  func `who fails in a replay has missed it`(_ recipe: ArrayRecipe) throws {
+    var failedCount = 0
+    for number in 0..<12 {
+      let (bench, content) = try crashed(recipe)
+      bench.inject(
+        [
+          .init(
+            .fromOperation(number, of: .write), .fail(.unwritable(offset: 0, errno: .ioError)))
+        ], on: bench.devices[1])
+      let first = try bench.open(degraded: true)
+      if first.members.slots[1].member?.isFailed == true { failedCount += 1 }
+      try first.close()
+      bench.wrap = { $0 }
+      let array = try bench.open(degraded: true)
+      let expected = try bench.contents(array)
+      if recipe.level != .mirrored { #expect(expected == content) }
+      if array.degradedSlots == [1] {
+        let probe = try MemberProbe(bench.devices[1])
+        let ranges = try array.admit(bench.devices[1], toSlot: 1, knownAs: probe)
+        _ = try array.rebuild(slot: 1, ranges: ranges, SweepOptions())
+      }
+      try array.close()
+      for slot in bench.devices.indices {
+        let found = try bench.contents(bench.open(writable: false, without: [slot]))
+        #expect(found == expected, "\(number), without \(slot)")
+      }
+    }
+    #expect(failedCount > 3)
   }
 
   @Test func `one good copy of a record is enough`() throws {

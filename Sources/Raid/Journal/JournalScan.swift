@@ -85,6 +85,8 @@ struct JournalScan {
     while let (record, copies) = found[sequence] {
       guard let sources = try Self.sources(of: record, copies, places) else { break }
       entries.append(Entry(record: record, sources: sources, copies: copies))
+      // It comes from a disk, and may be any number.
+      if sequence == .max { break }
       sequence += 1
     }
     isIncomplete = committed >= sequence

@@ -75,7 +75,7 @@ extension RaidArray {
                 * 4096..<min(byteCount, extent.blocks.upperBound * 4096))
           }
           for (block, sum) in zip(entry.record.extents.lazy.flatMap(\.blocks), entry.record.sums)
-          where sum != JournalRecord.unknownSum {
+          where sum != JournalRecord.unknownSum && newSums.count < Self.newSumLimit {
             newSums[block, default: []].append(sum)
           }
         }
@@ -89,7 +89,12 @@ extension RaidArray {
       }
     }
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
+    // Somebody may have failed meanwhile.
+    try markWhatIsMissed(scan)
   }
+
+  /// Of so many blocks the new sums are kept: more than a run leaves, whatever the journal says.
+  private static let newSumLimit = 128 << 10
 
   /// Marks what the journal speaks of where somebody is not there: nothing else tells it what it missed once all is in
   /// its place.

@@ -341,6 +341,8 @@ final class WriteJournal: Sendable {
     try members.onEach(members.active) { (member) throws(DeviceError) in try member.flush() }
     // Who was lost meanwhile must be told what it missed, and the journal forgets it now.
     if !members.isComplete { try intent?.storeDeferredMarks(on: members) }
+    // And the others must not count on it any more, when nothing but their superblocks tells.
+    if members.hasUnrecordedFailure { try members.commit(MemberSet.Change(), intent: intent) }
     try storeHeaders(isLive: true)
     monitor.withLock { state in
       state.failure = nil

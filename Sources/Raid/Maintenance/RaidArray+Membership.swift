@@ -289,18 +289,17 @@ extension RaidArray {
     guard let index = unusedMember(named: name) else { throw .noSuchMember(name) }
     let probe = assembly.members[index]
     let number = Int(probe.superblock.deviceNumber)
-    // Another may have its number by now, or it is a copy of one that is used.
-    let isHeld = (members.active + members.spares).contains {
-      Int($0.superblock.deviceNumber) == number
-    }
-    if !isHeld {
+    let others = members.active + members.spares
+    // Another may have its number by now.
+    if !others.contains(where: { Int($0.superblock.deviceNumber) == number }) {
       var change = MemberSet.Change()
       change.roles[number] = .spare
       members.note(.memberRemoved, probe: probe)
       try members.commit(change, intent: intent)
     }
     if case .former = assembly.standings[index] { return probe.device }
-    return isHeld && listedLossByteCount == 0 ? probe.device : nil
+    let isCopy = others.contains { $0.superblock.deviceID == probe.superblock.deviceID }
+    return isCopy && listedLossByteCount == 0 ? probe.device : nil
   }
 
   // MARK: The steps

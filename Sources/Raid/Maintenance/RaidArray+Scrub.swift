@@ -31,6 +31,7 @@ extension RaidArray {
     if writes, let obstacle { throw .readOnly(obstacle) }
     // What has been moved already has another shape.
     if isReshaping { throw .readOnly(.reshaping) }
+    if writes { try sumsFile?.distrust(assembly.reference) }
     let (range, isWhole, earlier) = scrubWork(options)
     let started = MaintenanceStart(at: range.lowerBound)
     let checkpoint = Checkpoint()

@@ -3,6 +3,7 @@ import BlockStorage
 import LinuxSystem
 import MDFormat
 import RaidGeometry
+import Synchronization
 
 /// Sums of an array's data in a file beside it, for arrays whose members have no room for them: the
 /// same blocks of sums, one run for each slot.
@@ -29,6 +30,8 @@ package final class SumsFile: Sendable {
   /// What the sums of all slots are read from and written to.
   private let sumsDevice: SumsFileDevice
   let arrayID: Identifier
+  /// It says of itself that its sums are not right.
+  private let isDistrusted = Atomic(false)
   let slotCount: Int
   let memberByteCount: Int
   /// The array has not changed since the sums were written, as far as its superblocks tell.
@@ -137,7 +140,9 @@ package final class SumsFile: Sendable {
   ///
   /// - Throws: `sumsFile`.
   func distrust(_ reference: MDSuperblock) throws(RaidError) {
-    try stamp(reference, isComplete: false)
+    if isDistrusted.load(ordering: .acquiring) { return }
+    try store(reference, isComplete: false)
+    isDistrusted.store(true, ordering: .releasing)
   }
 
   /// Says in the file for which state of the array its sums are right, or that they are not.
@@ -146,6 +151,11 @@ package final class SumsFile: Sendable {
   ///   saying that they are not right.
   package func stamp(_ superblock: MDSuperblock, isComplete: Bool) throws(RaidError) {
     if let problem = sumsDevice.endProblem { throw .sumsFile(name: device.name, problem) }
+    try store(superblock, isComplete: isComplete)
+    isDistrusted.store(!isComplete, ordering: .releasing)
+  }
+
+  private func store(_ superblock: MDSuperblock, isComplete: Bool) throws(RaidError) {
     var buffer = AlignedBuffer(byteCount: 4096)
     var bytes = buffer.mutableBytes
     bytes.zero()
