@@ -42,6 +42,8 @@ package final class RaidArray: BlockDevice {
     package var salvages = false
     /// Nothing but superblocks and what our journal has is written, to start it: see `ForcedStart`.
     var startsByForce = false
+    /// It has just been made, so that nobody can have a copy of a member of before.
+    var isNew = false
     /// Data bytes by slot, for linear and RAID 0, where a layout was assumed.
     var memberByteCounts: [Int]?
 
@@ -334,7 +336,7 @@ extension RaidArray {
         change.resyncOffsetSectors = start == Int.max ? MDSuperblock.allOnes : UInt64(start / 512)
       }
       // What a crash had left has been settled, and a copy of a member of before has not.
-      change.outdatesCopies = wasUnclean
+      change.outdatesCopies = wasUnclean && !options.isNew
       members.keepsKernelsAway.store(false, ordering: .releasing)
       try members.commit(change, intent: intent)
       lifecycle = .closed
