@@ -130,7 +130,7 @@ extension CopiedData {
     let register = JournalRecord.touchRegister(arrayID: journal.arrayID)
     let blocks = range.lowerBound / 4096..<(range.upperBound + 4095) / 4096
     guard blocks.count * 4 <= journal.contentByteLimit / 4 else { return [] }
-    var sums = [UInt32](repeating: JournalRecord.unknownSum, count: blocks.count)
+    var sums = [UInt32](repeating: 0, count: blocks.count)
     let firstWhole = (range.lowerBound + 4095) / 4096
     let whole = firstWhole..<max(firstWhole, range.upperBound / 4096)
     if !whole.isEmpty {
@@ -141,7 +141,8 @@ extension CopiedData {
         firstBlock: UInt64(whole.lowerBound), prefixRegister: register, into: &span,
         at: whole.lowerBound - blocks.lowerBound)
     }
-    for block in Set([blocks.lowerBound, blocks.upperBound - 1]) where !whole.contains(block) {
+    let (first, last) = (blocks.lowerBound, blocks.upperBound - 1)
+    for block in first == last ? [first] : [first, last] where !whole.contains(block) {
       let bytes = block * 4096..<min(block * 4096 + 4096, placement.byteCount)
       let written = range.clamped(to: bytes)
       if written != bytes { try readEdge(bytes, &memory) }

@@ -56,7 +56,7 @@ final class CopiedData: Sendable {
     return replayed.withLock { !$0.ranges.isEmpty && !$0.ranges.isDisjoint(RangeSet(range)) }
   }
 
-  /// Just these array bytes are in doubt, as the journal says, and so are the sums of what was being written there.
+  /// Just these array bytes are in doubt, as the journal says, which may also have the sums of what was being written.
   func setReplayed(_ ranges: RangeSet<Int>, newSums: [Int: [UInt32]], arrayID: Identifier) {
     let register = JournalRecord.touchRegister(arrayID: arrayID)
     replayed.withLock { $0 = Replayed(ranges: ranges, newSums: newSums, register: register) }

@@ -42,9 +42,6 @@ struct JournalRecord: Equatable, Sendable {
   /// Of a rewrite: what they were, likewise; empty where that is not known.
   var oldSums: [UInt32] = []
 
-  /// In place of the sum of a touched block that is not known.
-  static let unknownSum: UInt32 = 0xffff_ffff
-
   /// What the sums of touched blocks begin with.
   static func touchRegister(arrayID: Identifier) -> UInt32 {
     BlockSums.prefixRegister(arrayID: arrayID, slot: UInt32(Extent.wholeArray))

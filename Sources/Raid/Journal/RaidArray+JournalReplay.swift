@@ -75,7 +75,7 @@ extension RaidArray {
                 * 4096..<min(byteCount, extent.blocks.upperBound * 4096))
           }
           for (block, sum) in zip(entry.record.extents.lazy.flatMap(\.blocks), entry.record.sums)
-          where sum != JournalRecord.unknownSum && newSums.count < Self.newSumLimit {
+          where newSums.count < Self.newSumLimit {
             newSums[block, default: []].append(sum)
           }
         }

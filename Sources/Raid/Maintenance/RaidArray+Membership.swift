@@ -254,8 +254,8 @@ extension RaidArray {
   /// Takes a spare, or a member that has failed, out of the array's books.
   ///
   /// - Returns: who has left and has nothing that the array could want back, for its superblock to be
-  ///   erased: a spare, a replacement, a member whose place another has, a copy of a member. One whose place is empty keeps its
-  ///   own, by which it can be brought back with no more than what it missed.
+  ///   erased: a spare, a replacement, a member whose place another has, a copy of a member. One whose place is
+  ///   empty keeps its own, by which it can be brought back with no more than what it missed.
   @discardableResult
   package func removeMember(named name: String) throws(RaidError) -> (any BlockDevice)? {
     try requireRemovable(name)
