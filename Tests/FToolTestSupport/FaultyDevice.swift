@@ -17,6 +17,8 @@ package final class FaultyDevice: BlockDevice {
     case fromOperation(Int, of: Kind?)
     /// At every operation of this kind that touches the bytes.
     case touching(Range<Int>, by: Kind?)
+    /// At the nth of those.
+    case nthTouching(Int, Range<Int>, by: Kind?)
   }
 
   /// What a fault is.
@@ -49,6 +51,8 @@ package final class FaultyDevice: BlockDevice {
   private struct State: Sendable {
     var plan: [Fault]
     var counts: [Kind: Int] = [:]
+    /// How often the bytes of each fault of the plan were touched.
+    var touches: [Int: Int] = [:]
     var total = 0
     var isGone = false
     /// It vanished at some time, even if it is back.
@@ -185,18 +189,27 @@ extension FaultyDevice {
       state.counts[kind] = ofKind + 1
       state.total += 1
       if state.isGone { return .vanish }
-      let fault = state.plan.first { fault in
-        switch fault.trigger {
+      func touches(_ bytes: Range<Int>, _ wanted: Kind?) -> Bool {
+        (wanted == nil || wanted == kind) && kind != .flush
+          && bytes.overlaps(offset..<offset + count)
+      }
+      let index = state.plan.indices.first { index in
+        switch state.plan[index].trigger {
         case .operation(let number, let wanted):
           return wanted == nil ? number == ofAll : wanted == kind && number == ofKind
         case .fromOperation(let number, let wanted):
           return wanted == nil ? number <= ofAll : wanted == kind && number <= ofKind
         case .touching(let bytes, let wanted):
-          return (wanted == nil || wanted == kind) && kind != .flush
-            && bytes.overlaps(offset..<offset + count)
+          return touches(bytes, wanted)
+        case .nthTouching(let number, let bytes, let wanted):
+          guard touches(bytes, wanted) else { return false }
+          let turn = state.touches[index, default: 0]
+          state.touches[index] = turn + 1
+          return turn == number
         }
       }
-      guard let fault else { return nil }
+      guard let index else { return nil }
+      let fault = state.plan[index]
       state.happened += 1
       if fault.effect == .vanish {
         state.isGone = true

@@ -79,6 +79,58 @@ import Testing
     try array.close()
   }
 
+  /// What a resync writes gets a sum of what was to be written, not of what can be read in its place.
+  @Test(arguments: ArrayRecipe.redundant.map(\.withoutJournal).filter(\.hasSums))
+  func `a mend that a disk loses or writes elsewhere is found`(_ recipe: ArrayRecipe) throws {
+    let crashed = try ArrayBench(
+      recipe.with {
+        $0.dataByteCount = 192 << 10
+        $0.hasBitmap = false
+      })
+    try crashed.fill(seed: 5)
+    let before = crashed.copy()
+    let array = try crashed.open()
+    try array.write(SeededGenerator.bytes(seed: 6, 60000), at: 8192)
+    for (slot, device) in crashed.devices.enumerated() {
+      try device.flush()
+      let data = try crashed.dataOffset(slot)..<crashed.dataOffset(slot) + crashed.sizes[slot]
+      if slot % 2 == 0 { try device.write(before.devices[slot].bytes(data), at: data.lowerBound) }
+      try device.flush()
+    }
+    crashed.devices = crashed.devices.map { $0.copy() }
+    var mendCount = 0
+    for slot in crashed.devices.indices {
+      let data = try crashed.dataOffset(slot)..<crashed.dataOffset(slot) + crashed.sizes[slot]
+      for effect in [FaultyDevice.Effect.ignore, .misdirect(by: 8192), .misdirect(by: -4096)] {
+        for turn in 0..<4 {
+          let bench = crashed.copy()
+          let story: Comment = "\(recipe.testDescription), slot \(slot), write \(turn), \(effect)"
+          let faulty = bench.inject(
+            [.init(.nthTouching(turn, data, by: .write), effect)], on: bench.devices[slot])
+          var options = RaidArray.ScrubOptions()
+          options.sweep.workers = 1
+          let resynced = try bench.open()
+          _ = try resynced.scrub(options)
+          try resynced.close()
+          if faulty.faultCount == 0 { break }
+          mendCount += 1
+          // Some mends are read again, and who lost one is out at once.
+          if resynced.degradedSlots == [slot] { continue }
+          bench.wrap = { $0 }
+          let again = try bench.open()
+          let report = try again.scrub(options)
+          #expect(
+            report.findings.allSatisfy { $0.outcome == .repaired }, "\(report.findings), \(story)")
+          bench.model = try bench.contents(again)
+          try again.close()
+          let violations = try ArrayAudit.violations(bench)
+          #expect(violations == [], "\(violations), \(story)")
+        }
+      }
+    }
+    #expect(mendCount > 0)
+  }
+
   @Test func `outside the marked regions a wrong sum is an error at once`() throws {
     let bench = try ArrayBench(ArrayRecipe.raid0.with { $0.dataByteCount = 1 << 20 })
     try bench.fill(seed: 1)

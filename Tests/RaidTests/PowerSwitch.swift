@@ -8,6 +8,7 @@ import SystemPackage
 final class PowerSwitch: Sendable {
   private struct State {
     var left: Int
+    var isArmed: Bool
     var isOff = false
   }
 
@@ -20,21 +21,26 @@ final class PowerSwitch: Sendable {
   private let state: Monitor<State>
   private let counts: Operation
 
-  /// - Parameter number: so many are made before the power goes off.
-  init(after number: Int, of counts: Operation) {
-    state = Monitor(State(left: number))
+  /// - Parameters:
+  ///   - number: so many are made before the power goes off.
+  ///   - isArmed: it counts from the beginning, and not only after `arm`.
+  init(after number: Int, of counts: Operation, isArmed: Bool = true) {
+    state = Monitor(State(left: number, isArmed: isArmed))
     self.counts = counts
   }
 
   /// Whether it has gone off.
   var isOff: Bool { state.withLock { $0.isOff } }
 
+  /// Begins to count.
+  func arm() { state.withLock { $0.isArmed = true } }
+
   /// The device as its user sees it.
-  func wrap(_ device: MemoryDevice) -> any BlockDevice { SwitchedDevice(device, self) }
+  func wrap(_ device: any BlockDevice) -> any BlockDevice { SwitchedDevice(device, self) }
 
   fileprivate func pass(_ operation: Operation) throws(DeviceError) {
     let isOff = state.withLock { state in
-      if operation == counts {
+      if operation == counts, state.isArmed {
         if state.left == 0 { state.isOff = true }
         state.left -= 1
       }
@@ -45,10 +51,10 @@ final class PowerSwitch: Sendable {
 }
 
 private final class SwitchedDevice: BlockDevice {
-  private let device: MemoryDevice
+  private let device: any BlockDevice
   private let power: PowerSwitch
 
-  init(_ device: MemoryDevice, _ power: PowerSwitch) {
+  init(_ device: any BlockDevice, _ power: PowerSwitch) {
     self.device = device
     self.power = power
   }

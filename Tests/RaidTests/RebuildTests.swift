@@ -146,6 +146,36 @@ import Testing
     }
   }
 
+  /// What is written makes room in the journal for itself first, which forgets what came before, and not this.
+  @Test(arguments: ArrayRecipe.redundant.filter(\.hasJournal))
+  func `who fails in a write that empties the journal comes back with all of it`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    for turn in 0..<9 {
+      let bench = try ArrayBench(recipe)
+      try bench.fill(seed: 3)
+      let faulty = bench.inject([], on: bench.devices[1])
+      var array = try bench.open()
+      let rows = SeededGenerator.bytes(seed: 4, bench.model.count)
+      try bench.write(rows, at: 0, to: array)
+      let number = faulty.operationCount(.write) + turn
+      faulty.plan(
+        .init(.fromOperation(number, of: .write), .fail(.unwritable(offset: 0, errno: .ioError))))
+      try bench.write(SeededGenerator.bytes(seed: 5, 20000), at: 8192, to: array)
+      try array.close()
+      bench.wrap = { $0 }
+      guard try bench.open(writable: false).degradedSlots == [1] else { continue }
+      array = try bench.open(without: [1])
+      let probe = try MemberProbe(bench.devices[1])
+      let ranges = try array.admit(bench.devices[1], toSlot: 1, knownAs: probe)
+      _ = try array.rebuild(slot: 1, ranges: ranges, SweepOptions())
+      try array.close()
+      #expect(try bench.contents(bench.open(writable: false)) == bench.model, "turn \(turn)")
+      let violations = try ArrayAudit.violations(bench)
+      #expect(violations == [], "turn \(turn)")
+    }
+  }
+
   /// A rebuild that is cut off at its beginning leaves a member that the next one finds in its place.
   @Test(arguments: [ArrayRecipe.raid10, .raid10.with { $0.version = .v1_0 }, .far2])
   func `who is being prepared stays who it was`(_ recipe: ArrayRecipe) throws {

@@ -310,6 +310,34 @@ import Testing
     #expect(count > 10)
   }
 
+  @Test(
+    arguments: [ArrayRecipe.raid5, .raid6, .triple, .raid1, .raid10].flatMap {
+      [$0, $0.with { $0.hasBitmap = true }, $0.withoutJournal]
+    })
+  func `a copy of a member that was taken between two writes is told`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    let bench = try ArrayBench(recipe)
+    try bench.fill(seed: 3)
+    let written = try bench.open()
+    try bench.write(SeededGenerator.bytes(seed: 4, 30000), at: 1000, to: written)
+    try written.flush()
+    let copy = bench.devices[1].copy()
+    try bench.write(SeededGenerator.bytes(seed: 5, 50000), at: 9000, to: written)
+    try written.close()
+    bench.devices[1] = copy
+    let array = try bench.open(degraded: true)
+    #expect(array.degradedSlots == [1])
+    let ranges = try array.admit(copy, toSlot: 1, knownAs: MemberProbe(copy))
+    _ = try array.rebuild(slot: 1, ranges: ranges, SweepOptions())
+    try array.close()
+    for slot in bench.devices.indices {
+      let found = try bench.contents(bench.open(writable: false, without: [slot]))
+      #expect(found == bench.model, "without \(slot)")
+    }
+    #expect(try ArrayAudit.violations(bench) == [])
+  }
+
   /// What a replay put in place when it had failed, a member is told when it comes back.
   @Test(arguments: [ArrayRecipe.raid5, .raid6, .raid1])
   func `who fails in a replay has missed it`(_ recipe: ArrayRecipe) throws {

@@ -42,8 +42,6 @@ package final class RaidArray: BlockDevice {
     package var salvages = false
     /// Nothing but superblocks and what our journal has is written, to start it: see `ForcedStart`.
     var startsByForce = false
-    /// It has just been made, so that nobody can have a copy of a member of before.
-    var isNew = false
     /// Data bytes by slot, for linear and RAID 0, where a layout was assumed.
     var memberByteCounts: [Int]?
 
@@ -335,8 +333,8 @@ extension RaidArray {
         let start = doubtStart
         change.resyncOffsetSectors = start == Int.max ? MDSuperblock.allOnes : UInt64(start / 512)
       }
-      // What a crash had left has been settled, and a copy of a member of before has not.
-      change.outdatesCopies = wasUnclean && !options.isNew
+      // A copy of a member from before has not what a crash had left and is settled now, or not all that was written.
+      change.outdatesCopies = wasUnclean || lifecycle == .writing
       members.keepsKernelsAway.store(false, ordering: .releasing)
       try members.commit(change, intent: intent)
       lifecycle = .closed

@@ -14,8 +14,8 @@ extension CopiedData {
     try locks.withLock(held, exclusive: true) { () throws(RaidError) in
       try requireEdges(of: range, memory: &memory)
       let sums = try newSums(of: range, from: source, at: place, memory: &memory)
-      let isMarked = try mark(range)
-      defer { if isMarked { intent?.end(range) } }
+      let mark = try mark(range)
+      defer { intent?.end(range, mark) }
       let ticket = try announce(range, sums)
       do throws(RaidError) {
         try write(range, from: source, at: place, memory: &memory)
@@ -102,12 +102,12 @@ extension CopiedData {
   }
 
   /// Marks what is about to be written in the bitmap: at once, unless a journal makes up for it. A member that
-  /// is not there needs the bits, and so does a kernel that comes after a crash. Returns whether it did.
-  private func mark(_ range: Range<Int>) throws(RaidError) -> Bool {
-    guard let intent else { return false }
+  /// is not there needs the bits, and so does a kernel that comes after a crash.
+  private func mark(_ range: Range<Int>) throws(RaidError) -> WriteIntent.Mark {
+    guard let intent else { return .none }
     if let journal, journal.isLive, members.isComplete, intent.isOurs {
-      intent.deferMarks(range)
-      return false
+      intent.beginDeferred(range)
+      return .deferred
     }
     do throws(RaidError) {
       try intent.begin(range) { (page, pages) throws(RaidError) in
@@ -115,10 +115,10 @@ extension CopiedData {
       }
     } catch {
       // Nothing was written, and a journal knows that.
-      if journal?.isLive == true { intent.end(range) }
+      if journal?.isLive == true { intent.end(range, .stored) }
       throw error
     }
-    return true
+    return .stored
   }
 
   /// The sums that the journal keeps of what is about to be written: none where a block has one copy only, so that

@@ -100,11 +100,10 @@ extension RaidArray {
   /// its place.
   private func markWhatIsMissed(_ scan: JournalScan) throws(RaidError) {
     guard !members.isComplete, let intent else { return }
-    for entry in scan.entries {
-      for extent in entry.record.extents {
-        intent.deferMarks(extent.blocks.lowerBound * 4096..<extent.blocks.upperBound * 4096)
-      }
-    }
+    let extents = scan.entries.flatMap(\.record.extents)
+    let ranges = extents.map { $0.blocks.lowerBound * 4096..<$0.blocks.upperBound * 4096 }
+    for range in ranges { intent.beginDeferred(range) }
+    defer { for range in ranges { intent.end(range, .deferred) } }
     try intent.storeDeferredMarks(on: members)
   }
 

@@ -330,7 +330,6 @@ package struct ArrayCreation: Sendable {
     opening.isWritable = true
     opening.allowsDegraded = true
     opening.allowsDoubt = true
-    opening.isNew = true
     let array = try RaidArray.open(members.map(\.device), options: opening)
     // An array opens without members that can't tell all of themselves; a new one has to be whole.
     if let unusable = array.assembly.unusable.first { throw .notStartable(unusable.reason) }

@@ -26,10 +26,15 @@ final class WriteIntent: Sendable {
     var doubtful: BitSet
     /// Writes under way, by bit.
     var active: [Int: Int] = [:]
-    /// Written since the journal was last empty, which makes up for the bits: to be stored when a member is
-    /// lost, which must be told what it missed.
+    /// Writes under way whose marks are deferred, by bit.
+    var deferring: [Int: Int] = [:]
+    /// Written since the journal was last empty, which makes up for the bits, or being written: to be stored when a
+    /// member is lost, which must be told what it missed.
     var deferred = Set<Int>()
   }
+
+  /// How a write was announced.
+  enum Mark { case none, stored, deferred }
 
   private let state: Mutex<State>
   /// In a region of ours, where md does not look.
@@ -128,22 +133,25 @@ final class WriteIntent: Sendable {
     }
   }
 
-  /// Notes a range that is written by way of a journal: its bits are stored only if `storeDeferredMarks` is
+  /// Announces a range that is written by way of a journal: its bits are stored only if `storeDeferredMarks` is
   /// called before the journal is empty.
-  func deferMarks(_ range: Range<Int>) {
+  func beginDeferred(_ range: Range<Int>) {
     let bits = bits(of: range)
     state.withLock { state in
-      for bit in bits where !state.stored.contains(bit) { state.deferred.insert(bit) }
+      for bit in bits {
+        state.deferring[bit, default: 0] += 1
+        state.deferred.insert(bit)
+      }
     }
   }
 
-  /// The journal is empty: everything is on all members.
-  func dropDeferredMarks() { state.withLock { $0.deferred.removeAll() } }
+  /// The journal is empty: everything is on all members, but for what is still being written.
+  func dropDeferredMarks() { state.withLock { $0.deferred = Set($0.deferring.keys) } }
 
   /// A member is lost: what it may have missed is marked from now on.
   func storeDeferredMarks(on members: MemberSet) throws(RaidError) {
     try state.withLock { (state) throws(RaidError) in
-      guard !state.deferred.isEmpty else { return }
+      guard state.deferred.contains(where: { !state.stored.contains($0) }) else { return }
       let before = state.stored
       for bit in state.deferred { state.stored.insert(bit) }
       do throws(RaidError) {
@@ -154,18 +162,25 @@ final class WriteIntent: Sendable {
         state.stored = before
         throw error
       }
-      state.deferred.removeAll()
     }
   }
 
-  /// The write that `begin` announced has ended.
-  func end(_ range: Range<Int>) {
+  /// The write that was announced has ended.
+  func end(_ range: Range<Int>, _ mark: Mark) {
     let bits = bits(of: range)
     state.withLock { state in
-      for bit in bits {
-        let count = state.active[bit, default: 1] - 1
-        state.active[bit] = count > 0 ? count : nil
+      switch mark {
+      case .none: break
+      case .stored: Self.end(bits, &state.active)
+      case .deferred: Self.end(bits, &state.deferring)
       }
+    }
+  }
+
+  private static func end(_ bits: Range<Int>, _ counts: inout [Int: Int]) {
+    for bit in bits {
+      let count = counts[bit, default: 1] - 1
+      counts[bit] = count > 0 ? count : nil
     }
   }
 

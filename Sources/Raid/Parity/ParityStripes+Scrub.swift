@@ -97,11 +97,14 @@ extension ParityStripes {
     log.update { $0.checkedByteCount += band.byteCount * present.count }
     try scrubListed(band, &readers, &unsolved, repairs: repairs, log, &memory)
     for slot in readers.indices where readers[slot]?.isFailed == true { readers[slot] = nil }
+    var compared: [ComparedRow] = []
     for row in band.rows {
-      try checkParity(
+      let result = try checkParity(
         row, band, readers, isDoubtful, unsolved: &unsolved, repairs: repairs, log, &memory)
+      if let result { compared.append(result) }
     }
-    try renewSums(band, readers, isDoubtful, unsolved, repairs: repairs, log, &memory)
+    try renewSums(
+      band, readers, isDoubtful, compared, unsolved, repairs: repairs, log, &memory)
   }
 
   /// Puts right what members' logs call bad; whose blocks all are right in the buffer then, counts as one
@@ -180,11 +183,26 @@ extension ParityStripes {
     return true
   }
 
-  /// Compares the parity of one row with its data. Leaves the differences in the parity's columns.
+  /// A row whose parity has been compared with its data, so that the parity's columns hold their differences.
+  private struct ComparedRow {
+    var encoding: CodingPlan
+    var sources: [Int]
+    var outputs: [Int]
+    var byteCount: Int
+
+    /// What the parity should be, in place of how it differs.
+    func computeParity(in memory: inout WorkingMemory) {
+      var bytes = memory.buffer.mutableBytes
+      encoding.apply(
+        in: &bytes, sources: sources.span, outputs: outputs.span, byteCount: byteCount)
+    }
+  }
+
+  /// Compares the parity of one row with its data; nil when there is nothing to compare.
   private func checkParity(
     _ row: Int, _ band: Band, _ readers: [Member?], _ isDoubtful: Bool,
     unsolved: inout Set<Int>, repairs: Bool, _ log: ScrubLog, _ memory: inout WorkingMemory
-  ) throws(RaidError) {
+  ) throws(RaidError) -> ComparedRow? {
     let plan = plan(ofRow: row)
     let pattern = plan.pattern
     let parities = pattern.paritySlots.indices.filter { readers[pattern.paritySlots[$0]] != nil }
@@ -192,13 +210,13 @@ extension ParityStripes {
     let start = band.piece(ofRow: row).lowerBound
     let count = band.piece(ofRow: row).count
     // What is missing follows from the first parities; more of them must agree with it.
-    guard parities.count > missing.count else { return }
+    guard parities.count > missing.count else { return nil }
     if !missing.isEmpty {
       var bytes = memory.buffer.mutableBytes
       let isRecovered = recover(
         row: row, wanted: missing, isKnown: { readers[$0] != nil },
         column: { band.place($0, start) }, byteCount: count, in: &bytes)
-      guard isRecovered else { return }
+      guard isRecovered else { return nil }
     }
     let sources = plan.order.map { band.place(pattern.dataSlots[$0], start) }
     let outputs = parities.map { band.place(pattern.paritySlots[$0], start) }
@@ -207,12 +225,14 @@ extension ParityStripes {
       ? plan.encoding
       : code.encoding(
         positions: plan.order.map { pattern.codePositions[$0] }, parities: parities)
+    let compared = ComparedRow(
+      encoding: encoding, sources: sources, outputs: outputs, byteCount: count)
     do {
       var bytes = memory.buffer.mutableBytes
       encoding.apply(
         in: &bytes, sources: sources.span, outputs: outputs.span, byteCount: count,
         accumulating: true)
-      if outputs.allSatisfy({ isZero(bytes.bytes, range: $0..<$0 + count) }) { return }
+      if outputs.allSatisfy({ isZero(bytes.bytes, range: $0..<$0 + count) }) { return compared }
     }
     for block in Swift.stride(from: 0, to: count, by: 4096) {
       let differing = parities.indices.filter {
@@ -230,6 +250,7 @@ extension ParityStripes {
       try apply(
         mend, band, start + block, readers, plan, isDoubtful, repairs, log, &memory)
     }
+    return compared
   }
 
   /// What would make a block of a row agree with its parity.
@@ -360,11 +381,15 @@ extension ParityStripes {
   }
 
   /// Gives anew the sums that are stale, damaged or in doubt, of everything that agrees; or only counts them.
+  ///
+  /// They are of what every member should hold, which the columns have: of what a disk has written elsewhere, or not
+  /// at all, the sum then tells.
   private func renewSums(
-    _ band: Band, _ readers: [Member?], _ isDoubtful: Bool, _ unsolved: Set<Int>, repairs: Bool,
-    _ log: ScrubLog, _ memory: inout WorkingMemory
+    _ band: Band, _ readers: [Member?], _ isDoubtful: Bool, _ compared: [ComparedRow],
+    _ unsolved: Set<Int>, repairs: Bool, _ log: ScrubLog, _ memory: inout WorkingMemory
   ) throws(RaidError) {
     let scratch = memory.sums
+    var hasParity = false
     for slot in 0..<placement.slotCount {
       guard let member = readers[slot], !member.isFailed else { continue }
       let blocks = band.memberRange.lowerBound / 4096..<(band.memberRange.upperBound + 4095) / 4096
@@ -384,27 +409,21 @@ extension ParityStripes {
         for block in unsolved where blocks.contains(block) {
           try sums.giveUp(block..<block + 1)
         }
+        if !due.isEmpty, !hasParity {
+          for row in compared { row.computeParity(in: &memory) }
+          hasParity = true
+        }
         for range in due {
-          // The columns hold differences where parity was: read again what the member holds.
-          let bytesRange =
-            range.lowerBound
-            * 4096..<min(
-              range.upperBound * 4096, band.memberRange.upperBound)
-          let place = band.place(slot, bytesRange.lowerBound)
-          var bytes = memory.buffer.mutableBytes
-          try member.read(
-            into: &bytes, range: place..<place + bytesRange.count, at: bytesRange.lowerBound)
+          let bytes =
+            range.lowerBound * 4096..<min(range.upperBound * 4096, band.memberRange.upperBound)
+          let place = band.place(slot, bytes.lowerBound)
           try member.recordSums(
-            of: bytes.bytes, range: place..<place + bytesRange.count, at: bytesRange.lowerBound,
+            of: memory.buffer.bytes, range: place..<place + bytes.count, at: bytes.lowerBound,
             sums: scratch)
           log.update { $0.renewedSumCount += range.count }
           if !all { member.count { $0.renewedSums &+= UInt64(range.count) } }
         }
       } catch {
-        if case .unreadable = error {
-          try? sums.giveUp(blocks)
-          continue
-        }
         try members.fail(member, error)
       }
     }

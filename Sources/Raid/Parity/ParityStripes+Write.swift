@@ -41,8 +41,8 @@ extension ParityStripes {
     _ rows: Range<Int>, _ memberRange: Range<Int>, _ body: () throws(RaidError) -> Void
   ) throws(RaidError) {
     try locks.withLock(rows, exclusive: true) { () throws(RaidError) in
-      let isMarked = try mark(memberRange)
-      defer { if isMarked { intent?.end(memberRange) } }
+      let mark = try mark(memberRange)
+      defer { intent?.end(memberRange, mark) }
       do throws(RaidError) {
         try body()
       } catch {
@@ -56,12 +56,12 @@ extension ParityStripes {
   }
 
   /// Marks what is about to be written in the bitmap: at once, unless a journal makes up for it. A member that
-  /// is not there needs the bits. Returns whether it did.
-  private func mark(_ memberRange: Range<Int>) throws(RaidError) -> Bool {
-    guard let intent else { return false }
+  /// is not there needs the bits.
+  private func mark(_ memberRange: Range<Int>) throws(RaidError) -> WriteIntent.Mark {
+    guard let intent else { return .none }
     if let journal, journal.isLive, members.isComplete {
-      intent.deferMarks(memberRange)
-      return false
+      intent.beginDeferred(memberRange)
+      return .deferred
     }
     do throws(RaidError) {
       try intent.begin(memberRange) { (page, range) throws(RaidError) in
@@ -69,10 +69,10 @@ extension ParityStripes {
       }
     } catch {
       // Nothing was written, and the journal knows that.
-      if journal?.isLive == true { intent.end(memberRange) }
+      if journal?.isLive == true { intent.end(memberRange, .stored) }
       throw error
     }
-    return true
+    return .stored
   }
 
   /// Copies array bytes to where a band has them.
