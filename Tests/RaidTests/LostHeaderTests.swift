@@ -237,18 +237,18 @@ import Testing
 
   /// Before the journal forgets what it has missed, the others say that it is out: it has no part in the journal that
   /// could tell.
-  @Test(arguments: [ArrayRecipe.raid5, .raid6, .mirror, .raid10])
+  @Test(arguments: [ArrayRecipe.raid5, .raid6, .mirror, .raid10], [true, false])
   func `when it fails before a checkpoint it is not counted on after a crash`(
-    _ recipe: ArrayRecipe
+    _ recipe: ArrayRecipe, isHeaderLost: Bool
   ) throws {
     let begin = try ArrayBench(recipe.with { $0.dataByteCount = 64 << 10 })
     try begin.fill(seed: 3)
-    try loseHeader(of: begin, 1)
+    if isHeaderLost { try loseHeader(of: begin, 1) }
     for device in begin.devices { try device.flush() }
     let bytes = SeededGenerator.bytes(seed: 4, begin.model.count)
     let first = SeededGenerator.bytes(seed: 5, 8192)
     var sickCount = 0
-    for sickFlush in 0..<3 {
+    for sickFlush in 0..<2 {
       var count = 0
       while true {
         let bench = begin.copy()
@@ -288,8 +288,9 @@ import Testing
             let story: Comment =
               "flush \(sickFlush) of the sick one, write \(count), block \(block) without \(slot)"
             guard let found = try? reader.bytes(range) else {
-              // Of whole rows in flight nobody knows what the one that is out should have.
-              #expect(!isAcknowledged && lost == [1], story)
+              // Who has no sums has none of before in the record: of whole rows in flight nobody knows what it should
+              // have, once it is out.
+              #expect(isHeaderLost && !isAcknowledged && lost == [1], story)
               continue
             }
             if found == Array(bytes[range]) { continue }

@@ -34,11 +34,15 @@ extension ParityStripes {
     guard let journal, journal.isLive else {
       return try store(update, update.memberRange, slots, sums, memory)
     }
-    let columns = update.columns.enumerated().filter { !slots[$0.element.slot].writable.isEmpty }
     if update.columns.count == placement.slotCount, members.isComplete {
       let ticket = try announce(update, slots, sums, by: journal)
-      return try store(update, update.memberRange, slots, sums, memory, by: journal, ticket)
+      if members.isComplete {
+        return try store(update, update.memberRange, slots, sums, memory, by: journal, ticket)
+      }
+      // Somebody was lost on the way. Nothing of this has been written yet.
+      journal.end(ticket)
     }
+    let columns = update.columns.enumerated().filter { !slots[$0.element.slot].writable.isEmpty }
     // Columns of a row are independent of each other, so a large update may go in parts.
     let step = max(4096, journal.contentByteLimit / max(1, columns.count) / 4096 * 4096)
     for start in Swift.stride(
