@@ -110,7 +110,10 @@ package struct ArrayShape: Sendable, Equatable {
   ) throws(ArrayShapeError) -> ParityRotation {
     switch level {
     case .dedicatedParity: return .parityLast
-    case .erasureCoded: return .leftSymmetric
+    case .erasureCoded(let parityCount):
+      // Such a superblock says in its place how many parities there are.
+      guard layout == UInt32(parityCount) else { throw .layout(layout) }
+      return .leftSymmetric
     default:
       guard let rotation = ParityRotation(rawValue: layout),
         rotation.exists(withParityCount: level.parityCount)

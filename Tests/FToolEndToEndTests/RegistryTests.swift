@@ -90,6 +90,9 @@ import Testing
     let status = try bench.shell("\(ftool) status m0.img --test")
     #expect(status.status == 2, status.remark)
     #expect(status.output.contains("m1.img  not usable: open: Permission denied"), status.remark)
+    // A new member in its place would give up a sound one.
+    #expect(status.output.contains("m1.img, which may be all that is missing:"), status.remark)
+    #expect(!status.output.contains("--onto"), status.remark)
     // Who names the others goes without it.
     let run = try bench.shell("\(ftool) read m0.img m2.img --length 1")
     #expect(run.status == 0, run.remark)

@@ -2,6 +2,7 @@ import BlockStorage
 import FToolTestSupport
 import LinuxSystem
 import MDFormat
+import SystemPackage
 import Testing
 
 @testable import Raid
@@ -32,5 +33,27 @@ import Testing
         #expect(error is RaidError, "\(error)")
       }
     }
+  }
+
+  /// What it lacks of the array is what all who are out lack.
+  @Test(arguments: ArrayRecipe.redundant)
+  func `who fails in a repair is out, and no block is called lost`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    let bench = try ArrayBench(recipe)
+    try bench.fill(seed: 3)
+    let start = try bench.dataOffset(1)
+    bench.devices[1].corrupt(start + 8192..<start + 8200)
+    bench.inject(
+      [
+        .init(
+          .touching(start..<start + bench.sizes[1], by: .write),
+          .fail(.unwritable(offset: 0, errno: .ioError)))
+      ], on: bench.devices[1])
+    let array = try bench.open()
+    let report = try array.scrub(RaidArray.ScrubOptions())
+    #expect(array.degradedSlots == [1] && report.findings == [])
+    #expect(report.unrepairedCount == 0)
+    #expect(try bench.contents(array) == bench.model)
   }
 }

@@ -504,6 +504,36 @@ import Testing
     #expect(bench.devices.map(\.contents) == before)
   }
 
+  /// A superblock of ec has its number of parities where those of other levels have their layout.
+  @Test func `a layout is given only to levels that have several`() throws {
+    for (level, layout) in [
+      (RaidLevel.erasureCoded(parityCount: 1), UInt32(1)),
+      (.erasureCoded(parityCount: 2), 2), (.dedicatedParity, 0), (.mirrored, 0),
+    ] {
+      let bench = try ReshapeBench(level, layout: layout, chunk: 8192, slotCount: 4)
+      let before = bench.devices.map(\.contents)
+      for wanted in 0...UInt32(5) where wanted != layout || level == .mirrored {
+        #expect(
+          throws: RaidError.unsuitable(.reshape(.oneLayout(level.name(slotCount: 4)))),
+          "\(level), \(wanted)"
+        ) { _ = try bench.open().reshapePlan(Self.request(layout: wanted), givenCount: 0) }
+      }
+      #expect(bench.devices.map(\.contents) == before)
+    }
+    let six = try ReshapeBench(.doubleParity, chunk: 8192, slotCount: 5)
+    #expect(
+      throws: RaidError.unsuitable(.reshape(.layoutAfterwards(from: "raid6", to: "raid5")))
+    ) {
+      _ = try six.open().reshapePlan(
+        Self.request(.singleParity, layout: 0, shrinks: true), givenCount: 0)
+    }
+    #expect(throws: ArrayShapeError.layout(3)) {
+      _ = try ArrayShape(
+        level: .erasureCoded(parityCount: 2), layout: 3, chunkByteCount: 8192, slotCount: 6,
+        memberByteCounts: [Int](repeating: 1 << 20, count: 6))
+    }
+  }
+
   @Test func `of copies, what md refuses is refused`() throws {
     let bench = try ReshapeBench(.mirroredStripes, layout: 0x102, chunk: 8192, slotCount: 4)
     let far = try ReshapeBench(.mirroredStripes, layout: 0x201, chunk: 8192, slotCount: 4)

@@ -93,6 +93,30 @@ import Testing
     try sums.check("\(recipe.testDescription)")
   }
 
+  /// What a member has more than the array uses is of no account.
+  @Test(arguments: recipes) func `a larger member comes, and goes`(_ recipe: ArrayRecipe) throws {
+    let sums = try SumsBench(recipe)
+    let bench = sums.array
+    let large = MemoryDevice(byteCount: recipe.memberByteCount * 2, name: "large")
+    for new in [large, bench.fresh()] {
+      try sums.use { (array) throws in
+        try array.admitReplacement(new, forSlot: 1)
+        #expect(try array.rebuild(slot: 1, isReplacement: true, SweepOptions()).isComplete)
+        try array.finishReplacing(slot: 1)
+      }
+      bench.devices[1] = new
+      #expect(try sums.isTrusted)
+      try sums.use { (array) throws in try sums.write(4096, 20000, to: array) }
+      let at = try bench.dataOffset(1)
+      new.corrupt(at..<at + 10)
+      try sums.use { (array) throws in
+        #expect(try array.scrub(RaidArray.ScrubOptions()).findings.map(\.slot) == [1])
+        #expect(try bench.contents(array) == bench.model)
+      }
+      try sums.check("\(recipe.testDescription)")
+    }
+  }
+
   static let large = [ArrayRecipe.mirror, .raid5, .raid10].map {
     $0.with {
       $0.hasSums = false

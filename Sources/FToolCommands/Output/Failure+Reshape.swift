@@ -14,8 +14,15 @@ extension Failure {
           ? "\(from) cannot be changed like that" : "\(from) cannot be made into \(to)",
         hint:
           "what can be: more or fewer members for 4, 5, 6 and ec, more for 1 and 10; 5 into 6 and back; 0 and 4 into "
-          + "5; 1 of two members into 5 and back; another chunk or layout for 4, 5, 6 and 10")
+          + "5; 1 of two members into 5 and back; another chunk for 4, 5, 6 and 10, another layout for 5, 6 and 10"
+      )
     case .badShape(let error): self.init(.usage, "there is no such array: \(error.sentence)")
+    case .oneLayout(let level):
+      self.init(.usage, "\(level) has one layout", hint: "leave --layout out")
+    case .layoutAfterwards(let from, let to):
+      self.init(
+        .usage, "\(from) cannot be made into \(to) of that layout",
+        hint: "change the level first, and the layout when that is done")
     case .shrinks(let from, let to):
       self.init(
         .usage,

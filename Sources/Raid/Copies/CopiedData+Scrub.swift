@@ -165,8 +165,7 @@ extension CopiedData {
       log.update { $0.resyncedBlockCount += 1 }
       return true
     }
-    log.add(
-      problem, isGood ? .repaired : .unrepairable, member, slot: block.slot, at: block.offset)
+    log.add(problem, isRepaired: isGood, member, slot: block.slot, at: block.offset)
     return true
   }
 

@@ -8,6 +8,10 @@ package enum ReshapeObstacle: Error, Equatable, Sendable {
   /// Nobody knows how to come from one level to the other without copying everything.
   case levels(from: String, to: String)
   case badShape(ArrayShapeError)
+  /// Arrays of this level are all laid out alike.
+  case oneLayout(String)
+  /// On the way from one level to the other the layout is not to choose.
+  case layoutAfterwards(from: String, to: String)
   /// The array would have fewer bytes than it has.
   case shrinks(from: Int, to: Int)
   /// All of each member is used, or where bytes lie depends on the size.

@@ -22,6 +22,14 @@ final class ScrubLog: Sendable {
     }
   }
 
+  /// Notes what became of a repair. Who failed in it is out, and said to be so: what it lacks is no finding.
+  func add(
+    _ problem: ScrubReport.Problem, isRepaired: Bool, _ member: Member, slot: Int, at offset: Int
+  ) {
+    if !isRepaired, member.isFailed { return }
+    add(problem, isRepaired ? .repaired : .unrepairable, member, slot: slot, at: offset)
+  }
+
   func update(_ change: (inout ScrubReport) -> Void) { state.withLock { change(&$0.report) } }
 
   /// Takes over what a worker has found in one part.

@@ -47,6 +47,29 @@ package final class SumsFile: Sendable {
   /// Why some sums could not be read, so that nothing was compared with them; nil when all could.
   package var readProblem: DeviceError? { sumsDevice.readProblem }
 
+  /// Bytes of data on the largest of the members, for which a new file is made.
+  package static func memberByteCount(for assembly: Assembly) -> Int {
+    (assembly.members.map { Int($0.superblock.dataSizeSectors) }.max() ?? 0) * 512
+  }
+
+  /// How many of those the array uses, of any member.
+  private static func usedByteCount(of assembly: Assembly) -> Int {
+    let reference = assembly.reference
+    guard [MDLevel.linear, MDLevel.raid0].contains(reference.level) else {
+      return Int(reference.sizeSectors) * 512
+    }
+    return (assembly.membersInSlots.map { Int($0.superblock.dataSizeSectors) }.max() ?? 0) * 512
+  }
+
+  private static func checkRoom(
+    _ device: any BlockDevice, _ slotCount: Int, _ memberByteCount: Int
+  ) throws(RaidError) {
+    let needs = byteCount(slotCount: slotCount, memberByteCount: memberByteCount)
+    guard device.byteCount >= needs else {
+      throw .unsuitable(.shortSumsFile(device.name, has: device.byteCount, needs: needs))
+    }
+  }
+
   /// Opens a file of sums for the array that has been assembled; a file of zeros becomes one.
   ///
   /// - Throws: `unsuitable` when it is damaged, too short, or not of this array, or when the array keeps
@@ -57,12 +80,10 @@ package final class SumsFile: Sendable {
     let reference = assembly.reference
     arrayID = reference.arrayID
     slotCount = assembly.holders.count
-    memberByteCount = (assembly.members.map { Int($0.superblock.dataSizeSectors) }.max() ?? 0) * 512
     // Those would go stale, with nothing on the members to say so.
     if assembly.keepsSums { throw .unsuitable(.keepsSumsOnMembers) }
-    let needs = Self.byteCount(slotCount: slotCount, memberByteCount: memberByteCount)
-    let short = Unsuitable.shortSumsFile(device.name, has: device.byteCount, needs: needs)
-    guard device.byteCount >= 4096 else { throw .unsuitable(short) }
+    let largest = Self.memberByteCount(for: assembly)
+    if device.byteCount < 4096 { try Self.checkRoom(device, slotCount, largest) }
     var buffer = AlignedBuffer(byteCount: 4096)
     var bytes = buffer.mutableBytes
     do throws(DeviceError) {
@@ -73,7 +94,8 @@ package final class SumsFile: Sendable {
     if isZero(bytes.bytes, range: 0..<4096) {
       // Much begins with zeros that is not empty: members of arrays do.
       guard try Self.isEmpty(device) else { throw .unsuitable(.foreignSumsFile(device.name)) }
-      guard device.byteCount >= needs else { throw .unsuitable(short) }
+      try Self.checkRoom(device, slotCount, largest)
+      memberByteCount = largest
       isTrusted = false
       return
     }
@@ -87,11 +109,14 @@ package final class SumsFile: Sendable {
     guard version == 1 else {
       throw .unsuitable(.unknownSumsFileVersion(device.name, version: version))
     }
+    // Members may have come and gone since that were larger than the array can use.
+    let known = bytes.bytes.integer(at: 40, as: UInt64.self)
     guard Identifier(bytes: bytes.bytes, at: 16) == reference.arrayID,
       bytes.bytes.integer(at: 32, as: UInt32.self) == UInt32(slotCount),
-      bytes.bytes.integer(at: 40, as: UInt64.self) == UInt64(memberByteCount)
+      known >= UInt64(Self.usedByteCount(of: assembly)), known <= 1 << 60
     else { throw .unsuitable(.foreignSumsFile(device.name)) }
-    guard device.byteCount >= needs else { throw .unsuitable(short) }
+    memberByteCount = Int(known)
+    try Self.checkRoom(device, slotCount, memberByteCount)
     isTrusted =
       bytes.bytes.integer(at: 36, as: UInt32.self) == 1
       && bytes.bytes.integer(at: 56, as: UInt64.self) == reference.events

@@ -178,8 +178,7 @@ extension ParityStripes {
       log.update { $0.resyncedBlockCount += 1 }
       return true
     }
-    log.add(
-      named, isGood ? .repaired : .unrepairable, member, slot: block.slot, at: block.offset)
+    log.add(named, isRepaired: isGood, member, slot: block.slot, at: block.offset)
     return true
   }
 
@@ -320,8 +319,7 @@ extension ParityStripes {
           $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1
         }
       }
-      log.add(
-        .wrongData, isGood ? .repaired : .unrepairable, member, slot: slot, at: offset)
+      log.add(.wrongData, isRepaired: isGood, member, slot: slot, at: offset)
     case .parity(let slots):
       for slot in slots {
         guard let member = readers[slot] else { continue }
@@ -337,8 +335,7 @@ extension ParityStripes {
         if isDoubtful {
           log.update { $0.resyncedBlockCount += 1 }
         } else {
-          log.add(
-            .wrongParity, isGood ? .repaired : .unrepairable, member, slot: slot, at: offset)
+          log.add(.wrongParity, isRepaired: isGood, member, slot: slot, at: offset)
           if isGood {
             member.count {
               $0.damagedBlocks &+= 1; $0.repairedBlocks &+= 1

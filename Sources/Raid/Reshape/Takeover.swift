@@ -76,6 +76,25 @@ struct Takeover {
       throw .unsuitable(
         .reshape(.levels(from: current.levelName, to: level.name(slotCount: count))))
     }
+    try checkLayout(current, request)
+  }
+
+  /// What is asked for as layout must be what comes out in the end.
+  private func checkLayout(
+    _ current: ArrayShape, _ request: ReshapeRequest
+  ) throws(RaidError) {
+    guard let wanted = request.layout else { return }
+    switch goal {
+    case .singleParity, .doubleParity, .mirroredStripes:
+      if isFirstStep || layout != wanted {
+        throw .unsuitable(
+          .reshape(
+            .layoutAfterwards(from: current.levelName, to: goal.name(slotCount: current.slotCount)))
+        )
+      }
+    case .linear, .striped, .mirrored, .dedicatedParity, .erasureCoded:
+      throw .unsuitable(.reshape(.oneLayout(goal.name(slotCount: current.slotCount))))
+    }
   }
 
   func goalName(_ slotCount: Int) -> String {

@@ -48,7 +48,7 @@ struct ArrayFinder {
   /// superblock now: so a rebuild leaves it that was killed as it began.
   func unfinished(_ operand: [String]) -> String? {
     let paths = operand.compactMap { try? MemberPath(parsing: $0) }.filter { !$0.isMissing }
-    guard let id = paths.lazy.compactMap(arrayID).first else { return nil }
+    guard let id = paths.firstValue(arrayID) else { return nil }
     let known = ArrayRegistry(context).entries.first { $0.arrayID == id }?.paths ?? []
     let unfinished = blanks(operand).filter { path in
       (try? Files.realPath(path)).map(known.contains) ?? false
@@ -80,7 +80,7 @@ struct ArrayFinder {
   /// Those of these paths that lead to more members of the array that others are of.
   func members(_ mentioned: [String], ofArrayOf found: [MemberPath]) -> [MemberPath] {
     var more: [MemberPath] = []
-    guard !mentioned.isEmpty, let id = found.lazy.compactMap(arrayID).first else { return more }
+    guard !mentioned.isEmpty, let id = found.firstValue(arrayID) else { return more }
     // What is none is for the verb to refuse.
     for path in mentioned.compactMap({ try? MemberPath(parsing: $0) })
     where !path.isMissing && !(found + more).contains(where: { same($0, path) }) {
@@ -284,6 +284,17 @@ struct ArrayFinder {
       let b = try? Files.identity(of: other.path)
     else { return false }
     return a == b
+  }
+}
+
+extension Sequence {
+  /// The first value that one of the elements has. Each is asked once: another time it may have none, as a member that
+  /// begins to fail.
+  func firstValue<Value>(_ value: (Element) -> Value?) -> Value? {
+    for element in self {
+      if let value = value(element) { return value }
+    }
+    return nil
   }
 }
 

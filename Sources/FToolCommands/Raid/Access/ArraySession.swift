@@ -132,10 +132,11 @@ struct ArraySession {
     let file: FileDevice
     do throws(SystemCallError) {
       if !Files.exists(path), request.use == .write {
-        let data = (assembly.members.map { Int($0.superblock.dataSizeSectors) }.max() ?? 0) * 512
         try Files.createSparse(
           path,
-          size: SumsFile.byteCount(slotCount: assembly.holders.count, memberByteCount: data))
+          size: SumsFile.byteCount(
+            slotCount: assembly.holders.count,
+            memberByteCount: SumsFile.memberByteCount(for: assembly)))
       }
       file = try FileDevice.open(
         path, access: request.use == .write ? .readWrite : .readOnly)

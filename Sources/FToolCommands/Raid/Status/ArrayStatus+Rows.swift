@@ -29,6 +29,8 @@ extension ArrayStatus {
     /// What md's log lists as unreadable: data offsets, in order; nil where there is no log or it is
     /// damaged.
     var badBlocks: [Range<Int>]?
+    /// It is unusable because it may not be opened.
+    var isForbidden = false
 
     /// Whether it takes part in the array.
     var isUsed: Bool {
@@ -41,7 +43,7 @@ extension ArrayStatus {
 
   /// In the order of the slots, and then who has none.
   static func rows(
-    _ assembly: Assembly, unusable: [(path: String, why: String)]
+    _ assembly: Assembly, unusable: [(path: String, why: Failure)]
   ) -> [Row] {
     let roster = roster(assembly)
     var taken = Set<Int>()
@@ -70,8 +72,13 @@ extension ArrayStatus {
     }
     for (path, why) in unusable {
       // The message names the path, and so does the row.
-      let reason = why.hasPrefix("\(path): ") ? String(why.dropFirst(path.count + 2)) : why
-      rows.append(Row(path: path, state: .unusable, sentence: "not usable: \(reason)"))
+      let message = why.message
+      let reason =
+        message.hasPrefix("\(path): ") ? String(message.dropFirst(path.count + 2)) : message
+      rows.append(
+        Row(
+          path: path, state: .unusable, sentence: "not usable: \(reason)",
+          isForbidden: why.status == .notPermitted))
     }
     return rows
   }

@@ -226,7 +226,7 @@ extension ArrayStatus {
     readOnlyReason = array?.obstacle.flatMap(Self.reason)
     shape = array?.shape ?? Self.shape(of: reference)
     byteCount = array?.byteCount ?? shape?.byteCount
-    let rows = Self.rows(assembly, unusable: found.unusable.map { ($0.path, $0.why.message) })
+    let rows = Self.rows(assembly, unusable: found.unusable)
     self.rows = rows
     let missing = rows.count { $0.state == .missing }
     absentPaths = missing > 0 && found.absent.count >= missing ? found.absent : []

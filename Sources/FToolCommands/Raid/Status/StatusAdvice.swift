@@ -201,7 +201,15 @@ struct StatusAdvice: Equatable, Sendable {
           command: "ftool raid rebuild \(operand) --member \(quoted(path))\(degradedNaming)\(force)"
         ))
     }
-    if absent > 0 {
+    let forbidden = status.rows.filter(\.isForbidden).compactMap(\.path)
+    if absent > 0, !forbidden.isEmpty {
+      advice.append(
+        .init(
+          reason:
+            "to see who may open \(forbidden.joined(separator: ", ")), which may be all that is missing",
+          command: "ls -l \(forbidden.map(quoted).joined(separator: " "))"))
+    }
+    if absent > forbidden.count {
       advice.append(
         .init(
           reason: "to put a new file or disk, as large as the others, in the empty place",
