@@ -254,6 +254,20 @@ import Testing
     #expect(try bench.ftool("raid read m0.img --length \(bytes.count)").bytes == bytes)
   }
 
+  @Test func `nobody in sync gives way to a spare`() throws {
+    let bench = try Workbench()
+    try bench.ftool(
+      "raid create photos m0.img m1.img m2.img sp.img --make 6M --level 5 --chunk 64K --spares 1")
+    let before = try bench.snapshot()
+    for line in ["", "--dry-run"] {
+      let run = try bench.ftool(
+        "raid rebuild m0.img --member m1.img --onto sp.img -y \(line)", ends: 64)
+      #expect(run.error.contains("slot 1 has a member that is in sync"), run.remark)
+      #expect(run.error.contains("'ftool raid replace'"), run.remark)
+    }
+    #expect(try bench.snapshot() == before)
+  }
+
   @Test func `a member that is not given leaves its place though it could be read`() throws {
     let bench = try Workbench()
     let bytes = try bench.makeFilledArray()

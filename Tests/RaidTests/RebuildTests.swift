@@ -146,6 +146,54 @@ import Testing
     }
   }
 
+  /// Writes of all sizes, whole rows and parts of them, and a member that fails at any of its writes or flushes.
+  @Test(
+    arguments: ArrayRecipe.redundant + ArrayRecipe.redundant.map { $0.with { $0.hasBitmap = true } }
+  )
+  func `who fails at any moment comes back with everything`(_ recipe: ArrayRecipe) throws {
+    let original = try ArrayBench(recipe)
+    try original.fill(seed: 3)
+    var returnedCount = 0
+    for seed in 0..<UInt64(24) {
+      var random = SeededGenerator(seed: seed)
+      let bench = original.copy()
+      let slot = Int.random(in: 0..<recipe.slotCount, using: &random)
+      let kind: FaultyDevice.Kind = Bool.random(using: &random) ? .write : .flush
+      let number = Int.random(in: 4..<90, using: &random)
+      bench.inject(
+        [
+          .init(
+            .fromOperation(number, of: kind),
+            .fail(kind == .write ? .unwritable(offset: 0, errno: .ioError) : .flushFailed(.ioError))
+          )
+        ], on: bench.devices[slot])
+      var array = try bench.open()
+      for _ in 0..<12 {
+        let start = Int.random(in: 0..<bench.model.count, using: &random)
+        let most = Bool.random(using: &random) ? 6000 : bench.model.count
+        let count = Int.random(in: 1...min(most, bench.model.count - start), using: &random)
+        try bench.write(random.bytes(count), at: start, to: array)
+        if Int.random(in: 0..<3, using: &random) == 0 { try array.flush() }
+      }
+      try array.close()
+      bench.wrap = { $0 }
+      guard try bench.open(writable: false).degradedSlots == [slot] else { continue }
+      returnedCount += 1
+      array = try bench.open(without: [slot])
+      let probe = try MemberProbe(bench.devices[slot])
+      let ranges = try array.admit(bench.devices[slot], toSlot: slot, knownAs: probe)
+      _ = try array.rebuild(slot: slot, ranges: ranges, SweepOptions())
+      try array.close()
+      let violations = try ArrayAudit.violations(bench)
+      #expect(violations == [], "seed \(seed)")
+      for other in 0..<recipe.slotCount {
+        let reader = try bench.open(writable: false, without: [other])
+        #expect(try bench.contents(reader) == bench.model, "seed \(seed), without \(other)")
+      }
+    }
+    #expect(returnedCount > 0)
+  }
+
   /// What is written makes room in the journal for itself first, which forgets what came before, and not this.
   @Test(arguments: ArrayRecipe.redundant.filter(\.hasJournal))
   func `who fails in a write that empties the journal comes back with all of it`(

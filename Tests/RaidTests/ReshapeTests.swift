@@ -510,7 +510,8 @@ import Testing
       (RaidLevel.erasureCoded(parityCount: 1), UInt32(1)),
       (.erasureCoded(parityCount: 2), 2), (.dedicatedParity, 0), (.mirrored, 0),
     ] {
-      let bench = try ReshapeBench(level, layout: layout, chunk: 8192, slotCount: 4)
+      let bench = try ReshapeBench(
+        level, layout: layout, chunk: level == .mirrored ? 0 : 8192, slotCount: 4)
       let before = bench.devices.map(\.contents)
       for wanted in 0...UInt32(5) where wanted != layout || level == .mirrored {
         #expect(
@@ -519,6 +520,10 @@ import Testing
         ) { _ = try bench.open().reshapePlan(Self.request(layout: wanted), givenCount: 0) }
       }
       #expect(bench.devices.map(\.contents) == before)
+    }
+    #expect(throws: RaidError.unsuitable(.reshape(.noChunks("raid1")))) {
+      _ = try ReshapeBench(.mirrored, layout: 0, chunk: 0, slotCount: 3).open().reshapePlan(
+        Self.request(chunk: 8192, slots: 4), givenCount: 1)
     }
     let six = try ReshapeBench(.doubleParity, chunk: 8192, slotCount: 5)
     #expect(

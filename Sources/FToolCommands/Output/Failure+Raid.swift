@@ -257,7 +257,10 @@ extension Failure {
       self.init(
         .usage, "the array keeps its sums on its members", hint: "leave --sums-file out")
     case .noSums: self.init(.usage, "the array keeps no sums")
-    case .slotIsInUse(let slot): self.init(.usage, "slot \(slot) has a member that is in sync")
+    case .slotIsInUse(let slot):
+      self.init(
+        .usage, "slot \(slot) has a member that is in sync",
+        hint: "'ftool raid replace' puts another one in its place")
     case .memberIsInUse(let name):
       self.init(
         .usage, "\(name) is in use", hint: "'ftool raid fail' takes it out of use first")

@@ -19,6 +19,8 @@ extension Failure {
     case .badShape(let error): self.init(.usage, "there is no such array: \(error.sentence)")
     case .oneLayout(let level):
       self.init(.usage, "\(level) has one layout", hint: "leave --layout out")
+    case .noChunks(let level):
+      self.init(.usage, "\(level) has no chunks", hint: "leave --chunk out")
     case .layoutAfterwards(let from, let to):
       self.init(
         .usage, "\(from) cannot be made into \(to) of that layout",

@@ -72,6 +72,9 @@ struct RebuildWork {
     }
     if let member {
       let slot = try slot(of: member)
+      if onto != nil, array.members.slots[slot].member?.isInSync == true {
+        throw Failure(RaidError.unsuitable(.slotIsInUse(slot)))
+      }
       if let known {
         jobs = [(slot, try Self.source(known))]
       } else if let new {

@@ -10,6 +10,8 @@ package enum ReshapeObstacle: Error, Equatable, Sendable {
   case badShape(ArrayShapeError)
   /// Arrays of this level are all laid out alike.
   case oneLayout(String)
+  /// Arrays of this level have no chunks.
+  case noChunks(String)
   /// On the way from one level to the other the layout is not to choose.
   case layoutAfterwards(from: String, to: String)
   /// The array would have fewer bytes than it has.

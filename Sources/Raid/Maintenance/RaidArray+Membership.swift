@@ -125,7 +125,6 @@ extension RaidArray {
 
   /// Moves a spare into a slot that nobody in sync has, ready to be rebuilt.
   package func promoteSpare(named name: String?, toSlot slot: Int) throws(RaidError) {
-    try beginChanging()
     if let member = members.slots[slot].member, !member.isFailed, member.isInSync {
       throw .unsuitable(.slotIsInUse(slot))
     }
@@ -134,6 +133,7 @@ extension RaidArray {
       throw .noSuchMember(name ?? "spare")
     }
     try requireBitmapRoom(on: spare.device, spare.superblock)
+    try beginChanging()
     members.state.withLock { state in state.spares.removeAll { $0 === spare } }
     let number = Int(spare.superblock.deviceNumber)
     var header = spare.header

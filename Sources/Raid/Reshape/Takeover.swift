@@ -77,6 +77,9 @@ struct Takeover {
         .reshape(.levels(from: current.levelName, to: level.name(slotCount: count))))
     }
     try checkLayout(current, request)
+    if goal == .mirrored, request.chunkByteCount != nil {
+      throw .unsuitable(.reshape(.noChunks(goal.name(slotCount: current.slotCount))))
+    }
   }
 
   /// What is asked for as layout must be what comes out in the end.
