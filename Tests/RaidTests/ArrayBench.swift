@@ -214,6 +214,15 @@ final class ArrayBench {
     return faulty
   }
 
+  /// Fills the member of a slot with what it missed, as far as the others know that, while it was out.
+  func bringBack(_ slot: Int) throws {
+    let array = try open(without: [slot])
+    let probe = try MemberProbe(devices[slot])
+    let ranges = try array.admit(devices[slot], toSlot: slot, knownAs: probe)
+    _ = try array.rebuild(slot: slot, ranges: ranges, SweepOptions())
+    try array.close()
+  }
+
   func contents(_ array: RaidArray) throws -> [UInt8] {
     if !recipe.hasSums { #expect(array.membersLackingSums.isEmpty) }
     return try array.bytes(0..<array.byteCount)

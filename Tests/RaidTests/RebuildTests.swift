@@ -125,7 +125,7 @@ import Testing
             .fromOperation(turn, of: .write), .fail(.unwritable(offset: 0, errno: .ioError)))
         ], on: bench.devices[1])
       var random = SeededGenerator(seed: UInt64(turn))
-      var array = try bench.open()
+      let array = try bench.open()
       for _ in 0..<6 {
         let start = Int.random(in: 0..<bench.model.count - 90_000, using: &random)
         try bench.write(
@@ -135,11 +135,7 @@ import Testing
       try array.close()
       bench.wrap = { $0 }
       guard try bench.open(writable: false).degradedSlots == [1] else { continue }
-      array = try bench.open(without: [1])
-      let probe = try MemberProbe(bench.devices[1])
-      let ranges = try array.admit(bench.devices[1], toSlot: 1, knownAs: probe)
-      _ = try array.rebuild(slot: 1, ranges: ranges, SweepOptions())
-      try array.close()
+      try bench.bringBack(1)
       #expect(try bench.contents(bench.open(writable: false)) == bench.model, "turn \(turn)")
       let violations = try ArrayAudit.violations(bench)
       #expect(violations == [], "turn \(turn)")
@@ -167,7 +163,7 @@ import Testing
             .fail(kind == .write ? .unwritable(offset: 0, errno: .ioError) : .flushFailed(.ioError))
           )
         ], on: bench.devices[slot])
-      var array = try bench.open()
+      let array = try bench.open()
       for _ in 0..<12 {
         let start = Int.random(in: 0..<bench.model.count, using: &random)
         let most = Bool.random(using: &random) ? 6000 : bench.model.count
@@ -179,11 +175,7 @@ import Testing
       bench.wrap = { $0 }
       guard try bench.open(writable: false).degradedSlots == [slot] else { continue }
       returnedCount += 1
-      array = try bench.open(without: [slot])
-      let probe = try MemberProbe(bench.devices[slot])
-      let ranges = try array.admit(bench.devices[slot], toSlot: slot, knownAs: probe)
-      _ = try array.rebuild(slot: slot, ranges: ranges, SweepOptions())
-      try array.close()
+      try bench.bringBack(slot)
       let violations = try ArrayAudit.violations(bench)
       #expect(violations == [], "seed \(seed)")
       for other in 0..<recipe.slotCount {
@@ -203,7 +195,7 @@ import Testing
       let bench = try ArrayBench(recipe)
       try bench.fill(seed: 3)
       let faulty = bench.inject([], on: bench.devices[1])
-      var array = try bench.open()
+      let array = try bench.open()
       let rows = SeededGenerator.bytes(seed: 4, bench.model.count)
       try bench.write(rows, at: 0, to: array)
       let number = faulty.operationCount(.write) + turn
@@ -213,11 +205,7 @@ import Testing
       try array.close()
       bench.wrap = { $0 }
       guard try bench.open(writable: false).degradedSlots == [1] else { continue }
-      array = try bench.open(without: [1])
-      let probe = try MemberProbe(bench.devices[1])
-      let ranges = try array.admit(bench.devices[1], toSlot: 1, knownAs: probe)
-      _ = try array.rebuild(slot: 1, ranges: ranges, SweepOptions())
-      try array.close()
+      try bench.bringBack(1)
       #expect(try bench.contents(bench.open(writable: false)) == bench.model, "turn \(turn)")
       let violations = try ArrayAudit.violations(bench)
       #expect(violations == [], "turn \(turn)")

@@ -8,11 +8,13 @@ import SystemPackage
 
 /// What came of a reshape.
 package struct ReshapeReport: Sendable {
-  /// Array bytes that have the new shape, of so many.
+  /// Array bytes that have the new shape.
   package let position: Int
+  /// Array bytes in all.
   package let end: Int
   /// Array bytes of which nobody had the content any more: they are marked as lost where they are now.
   package let lostRanges: [Range<Int>]
+  /// Whether nothing of the old shape is left.
   package var isComplete: Bool { position == end }
 }
 
