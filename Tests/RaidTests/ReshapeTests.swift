@@ -532,6 +532,8 @@ import Testing
       _ = try six.open().reshapePlan(
         Self.request(.singleParity, layout: 0, shrinks: true), givenCount: 0)
     }
+    _ = try six.open().reshapePlan(
+      Self.request(.singleParity, layout: 2, shrinks: true), givenCount: 0)
     #expect(throws: ArrayShapeError.layout(3)) {
       _ = try ArrayShape(
         level: .erasureCoded(parityCount: 2), layout: 3, chunkByteCount: 8192, slotCount: 6,

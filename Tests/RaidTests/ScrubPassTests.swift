@@ -1,6 +1,7 @@
 import BlockStorage
 import FToolTestSupport
 import RaidGeometry
+import SystemPackage
 import Testing
 
 @testable import Raid
@@ -110,6 +111,38 @@ import Testing
     let sums = try #require(
       try RaidArray.member(MemberProbe(bench.devices[1]), slot: 1, false, true, nil).sums)
     #expect(try sums.damagedRanges(in: 0..<sums.blockCount) == [])
+  }
+
+  /// A damaged block of sums of which one sum cannot be given anew, since the block is lost, stays so.
+  @Test(arguments: [ArrayRecipe.raid5, .mirror])
+  func `a lost block does not hold up the next scrub`(
+    _ recipe: ArrayRecipe
+  ) throws {
+    let bench = try ArrayBench(recipe.with { $0.dataByteCount = 10 << 20 })
+    try bench.fill(seed: 1)
+    let region = try #require(try bench.header(1).range(of: .sums))
+    bench.devices[1].corrupt(region.lowerBound + 40..<region.lowerBound + 44)
+    let sick = try [0, 1].map { slot in
+      let start = try bench.dataOffset(slot) + 8192
+      return FaultyDevice(
+        bench.devices[slot],
+        plan: [
+          .init(
+            .touching(start..<start + 1, by: .read),
+            .fail(.unreadable(offset: start, errno: .ioError)))
+        ])
+    }
+    bench.wrap = { device -> any BlockDevice in
+      for faulty in sick where faulty.device === device { return faulty }
+      return device
+    }
+    var options = RaidArray.ScrubOptions()
+    options.sweep.workers = 1
+    options.sweep.progress = { done, _ in done < 6 << 20 }
+    let array = try bench.open()
+    #expect(try !array.scrub(options).isComplete)
+    try array.close()
+    #expect(try bench.open().scrubRange(options).lowerBound >= 6 << 20)
   }
 
   @Test(arguments: [1, 4]) func `however often it is interrupted, every block counts once`(

@@ -72,7 +72,9 @@ struct RebuildWork {
     }
     if let member {
       let slot = try slot(of: member)
-      if onto != nil, array.members.slots[slot].member?.isInSync == true {
+      if onto != nil, let present = array.members.slots[slot].member, !present.isFailed,
+        present.isInSync
+      {
         throw Failure(RaidError.unsuitable(.slotIsInUse(slot)))
       }
       if let known {

@@ -16,7 +16,7 @@ import Synchronization
 ///     16   16 array's UUID
 ///     32    4 number of slots
 ///     36    4 1: the sums are complete
-///     40    8 bytes of data on each member
+///     40    8 bytes of data on a member that sums have room for
 ///     48    8 bytes of sums of each member
 ///     56    8 events of the array when the sums were last right
 ///     64    8 update time of the superblock then

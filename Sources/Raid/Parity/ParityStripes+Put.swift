@@ -35,11 +35,11 @@ extension ParityStripes {
       return try store(update, update.memberRange, slots, sums, memory)
     }
     if update.columns.count == placement.slotCount, members.isComplete {
-      let ticket = try announce(update, slots, sums, by: journal)
-      if members.isComplete {
+      let (ticket, tellsOld) = try announce(update, slots, sums, by: journal)
+      if members.isComplete || !tellsOld {
         return try store(update, update.memberRange, slots, sums, memory, by: journal, ticket)
       }
-      // Somebody was lost on the way. Nothing of this has been written yet.
+      // Somebody was lost on the way. Nothing of this has been written yet, as the record can tell.
       journal.end(ticket)
     }
     let columns = update.columns.enumerated().filter { !slots[$0.element.slot].writable.isEmpty }
@@ -64,10 +64,10 @@ extension ParityStripes {
     }
   }
 
-  /// Says in the journal that whole rows are written, what their sums become, and what they were.
+  /// Says in the journal that whole rows are written, what their sums become, and, where that is known, what they were.
   private func announce(
     _ update: StripeUpdate, _ slots: [MemberSet.Slot], _ sums: [UInt32], by journal: WriteJournal
-  ) throws(RaidError) -> WriteJournal.Ticket {
+  ) throws(RaidError) -> (WriteJournal.Ticket, tellsOld: Bool) {
     let blocks =
       update.memberRange.lowerBound / 4096..<(update.memberRange.upperBound + 4095) / 4096
     var new: [UInt32] = []
@@ -81,10 +81,11 @@ extension ParityStripes {
         if let known { old += known } else { old = [] }
       }
     }
-    return try journal.begin(
+    let ticket = try journal.begin(
       .rewrite, update.memberRange,
       update.columns.map { .init(slot: $0.slot, blocks: blocks) }, sums: new, oldSums: old,
       from: RawSpan(), [])
+    return (ticket, !old.isEmpty)
   }
 
   /// Writes what a record speaks of.

@@ -403,7 +403,7 @@ extension ParityStripes {
           continue
         }
         // What nobody could put right is not called right.
-        for block in unsolved where blocks.contains(block) {
+        for block in unsolved.lazy.map({ $0 / 4096 }) where blocks.contains(block) {
           try sums.giveUp(block..<block + 1)
         }
         if !due.isEmpty, !hasParity {

@@ -89,13 +89,17 @@ struct Takeover {
     guard let wanted = request.layout else { return }
     switch goal {
     case .singleParity, .doubleParity, .mirroredStripes:
-      if isFirstStep || layout != wanted {
+      // The step behind the first takes Q away, and leaves the rest where it is.
+      if wanted != layout.map({ isFirstStep ? $0 - 16 : $0 }) {
         throw .unsuitable(
           .reshape(
             .layoutAfterwards(from: current.levelName, to: goal.name(slotCount: current.slotCount)))
         )
       }
-    case .linear, .striped, .mirrored, .dedicatedParity, .erasureCoded:
+    case .linear, .striped:
+      let name = goal.name(slotCount: current.slotCount)
+      throw .unsuitable(.reshape(.levels(from: current.levelName, to: name)))
+    case .mirrored, .dedicatedParity, .erasureCoded:
       throw .unsuitable(.reshape(.oneLayout(goal.name(slotCount: current.slotCount))))
     }
   }
