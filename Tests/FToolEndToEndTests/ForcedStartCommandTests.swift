@@ -25,7 +25,7 @@ import Testing
     let before = try bench.snapshot()
     let run = try bench.ftool("raid recover -fy m0.img m1.img m2.img", ends: 65)
     #expect(
-      run.output.contains("the others count on it, and are 3 events ahead")
+      run.output.contains("the others count on it, and are 4 events ahead")
         && run.output.contains("older copy"),
       run.remark)
     #expect(
