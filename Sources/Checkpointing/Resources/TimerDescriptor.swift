@@ -36,25 +36,17 @@ enum TimerDescriptor: DescriptorKind {
   static func detail(
     of seen: SeenDescriptor, _ tree: TreeCapture
   ) throws(CheckpointError) -> [UInt8] {
-    let info = seen.info
-    guard let clock = info.number("clockid"), let ticks = info.number("ticks"),
-      let flags = info.number("settime flags", radix: 8)
-    else { throw seen.obstacle("this kernel does not tell how it is set") }
-    var detail = Detail()
-    detail.clock = Int32(truncatingIfNeeded: clock)
-    detail.flags = UInt32(truncatingIfNeeded: flags)
-    detail.ticks = ticks
-    detail.interval = pair(info.line("it_interval"))
-    detail.remaining = pair(info.line("it_value"))
+    try look(at: seen, seen.info).encoded()
+  }
+
+  private static func look(
+    at seen: SeenDescriptor, _ info: DescriptorInfo
+  ) throws(CheckpointError) -> Detail {
+    var detail = try Detail(info, of: seen)
     if detail.remaining == [0, 0] && detail.interval != [0, 0] {
-      // It has run out, and stands until somebody reads it; only the timer itself knows its phase.
-      let words = try about(seen.process) { () throws(SystemCallError) in try seen.copy.timerValue()
-      }
-      detail.remaining = Array(words[2...])
-      let again = try about(seen.process) { () throws(SystemCallError) in
-        try DescriptorInfo(info.number, of: seen.process)
-      }
-      detail.ticks = again.number("ticks") ?? ticks
+      // It has run out, and stands until somebody reads it or asks it; then it goes on in its phase.
+      try about(seen.process) { () throws(SystemCallError) in _ = try seen.copy.timerValue() }
+      detail = try Detail(infoNow(of: seen), of: seen)
     }
     if detail.isOfTimeOfDay {
       detail.expiry =
@@ -62,13 +54,42 @@ enum TimerDescriptor: DescriptorKind {
         + Int64(clamping: detail.remaining[0]) * 1_000_000_000
         + Int64(clamping: detail.remaining[1])
     }
-    return detail.encoded()
+    return detail
   }
 
-  /// From `(1, 500)`.
-  private static func pair(_ text: String?) -> [UInt64] {
-    let numbers = (text ?? "").split { !$0.isNumber }.compactMap { UInt64($0) }
-    return numbers.count == 2 ? numbers : [0, 0]
+  private static func infoNow(of seen: SeenDescriptor) throws(CheckpointError) -> DescriptorInfo {
+    try about(seen.process) { () throws(SystemCallError) in
+      try DescriptorInfo(seen.info.number, of: seen.process)
+    }
+  }
+
+  /// One whose time is up looks as if it stood still until a processor has taken its interrupt
+  /// (timerfd_get_remaining in fs/timerfd.c). A moment later they are told apart.
+  static func settle(_ tree: TreeCapture) throws(CheckpointError) {
+    var unclear = unclearTimers(tree)
+    for look in 1...maximumLooks where !unclear.isEmpty {
+      Machine.sleep(seconds: 0.002)
+      for one in unclear {
+        var detail = try self.look(at: one.seen, infoNow(of: one.seen))
+        // It runs out faster than it can be looked at.
+        if look == maximumLooks && detail.isRunning { detail.remaining = detail.interval }
+        tree.replace(one.index, kind: self, detail: detail.encoded())
+      }
+      unclear = unclearTimers(tree).filter(\.detail.isRunning)
+    }
+  }
+
+  private static let maximumLooks = 5
+
+  private static func unclearTimers(
+    _ tree: TreeCapture
+  ) -> [(index: Int, seen: SeenDescriptor, detail: Detail)] {
+    tree.descriptions(of: self).compactMap { index, seen, state in
+      guard let detail = try? Detail(decoding: state.detail[...]), detail.mayBeDue else {
+        return nil
+      }
+      return (index, seen, detail)
+    }
   }
 
   static func reopen(
@@ -99,6 +120,29 @@ enum TimerDescriptor: DescriptorKind {
 }
 
 extension TimerDescriptor.Detail {
+  fileprivate init(
+    _ info: DescriptorInfo, of seen: SeenDescriptor
+  ) throws(CheckpointError) {
+    guard let clock = info.number("clockid"), let ticks = info.number("ticks"),
+      let flags = info.number("settime flags", radix: 8)
+    else { throw seen.obstacle("this kernel does not tell how it is set") }
+    self.clock = Int32(truncatingIfNeeded: clock)
+    self.flags = UInt32(truncatingIfNeeded: flags)
+    self.ticks = ticks
+    interval = Self.pair(info.line("it_interval"))
+    remaining = Self.pair(info.line("it_value"))
+  }
+
+  /// From `(1, 500)`.
+  private static func pair(_ text: String?) -> [UInt64] {
+    let numbers = (text ?? "").split { !$0.isNumber }.compactMap { UInt64($0) }
+    return numbers.count == 2 ? numbers : [0, 0]
+  }
+
+  /// It stands still, or its time is up and it has not run out yet.
+  fileprivate var mayBeDue: Bool { remaining == [0, 0] && (ticks == 0 || interval != [0, 0]) }
+  /// It runs out again and again, and has: to set it to stand still would have taken the ticks back.
+  fileprivate var isRunning: Bool { ticks > 0 && interval != [0, 0] }
   fileprivate var isAbsolute: Bool { flags & 1 != 0 }  // TFD_TIMER_ABSTIME
   /// Set to a time of CLOCK_REALTIME or CLOCK_REALTIME_ALARM.
   fileprivate var isOfTimeOfDay: Bool { isAbsolute && (clock == 0 || clock == 8) }
