@@ -1,5 +1,6 @@
 import BinaryCodec
 import FToolTestSupport
+import Glibc
 import LinuxSystem
 import Testing
 
@@ -47,6 +48,36 @@ import Testing
       _ = try RoundTrip(saving: child.id)
     }
     #expect(try child.wait() == 0)
+  }
+
+  /// Such a process has copies of all descriptors, also of those by which memory is filled.
+  @Test(.needs("cc")) func `is its own again although a process was made meanwhile`() throws {
+    let program = try CompiledProgram("bulk", in: scratch)
+    let child = try program.start(["64", "s", scratch.path("end")], output: scratch.path("std"))
+    while try scratch.text("std") != "ready\n" { Machine.sleep(seconds: 0.01) }
+    let image = ImageFile(at: scratch.path("image"))
+    _ = try image.save(child.id, .dead)
+    try child.killTree()
+    let copies = Monitor<[CInt]>([])
+    defer { for copy in copies.withLock({ $0 }) { close(copy) } }
+    var options = RestoreOptions()
+    options.watch = JobWatch { _, _ in
+      copies.withLock { if $0.isEmpty { $0 = Self.copiesOfFillers() } }
+      return true
+    }
+    try image.restore(options)
+    #expect(copies.withLock { !$0.isEmpty })
+    let watched = try MemoryArea.all(of: child.id).filter { $0.flags.contains("um") }
+    #expect(watched.isEmpty)
+    _ = try scratch.file("end", [])
+    #expect(try child.wait() == 0)
+  }
+
+  private static func copiesOfFillers() -> [CInt] {
+    let numbers = (try? DescriptorInfo.numbers(of: .current)) ?? []
+    return numbers.filter {
+      (try? DescriptorInfo($0, of: .current))?.link == "anon_inode:[userfaultfd]"
+    }.map { dup($0) }
   }
 
   @Test(.needs("cc"), arguments: ["layout", "deletedfiles", "sharedmemory", "segments"])

@@ -111,7 +111,12 @@ final class SpaceMemory: Sendable {
   }
 
   /// Memory is whole: from now on what has no page gets one of zeros, as always.
-  func finish() { filling.withLock { $0 = nil } }
+  func finish() throws(CheckpointError) {
+    guard let filling = filling.withLock({ $0.take() }) else { return }
+    try about(memory.process) { () throws(SystemCallError) in
+      for range in filling.ranges { try filling.filler.release(range) }
+    }
+  }
 
   func read(at address: UInt64, into buffer: inout MutableRawSpan) throws(CheckpointError) {
     let count = buffer.byteCount

@@ -46,7 +46,9 @@ package final class TreeMemory: Sendable {
   }
 
   /// To be called when all pages are there.
-  func finish() { for process in processes.withLock({ $0 }) { process?.finish() } }
+  func finish() throws(CheckpointError) {
+    for process in processes.withLock({ $0 }) { try process?.finish() }
+  }
 
   /// Reads back what was put there.
   package func read(

@@ -242,7 +242,7 @@ package final class TreeRestorer {
     for process in restoration.state.processes { try make(process) }
     let pin = ProcessorPin(like: root)
     defer { pin.release() }
-    madeMemory?.finish()
+    try madeMemory?.finish()
     try restoration.openWithProcesses(builders)
     try restoration.finishObjects()
     let zombies = births.zombies

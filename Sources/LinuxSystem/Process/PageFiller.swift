@@ -1,7 +1,7 @@
 import SystemPackage
 
 /// Puts pages into memory of another process that has none there yet, at less cost than writing: without a
-/// fault, and without zeros first (userfaultfd(2)). Until it is let go of, nothing else can bring pages there.
+/// fault, and without zeros first (userfaultfd(2)). Until a range is released, nothing else can bring pages there.
 package final class PageFiller: Sendable {
   private let file: OwnedDescriptor
 
@@ -23,6 +23,14 @@ package final class PageFiller: Sendable {
     // UFFDIO_REGISTER_MODE_MISSING
     var request: [UInt64] = [range.lowerBound, range.upperBound - range.lowerBound, 1, 0]
     try ask(0x00, "ioctl(UFFDIO_REGISTER)", &request)
+  }
+
+  /// Pages that this range, of those that are registered, has not got come as zeros again. To close the descriptor
+  /// does so only when no process has a copy of it, as one has that was made meanwhile.
+  package func release(_ range: Range<UInt64>) throws(SystemCallError) {
+    // struct uffdio_range, _IOR(0xAA, 1)
+    var request: [UInt64] = [range.lowerBound, range.upperBound - range.lowerBound]
+    try ask(0x01, "ioctl(UFFDIO_UNREGISTER)", &request, directions: 2)
   }
 
   /// Puts whole pages at an address within what is registered. Returns how many bytes: fewer when it comes
@@ -54,12 +62,12 @@ package final class PageFiller: Sendable {
     }
   }
 
-  /// _IOWR(0xAA, number, so many words)
+  /// _IOWR(0xAA, number, so many words), or another direction.
   private func ask(
-    _ number: Int, _ name: StaticString, _ request: inout [UInt64]
+    _ number: Int, _ name: StaticString, _ request: inout [UInt64], directions: Int = 3
   ) throws(SystemCallError) {
     let descriptor = Int(file.descriptor)
-    let code = 3 << 30 | request.count * 8 << 16 | 0xaa << 8 | number
+    let code = directions << 30 | request.count * 8 << 16 | 0xaa << 8 | number
     try withAddress(of: &request) { (address) throws(SystemCallError) in
       try kernelCall(.ioctl, name, on: "a process's memory", descriptor, code, address)
     }
