@@ -62,6 +62,7 @@ import Testing
       #expect(
         obstacles.contains { $0.process == target && $0.reason.contains(words) },
         "\(name): \(obstacles.map(\.reason))")
+      if name == "watched" { #expect(obstacles.count == 1) }
       try child.killTree()
     }
   }

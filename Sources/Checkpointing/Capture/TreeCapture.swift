@@ -142,7 +142,8 @@ final class TreeCapture {
       }
       if isSame { return UInt32(index) }
     }
-    refused.insert(one.details.inode)
+    // Many kinds have one inode for all, of which one may be refused already.
+    let isFirst = refused.insert(one.details.inode).inserted
     let found = DescriptorKinds.all.first { $0.recognises(one) }
     if found != ExternalFile.self, let obstacle = UnsavableDescriptor.obstacle(one) {
       throw obstacle
@@ -153,7 +154,7 @@ final class TreeCapture {
     state.flags = one.info.flags & ~Self.closeOnExec
     state.position = one.info.position
     state.detail = try kind.detail(of: one, self)
-    refused.remove(one.details.inode)
+    if isFirst { refused.remove(one.details.inode) }
     state.locks = try FileLocks.seen(in: one).filter { $0.kind != .process }
     if state.flags & OpenFlags.pathOnly == 0 { try DescriptorOwner.note(one, in: &state) }
     seen.append(one)

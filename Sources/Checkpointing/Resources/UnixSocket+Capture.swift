@@ -51,7 +51,8 @@ extension UnixSocket {
   ) throws(CheckpointError) -> SocketFile? {
     guard let path = path(of: address) else { return nil }
     guard path.hasPrefix("/") else {
-      throw seen.obstacle("it is bound to the relative path \(path)")
+      throw seen.obstacle(
+        "it is bound to the relative path \(path)", remedy: "have the program bind an absolute one")
     }
     guard let file = try? OwnedDescriptor.open(path, flags: OpenFlags.pathOnly),
       let found = try? file.details(), found.kind == .socket

@@ -11,6 +11,7 @@
 #include <net/ethernet.h>
 #include <netinet/in.h>
 #include <pty.h>
+#include <sys/epoll.h>
 #include <sys/fanotify.h>
 #include <sys/inotify.h>
 #include <sys/syscall.h>
@@ -101,6 +102,9 @@ static void watched(void) {
   int watches = inotify_init1(IN_NONBLOCK);
   need(inotify_add_watch(watches, folder, IN_CREATE) > 0);
   close(open(in_folder("new"), O_CREAT | O_WRONLY, 0600));
+  // What waits for it is no obstacle of its own.
+  struct epoll_event event = {.events = EPOLLIN};
+  need(!epoll_ctl(epoll_create1(0), EPOLL_CTL_ADD, watches, &event));
 }
 static void sibling(void) {
   // Both ends of a pipe, which our parent has, too.
