@@ -67,12 +67,10 @@ enum TimerDescriptor: DescriptorKind {
   /// (timerfd_get_remaining in fs/timerfd.c). A moment later they are told apart.
   static func settle(_ tree: TreeCapture) throws(CheckpointError) {
     var unclear = unclearTimers(tree)
-    for look in 1...maximumLooks where !unclear.isEmpty {
+    for _ in 0..<maximumLooks where !unclear.isEmpty {
       Machine.sleep(seconds: 0.002)
       for one in unclear {
-        var detail = try self.look(at: one.seen, infoNow(of: one.seen))
-        // It runs out faster than it can be looked at.
-        if look == maximumLooks && detail.isRunning { detail.remaining = detail.interval }
+        let detail = try look(at: one.seen, infoNow(of: one.seen))
         tree.replace(one.index, kind: self, detail: detail.encoded())
       }
       unclear = unclearTimers(tree).filter(\.detail.isRunning)
@@ -106,7 +104,9 @@ enum TimerDescriptor: DescriptorKind {
   static func finish(
     _ state: DescriptionState, _ file: borrowing OwnedDescriptor, _ restoration: Restoration
   ) throws(CheckpointError) {
-    let detail = try restoration.decode(Detail.self, state.detail)
+    var detail = try restoration.decode(Detail.self, state.detail)
+    // Due whenever it was looked at.
+    if detail.isRunning && detail.remaining == [0, 0] { detail.remaining = detail.interval }
     guard detail.interval.count == 2, detail.remaining.count == 2,
       detail.remaining[0] < 1 << 33, detail.remaining[1] < 1_000_000_000
     else { throw .malformed(.outOfRange(5)) }
@@ -160,7 +160,9 @@ extension TimerDescriptor.Detail {
 extension TimerDescriptor {
   static func summary(_ state: DescriptionState, _ checkpoint: CheckpointState) -> String? {
     guard let detail = try? Detail(decoding: state.detail[...]) else { return nil }
-    guard detail.remaining.count == 2, detail.remaining != [0, 0] else { return "stands still" }
+    guard detail.remaining.count == 2, detail.remaining != [0, 0] || detail.isRunning else {
+      return "stands still"
+    }
     return "runs out in \(detail.remaining[0])s"
       + (detail.interval == [0, 0] ? "" : ", again and again")
   }
