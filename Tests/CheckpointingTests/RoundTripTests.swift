@@ -28,7 +28,9 @@ import Testing
   }
 
   @Test(
-    arguments: ["wakeups", "threads", "family", "signals", "sleeper", "timers", "identity"],
+    arguments: [
+      "wakeups", "threads", "family", "signals", "sleeper", "timers", "identity", "threadtimers",
+    ],
     [0.05, 0.2])
   func `survives several rounds`(_ name: String, _ delay: Double) throws {
     let program = try CompiledProgram(name, in: scratch)

@@ -3,12 +3,13 @@ import BinaryCodec
 /// Timers go on while a process stands still, and may run out while it is being asked about them: each shall
 /// send its signal once.
 ///
-/// Signals are taken down last, so none is lost. A timer whose signal came after the timer was asked has time
-/// left as it is written down, though it has run out: its next period begins, or it is over.
+/// Signals are taken down last, so none is lost: those that wait for the process, and those for one of its threads. A
+/// timer whose signal came after the timer was asked has time left as it is written down, though it has run out: its
+/// next period begins, or it is over.
 enum LateSignals {
-  /// Takes what waits for a process now that everything else is known.
-  static func take(_ signals: [[UInt8]], into state: inout ProcessState) {
-    for signal in signals where !state.pendingSignals.contains(signal) {
+  /// What waits now that everything else is known, where others waited before: sets their timers right.
+  static func note(_ signals: [[UInt8]], since before: [[UInt8]], in state: inout ProcessState) {
+    for signal in signals where !before.contains(signal) {
       switch number(signal, at: Offset.code) {
       case Code.kernel:
         guard let which = intervalSignals.firstIndex(of: number(signal, at: Offset.signal)),
@@ -28,7 +29,6 @@ enum LateSignals {
       default: continue
       }
     }
-    state.pendingSignals = signals
   }
 
   /// SIGALRM, SIGVTALRM and SIGPROF: of ITIMER_REAL, ITIMER_VIRTUAL and ITIMER_PROF.

@@ -29,13 +29,22 @@ struct ProcessCapture {
       try requireCommonThings(thread.id)
     }
     try askInside()
-    try about(process.id) { () throws(SystemCallError) in
-      LateSignals.take(try process.leader.pendingSignals(ofProcess: true), into: &state)
-    }
+    try about(process.id) { () throws(SystemCallError) in try takeLateSignals() }
     // What was kept from acting on our calls waits as well; of these, only their numbers matter.
     for signal in Set(process.heldSignals) {
       state.pendingSignals.append(
         UInt32(bitPattern: signal).littleEndianBytes + [UInt8](repeating: 0, count: 124))
+    }
+  }
+
+  private mutating func takeLateSignals() throws(SystemCallError) {
+    let signals = try process.leader.pendingSignals(ofProcess: true)
+    LateSignals.note(signals, since: state.pendingSignals, in: &state)
+    state.pendingSignals = signals
+    for index in threads.indices {
+      let signals = try threads[index].thread.pendingSignals(ofProcess: false)
+      LateSignals.note(signals, since: threads[index].state.pendingSignals, in: &state)
+      threads[index].state.pendingSignals = signals
     }
   }
 

@@ -110,6 +110,7 @@ enum TimerDescriptor: DescriptorKind {
     guard detail.interval.count == 2, detail.remaining.count == 2,
       detail.remaining[0] < 1 << 33, detail.remaining[1] < 1_000_000_000
     else { throw .malformed(.outOfRange(5)) }
+    detail.takeMissedTicks()
     try about(nil) { () throws(SystemCallError) in
       if detail.remaining != [0, 0] {
         try file.setTimer(detail.interval + detail.valueToSet, flags: detail.flags)
@@ -146,6 +147,19 @@ extension TimerDescriptor.Detail {
   fileprivate var isAbsolute: Bool { flags & 1 != 0 }  // TFD_TIMER_ABSTIME
   /// Set to a time of CLOCK_REALTIME or CLOCK_REALTIME_ALARM.
   fileprivate var isOfTimeOfDay: Bool { isAbsolute && (clock == 0 || clock == 8) }
+
+  /// What one that was not read would have run out by the time of day meanwhile: the kernel counts this itself, but
+  /// only while no ticks are set.
+  fileprivate mutating func takeMissedTicks() {
+    let parts = interval.map { Int64(clamping: min($0, 1 << 32)) }
+    let period = parts[0] * 1_000_000_000 + parts[1]
+    let start = max(expiry, 0)
+    let late = Machine.nanoseconds(ofClock: 0) - start
+    guard isOfTimeOfDay, isRunning, late >= 0, period > 0 else { return }
+    let missed = late / period + 1
+    ticks &+= UInt64(missed)
+    expiry = start + missed * period
+  }
 
   /// As timerfd_settime(2) wants it now.
   fileprivate var valueToSet: [UInt64] {
