@@ -751,6 +751,20 @@ import Testing
     try bench.compare("begun")
   }
 
+  /// In such a one md loses data when it is stopped; whoever opens the array warns of it.
+  @Test(arguments: [(request(chunk: 4096), true), (request(slots: 4), false)])
+  func `one that another system went on with is told from ours`(
+    request: ReshapeRequest, isLossy: Bool
+  ) throws {
+    let bench = try ReshapeBench(.singleParity, chunk: 8192, slotCount: 3, headroom: 128 << 10)
+    try bench.begin(request)
+    let ours = try bench.open(writable: false)
+    #expect(ours.losesDataInLinux == isLossy && !ours.wasReshapedByOthers)
+    for device in bench.devices { try AssemblyTests.edit(device) { $0.marker = 0 } }
+    let theirs = try bench.open(writable: false)
+    #expect(theirs.losesDataInLinux == isLossy && theirs.wasReshapedByOthers)
+  }
+
   // MARK: Rows on their way
 
   /// An array cut off when rows were in their place that the superblocks know nothing of yet.
