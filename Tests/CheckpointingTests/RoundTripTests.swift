@@ -30,6 +30,7 @@ import Testing
   @Test(
     arguments: [
       "wakeups", "threads", "family", "signals", "sleeper", "timers", "identity", "threadtimers",
+      "heldtimers",
     ],
     [0.05, 0.2])
   func `survives several rounds`(_ name: String, _ delay: Double) throws {

@@ -148,8 +148,8 @@ struct ThreadCapture {
   }
 
   private static func signal(_ information: [UInt8]) -> UInt64? {
-    let signal = information.prefix(4).reversed().reduce(0) { $0 << 8 | UInt64($1) }
-    return (1...64).contains(signal) ? signal : nil
+    let signal = SignalInformation(information).signal
+    return (1...64).contains(signal) ? UInt64(signal) : nil
   }
 
   /// A thread that is interrupted within a restartable sequence begins it anew. The kernel looks at the

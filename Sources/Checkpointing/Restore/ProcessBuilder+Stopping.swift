@@ -24,7 +24,7 @@ extension ProcessBuilder {
   func stop(by signal: Int32) throws(CheckpointError) {
     let stops = try inside(id) { () throws(InjectionError) in try injector.stop(by: signal) }
     if stops { return }
-    _ = try inside(id) { () throws(InjectionError) in try injector.stop(by: Int32(Self.stop)) }
+    _ = try inside(id) { () throws(InjectionError) in try injector.stop(by: Self.stop) }
     restoration.warn(
       state.id, "signal \(signal)", "it stops no orphaned process group: it is stopped by SIGSTOP")
   }
@@ -33,7 +33,7 @@ extension ProcessBuilder {
   func detach() throws(CheckpointError) {
     let id = id
     let waits = (state.pendingSignals + state.threads.flatMap(\.pendingSignals)).contains {
-      Self.number(of: $0) == Self.stop
+      SignalInformation($0).signal == Self.stop
     }
     try about(id) { () throws(SystemCallError) in
       if waits || !injector.heldSignals.isEmpty { try id.send(signal: 19) }

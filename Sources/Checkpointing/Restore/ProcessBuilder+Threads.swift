@@ -33,10 +33,11 @@ extension ProcessBuilder {
         .rseq, "rseq", thread.restartableSequences[0], thread.restartableSequences[1], 0,
         thread.restartableSequences[2])
     }
-    for signal in thread.pendingSignals where Self.number(of: signal) != Self.stop {
+    for signal in signalsToQueue(of: thread.pendingSignals) {
       try call(
         .rtTgsigqueueinfo, "rt_tgsigqueueinfo", UInt64(UInt32(bitPattern: state.id)),
-        UInt64(UInt32(bitPattern: thread.id)), Self.number(of: signal), try put(signal))
+        UInt64(UInt32(bitPattern: thread.id)), UInt64(UInt32(bitPattern: signal.signal)),
+        try put(signal.bytes))
     }
     try installOwnFilters(of: thread)
     try setOptions(of: thread)

@@ -22,20 +22,58 @@ extension ProcessBuilder {
       try inside(id) { () throws(InjectionError) in
         try injector.callForResult(.prctl, [77, 1, 0, 0, 0])
       } == 0
+    let waiting = Set(
+      (state.pendingSignals + state.threads.flatMap(\.pendingSignals)).compactMap {
+        SignalInformation($0).timer
+      })
     for timer in state.timers {
       try make(timer, choosesNumbers: choosesNumbers)
+      if waiting.contains(timer.id), let moment = try momentOfRunningOut(timer) {
+        try set(timer, [timer.times[0], timer.times[1]] + moment, isAbsolute: true)
+        timersThatSignal.insert(timer.id)
+        continue
+      }
       if timer.times.allSatisfy({ $0 == 0 }) { continue }
       var times = timer.times
       // It had just run out, and its signal waited: the next period begins.
       if times[2] == 0 && times[3] == 0 { (times[2], times[3]) = (times[0], times[1]) }
-      try call(
-        .timerSettime, "timer_settime", UInt64(UInt32(bitPattern: timer.id)), 0,
-        try put(words: times), 0)
+      try set(timer, times, isAbsolute: false)
     }
     if choosesNumbers { try call(.prctl, "prctl(PR_TIMER_CREATE_RESTORE_IDS)", 77, 0) }
   }
 
-  func make(_ timer: TimerState, choosesNumbers: Bool) throws(CheckpointError) {
+  private func set(
+    _ timer: TimerState, _ times: [UInt64], isAbsolute: Bool
+  ) throws(CheckpointError) {
+    try call(
+      .timerSettime, "timer_settime", UInt64(UInt32(bitPattern: timer.id)), isAbsolute ? 1 : 0,
+      try put(words: times), 0)
+  }
+
+  /// The moment by its own clock, seconds and nanoseconds, at which a timer whose signal waits has run out: set to
+  /// it, the timer sends the signal itself. A signal that somebody else sends is not the timer's: the timer would go
+  /// on beside it and send a second, and count no overruns while the first one waits.
+  ///
+  /// Of the periods that have passed since, the kernel tells nobody; this is the last of them. Nil if its clock has
+  /// not run as long as that since the process was made, and if the timer has been set anew since it ran out.
+  private func momentOfRunningOut(_ timer: TimerState) throws(CheckpointError) -> [UInt64]? {
+    let second: Int64 = 1_000_000_000
+    let times = timer.times.map { Int64(clamping: min($0, 1 << 32)) }
+    let period = times[0] * second + times[1]
+    let left = times[2] * second + times[3]
+    if period == 0 { return left == 0 ? [0, 1] : nil }
+    guard left <= period else { return nil }
+    let place = try put(words: [0, 0])
+    try call(.clockGettime, "clock_gettime", UInt64(bitPattern: Int64(timer.clock)), place)
+    let now = try inside(id) { () throws(InjectionError) in try injector.words(2) }
+    guard now[0] < 1 << 32, now[1] < second else { return nil }
+    // One that has just run out has its whole period before it.
+    let moment =
+      Int64(now[0]) * second + Int64(now[1]) + (left == 0 ? period : left) - period
+    return moment > 0 ? [UInt64(moment / second), UInt64(moment % second)] : nil
+  }
+
+  private func make(_ timer: TimerState, choosesNumbers: Bool) throws(CheckpointError) {
     // struct sigevent: value, signal, notification, thread
     let event = try put(
       words: [

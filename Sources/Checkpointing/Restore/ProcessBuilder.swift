@@ -26,6 +26,8 @@ final class ProcessBuilder {
   var terminal: UInt64?
   /// What of its memory it has of its parent.
   var inherited: [Range<UInt64>] = []
+  /// Timers that send the signals themselves that waited of them.
+  var timersThatSignal: Set<Int32> = []
 
   var id: ProcessID { leader.process }
 
@@ -264,10 +266,10 @@ final class ProcessBuilder {
     try setOwnOptions()
     try setLimits()
     setMemoryPriority()
-    for signal in state.pendingSignals where Self.number(of: signal) != Self.stop {
+    for signal in signalsToQueue(of: state.pendingSignals) {
       try call(
         .rtSigqueueinfo, "rt_sigqueueinfo", UInt64(UInt32(bitPattern: state.id)),
-        Self.number(of: signal), try put(signal))
+        UInt64(UInt32(bitPattern: signal.signal)), try put(signal.bytes))
     }
     try settle(0)
     try setCredentials(of: 0)
@@ -300,10 +302,13 @@ final class ProcessBuilder {
   }
 
   /// SIGSTOP
-  static let stop: UInt64 = 19
+  static let stop: Int32 = 19
 
-  static func number(of information: [UInt8]) -> UInt64 {
-    information.prefix(4).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+  /// Those of waiting signals that are queued again. A stop is sent at the end, and some timers send their own.
+  func signalsToQueue(of waiting: [[UInt8]]) -> [SignalInformation] {
+    waiting.map(SignalInformation.init).filter { signal in
+      signal.signal != Self.stop && !(signal.timer.map(timersThatSignal.contains) ?? false)
+    }
   }
 
   /// Makes a call that the process can do without.

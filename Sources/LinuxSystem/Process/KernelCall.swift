@@ -73,6 +73,7 @@ package struct KernelCall: RawRepresentable, Hashable, Sendable {
     package static let timerSettime = KernelCall(rawValue: 223)
     package static let timerGettime = KernelCall(rawValue: 224)
     package static let timerDelete = KernelCall(rawValue: 226)
+    package static let clockGettime = KernelCall(rawValue: 228)
     package static let clockNanosleep = KernelCall(rawValue: 230)
     package static let epollWait = KernelCall(rawValue: 232)
     package static let epollCtl = KernelCall(rawValue: 233)
