@@ -70,6 +70,21 @@ package enum Files {
     }
   }
 
+  /// Does something for which this folder is the working one. It is so for all threads of this process meanwhile.
+  package static func working(
+    in folder: String, _ body: () throws(SystemCallError) -> Void
+  ) throws(SystemCallError) {
+    // O_PATH, O_DIRECTORY
+    let before = try OwnedDescriptor.open(".", flags: 0o10200000)
+    try withCPath(folder, for: "chdir") { pointer throws(SystemCallError) in
+      try systemCall("chdir", on: folder) { unsafe chdir(pointer) }
+    }
+    var failure: SystemCallError?
+    do throws(SystemCallError) { try body() } catch { failure = error }
+    try systemCall("fchdir", on: before.name) { fchdir(before.descriptor) }
+    if let failure { throw failure }
+  }
+
   /// Gives a file another path, in place of what is there.
   package static func rename(_ path: String, to newPath: String) throws(SystemCallError) {
     try withCPath(path, for: "rename") { old throws(SystemCallError) in

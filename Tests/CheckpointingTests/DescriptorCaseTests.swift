@@ -43,7 +43,7 @@ import Testing
     "program": "program of bpf(2)", "held": "output is held", "discipline": "line discipline",
     "watched": "events that nobody has read", "sibling": "is shared with process",
     "removed": "the directory has been removed", "replaced": "does not lead to it any more",
-    "foreign": "outside of the tree",
+    "foreign": "outside of the tree", "relative": "is bound to the relative path name",
   ]
 
   @Test func `what can't be saved is named`() throws {

@@ -110,14 +110,25 @@ enum TimerDescriptor: DescriptorKind {
     guard detail.interval.count == 2, detail.remaining.count == 2,
       detail.remaining[0] < 1 << 33, detail.remaining[1] < 1_000_000_000
     else { throw .malformed(.outOfRange(5)) }
-    detail.takeMissedTicks()
     try about(nil) { () throws(SystemCallError) in
-      if detail.remaining != [0, 0] {
-        try file.setTimer(detail.interval + detail.valueToSet, flags: detail.flags)
+      for _ in 0..<maximumSettings {
+        detail.takeMissedTicks()
+        let (left, start) = (detail.nanosecondsLeft, Machine.nanoseconds(ofClock: monotonic))
+        if detail.remaining != [0, 0] {
+          try file.setTimer(detail.interval + detail.valueToSet, flags: detail.flags)
+        }
+        if detail.ticks == 0 { return }
+        // To set it takes its ticks back; to set them takes back one that has come in between.
+        try file.setTimerTicks(detail.ticks)
+        if !detail.isRunning || Machine.nanoseconds(ofClock: monotonic) - start < left { return }
+        detail.runOut()
       }
-      if detail.ticks > 0 { try file.setTimerTicks(detail.ticks) }
     }
   }
+
+  private static let maximumSettings = 8
+  /// CLOCK_MONOTONIC
+  private static let monotonic: Int32 = 1
 }
 
 extension TimerDescriptor.Detail {
@@ -161,12 +172,25 @@ extension TimerDescriptor.Detail {
     expiry = start + missed * period
   }
 
+  /// Until it runs out.
+  fileprivate var nanosecondsLeft: Int64 {
+    isOfTimeOfDay
+      ? max(expiry, 0) - Machine.nanoseconds(ofClock: 0)
+      : Int64(min(remaining[0], 1 << 32)) * 1_000_000_000 + Int64(min(remaining[1], 1 << 32))
+  }
+
+  /// It has run out while it was being set. What waits for a time of day finds that out by itself.
+  fileprivate mutating func runOut() {
+    if isOfTimeOfDay { return }
+    ticks &+= 1
+    remaining = interval
+  }
+
   /// As timerfd_settime(2) wants it now.
   fileprivate var valueToSet: [UInt64] {
     if !isAbsolute { return remaining }
-    let left = Int64(clamping: remaining[0]) * 1_000_000_000 + Int64(clamping: remaining[1])
     // Its clock may begin anew with the machine, but a time of day stays what it is.
-    let time = isOfTimeOfDay ? expiry : Machine.nanoseconds(ofClock: clock) + left
+    let time = isOfTimeOfDay ? expiry : Machine.nanoseconds(ofClock: clock) + nanosecondsLeft
     return [UInt64(max(time, 1) / 1_000_000_000), UInt64(max(time, 1) % 1_000_000_000)]
   }
 }

@@ -37,7 +37,13 @@ extension UnixSocket {
     if detail.isListening && diagnosis.waitingConnections > 0 {
       throw seen.passingObstacle("connections wait to be accepted")
     }
-    detail.file = try file(of: detail.address, diagnosis, seen)
+    if let path = path(of: detail.address) {
+      if path.hasPrefix("/") {
+        detail.file = file(at: path, diagnosis)
+      } else {
+        (detail.folder, detail.file) = try place(ofRelative: path, diagnosis, seen, tree)
+      }
+    }
     if !detail.isListening {
       try lookAtErrors(of: seen, &detail)
       try takeQueue(of: seen, &detail, tree)
@@ -46,14 +52,7 @@ extension UnixSocket {
   }
 
   /// The file that leads to a socket with a path; nil if none does any more.
-  private static func file(
-    of address: [UInt8], _ diagnosis: UnixSocketDiagnosis, _ seen: SeenDescriptor
-  ) throws(CheckpointError) -> SocketFile? {
-    guard let path = path(of: address) else { return nil }
-    guard path.hasPrefix("/") else {
-      throw seen.obstacle(
-        "it is bound to the relative path \(path)", remedy: "have the program bind an absolute one")
-    }
+  private static func file(at path: String, _ diagnosis: UnixSocketDiagnosis) -> SocketFile? {
     guard let file = try? OwnedDescriptor.open(path, flags: OpenFlags.pathOnly),
       let found = try? file.details(), found.kind == .socket
     else { return nil }
@@ -66,6 +65,20 @@ extension UnixSocket {
     var place = SocketFile()
     (place.permissions, place.user, place.group) = (found.permissions, found.user, found.group)
     return place
+  }
+
+  /// The kernel tells the name that was given, and not from where: some process of the tree still works there.
+  private static func place(
+    ofRelative path: String, _ diagnosis: UnixSocketDiagnosis, _ seen: SeenDescriptor,
+    _ tree: TreeCapture
+  ) throws(CheckpointError) -> (folder: String, SocketFile) {
+    let folders = tree.captures.map(\.result.workingDirectory).filter { $0.hasPrefix("/") }
+    for folder in Set(folders).sorted() where diagnosis.fileInode != nil {
+      if let file = file(at: "\(folder)/\(path)", diagnosis) { return (folder, file) }
+    }
+    throw seen.obstacle(
+      "it is bound to the relative path \(path), which leads to it from no folder that the tree works in",
+      remedy: "have the program bind an absolute one")
   }
 
   /// OVERLAYFS_SUPER_MAGIC
@@ -175,6 +188,11 @@ extension UnixSocket {
           // Datagrams go to a name, and whoever has it then.
           guard detail.type == datagrams, detail.peerAddress.count > 2 else {
             return try leaveOutside(socket.index, socket.seen, tree)
+          }
+          if let path = path(of: detail.peerAddress), !path.hasPrefix("/") {
+            throw socket.seen.obstacle(
+              "it sends to the relative path \(path) of a process outside of the tree",
+              remedy: "have the program connect to an absolute one")
           }
         } else {
           detail.isOrphan =

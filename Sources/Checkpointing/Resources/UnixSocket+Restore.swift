@@ -122,7 +122,10 @@ extension UnixSocket {
         if let path, try isAbandoned(path, address, type: detail.type) {
           restoration.journal.drop(try restoration.journal.setAside(path))
         }
-        try socket.descriptor.bind(to: address)
+        if detail.folder.isEmpty { return try socket.descriptor.bind(to: address) }
+        try Files.working(in: restoration.place(of: detail.folder)) {
+          () throws(SystemCallError) in try socket.descriptor.bind(to: detail.address)
+        }
       }
       guard let path else { return }
       try restoration.journal.made(at: path)
@@ -142,13 +145,14 @@ extension UnixSocket {
     }
   }
 
-  /// Where its name leads now, as an address and a path.
+  /// Where its name leads now, as an address that is good from everywhere, and a path.
   private static func place(
     of detail: Detail, _ restoration: Restoration
   ) throws(CheckpointError) -> (address: [UInt8], path: String?) {
-    guard let path = path(of: detail.address).map({ restoration.place(of: $0) }) else {
-      return (detail.address, nil)
-    }
+    guard let name = path(of: detail.address) else { return (detail.address, nil) }
+    let path =
+      detail.folder.isEmpty
+      ? restoration.place(of: name) : "\(restoration.place(of: detail.folder))/\(name)"
     let address = Array(detail.address.prefix(2)) + Array(path.utf8) + [0]
     guard address.count <= 110 else { throw .malformed(.outOfRange(5)) }
     return (address, path)
@@ -316,8 +320,8 @@ extension UnixSocket {
   ) throws(CheckpointError) -> (OwnedDescriptorBox, isTemporary: Bool) {
     for state in restoration.state.descriptions where state.kind == name && !server.hasLostItsPath {
       let detail = try restoration.decode(Detail.self, state.detail)
-      guard detail.isListening, detail.address == server.address, detail.type == server.type,
-        !detail.hasLostItsPath
+      guard detail.isListening, detail.address == server.address, detail.folder == server.folder,
+        detail.type == server.type, !detail.hasLostItsPath
       else { continue }
       try make(detail, restoration)
       guard let box = restoration.unixSockets.made[detail.own] else { continue }
@@ -330,6 +334,7 @@ extension UnixSocket {
     var plain = Detail()
     plain.type = server.type
     plain.address = server.address
+    plain.folder = server.folder
     plain.isListening = true
     plain.backlog = 1
     plain.maker = client?.maker
@@ -423,13 +428,16 @@ extension UnixSocket {
       // struct cmsghdr: length, SOL_SOCKET and SCM_CREDENTIALS; then struct ucred
       control = [28, 1 | 2 << 32, words[0] | words[1] << 32, words[2]]
     }
+    let place = try place(of: detail, restoration)
     let isAnonymous = message.credentials.count == 3 && control.isEmpty
     do throws(SystemCallError) {
       let stranger = OwnedDescriptorBox(
         try OwnedDescriptor.makeSocket(family: family, type: detail.type, protocol: 0))
       let sender = known ?? stranger
       let isConnected = known != nil && number == detail.peer || table.farEnds[detail.own] != nil
-      let address = isConnected ? [] : try receiver.descriptor.ownAddress()
+      // The name leads nowhere from here if it is a relative path.
+      let name = detail.folder.isEmpty ? try receiver.descriptor.ownAddress() : place.address
+      let address = isConnected ? [] : name
       // It came when nobody asked who sent it.
       let asked = try receiver.descriptor.number(ofOption: passCredentials)
       let askedToo = try sender.descriptor.number(ofOption: passCredentials)

@@ -17,6 +17,8 @@ enum UnixSocket: DescriptorKind {
     var address: [UInt8] = []
     /// The name is a file that leads to it.
     var file: SocketFile?
+    /// Where its name starts from, if that is a relative path: the folder that its program worked in.
+    var folder = ""
     /// To which it is connected though that is no description of the tree.
     var peerAddress: [UInt8] = []
     var isListening = false
@@ -49,6 +51,7 @@ enum UnixSocket: DescriptorKind {
       try coder.field(14, &noted)
       maker = noted?.identity
       try coder.field(15, &wasReset)
+      try coder.field(16, &folder)
       guard address.count <= 110, peerAddress.count <= 110 else { throw .outOfRange(5) }
     }
   }

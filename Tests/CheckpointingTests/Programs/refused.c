@@ -132,6 +132,16 @@ static void foreign(void) {
   need(open(path, O_RDONLY) >= 0);
 }
 
+static void relative(void) {
+  // It works elsewhere by now, where the same name leads to another.
+  for (int i = 0; i < 2; i++) {
+    need(!chdir(folder) && !(i && (mkdir("other", 0700) || chdir("other"))));
+    struct sockaddr_un address = {AF_UNIX, "name"};
+    int file = socket(AF_UNIX, SOCK_STREAM, 0);
+    need(!bind(file, (void *)&address, sizeof address) && !listen(file, 1));
+  }
+}
+
 static const struct test_case cases[] = {
   {"packet", packet, done}, {"netlink", netlink, done}, {"raw", raw, done}, {"vsock", vsock, done},
   {"crypto", crypto, done}, {"fanotify", fanotify, done}, {"userfault", userfault, done}, {"ring", ring, done},
@@ -140,6 +150,7 @@ static const struct test_case cases[] = {
   {"outofband", outofband, done}, {"rights", rights, done}, {"pending", pending, done}, {"corked", corked, done},
   {"program", program, done}, {"held", held, done}, {"discipline", discipline, done}, {"watched", watched, done},
   {"sibling", sibling, done}, {"removed", removed, done}, {"replaced", replaced, done}, {"foreign", foreign, done},
+  {"relative", relative, done},
   {0},
 };
 

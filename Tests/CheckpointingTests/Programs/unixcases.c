@@ -272,6 +272,34 @@ static void check_names(void) {
   need(!getsockname(child, (void *)&address, &length) && length == 8 && !memcmp(address.sun_path, noted, 6));
 }
 
+// Names that are relative paths: each leads to its socket from the folder that the program works in.
+
+static void prepare_relative(void) {
+  need(!chdir(folder));
+  a = bound(SOCK_STREAM, "near", 0);
+  need(!listen(a, 5) && !chmod("near", 0600));
+  b = socket(AF_UNIX, SOCK_STREAM, 0);
+  join(b, "near", 0);
+  c = accept(a, NULL, NULL);
+  need(c >= 0 && sends(b, "early"));
+  d = bound(SOCK_DGRAM, "./mail", 0);
+  child = socket(AF_UNIX, SOCK_DGRAM, 0);
+  join(child, "mail", 0);
+  need(sends(child, "letter"));
+}
+
+static void check_relative(void) {
+  need(is_named(a, "near") && is_named(c, "near") && is_named(d, "./mail") && is_named(b, NULL));
+  need(receives(c, "early") && sends(c, "back") && receives(b, "back"));
+  need(receives(d, "letter") && sends(child, "another") && receives(d, "another"));
+  struct stat details;
+  need(!stat(in_folder("near"), &details) && S_ISSOCK(details.st_mode) && (details.st_mode & 07777) == 0600);
+  need(!stat("mail", &details) && S_ISSOCK(details.st_mode));
+  int late = socket(AF_UNIX, SOCK_STREAM, 0);
+  join(late, in_folder("near"), 0);
+  need(accept(a, NULL, NULL) >= 0);
+}
+
 static const struct test_case cases[] = {
   {"peers", prepare_peers, check_peers},
   {"gone", prepare_gone, check_gone},
@@ -279,6 +307,7 @@ static const struct test_case cases[] = {
   {"reset", prepare_reset, check_reset},
   {"datagrams", prepare_datagrams, check_datagrams},
   {"names", prepare_names, check_names},
+  {"relative", prepare_relative, check_relative},
   {0},
 };
 
