@@ -57,7 +57,11 @@ extension Failure {
       case .tracing(let error): self = Failure(.system(error, process: process))
       case .refused(let call, let errno):
         self.init(
-          Failure.status(of: errno), "process \(process) could not make the call \(call): \(errno)")
+          Failure.status(of: errno), "process \(process) could not make the call \(call): \(errno)",
+          hint: errno != .noMemory
+            ? nil
+            : "it has no room for a few pages more: raise its RLIMIT_AS or RLIMIT_DATA with prlimit(1), "
+              + "or vm.max_map_count")
       case .ended(let thread):
         self.init(.notFound, "process \(process) has ended (thread \(thread))")
       case .unexpected(let thread, _):
