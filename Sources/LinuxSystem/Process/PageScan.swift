@@ -93,7 +93,10 @@ package struct PageScan: ~Copyable, Sendable {
           addresses: regions[3 * region]..<regions[3 * region + 1],
           categories: Categories(rawValue: regions[3 * region + 2])))
     }
-    return (runs, walked > addresses.lowerBound ? walked : addresses.upperBound)
+    // The kernel collects 512 runs at a time, and where it has told more than these it may name the end of the first
+    // 512 as its own, though it went on (do_pagemap_scan in fs/proc/task_mmu.c): what it told is never told again.
+    let end = max(walked, runs.last?.addresses.upperBound ?? 0)
+    return (runs, end > addresses.lowerBound ? end : addresses.upperBound)
   }
 
   private static let regionLimit = 1024
