@@ -5,6 +5,9 @@ import LinuxSystem
 struct FrameOutput: ~Copyable, Sendable {
   private let descriptor: OwnedDescriptor
   private let header: ImageHeader
+  private let checksum: IdentifierChecksum
+  /// The number of the next frame.
+  private var sequence: UInt64 = 0
   /// How many bytes are out.
   private(set) var offset = 0
   private var whole = CRC32C()
@@ -17,6 +20,7 @@ struct FrameOutput: ~Copyable, Sendable {
   init(_ descriptor: consuming OwnedDescriptor, _ header: ImageHeader) {
     self.descriptor = descriptor
     self.header = header
+    checksum = IdentifierChecksum(of: header.identifier)
   }
 
   mutating func writeHeader() throws(ImageError) {
@@ -27,23 +31,29 @@ struct FrameOutput: ~Copyable, Sendable {
     try write(bytes.bytes, range: 0..<ImageHeader.byteCount)
   }
 
-  /// Writes a frame that is ready. After an error its memory is gone, and nothing can be written any more.
+  /// Writes a frame that is ready, as the next one. After an error its memory is gone, and nothing can be written
+  /// any more.
   mutating func write(_ slot: FrameSlot) throws(ImageError) {
+    if slot.isEmpty { return }
+    slot.head.sequence = sequence
+    sequence += 1
     if slot.isPacked {
-      let memory = slot.packed.take()!
-      try write(slot.head, in: memory)
+      var memory = slot.packed.take()!
+      try write(slot.head, in: &memory)
       slot.packed = consume memory
     } else {
-      let memory = slot.raw.take()!
-      try write(slot.head, in: memory)
+      var memory = slot.raw.take()!
+      try write(slot.head, in: &memory)
       slot.raw = consume memory
     }
   }
 
   private mutating func write(
-    _ head: FrameHead, in memory: borrowing FrameMemory
+    _ head: FrameHead, in frame: inout FrameMemory
   ) throws(ImageError) {
-    let memory = memory.bytes
+    var bytes = frame.mutableBytes
+    head.encode(into: &bytes, at: head.headOffset, of: checksum)
+    let memory = frame.bytes
     if head.knownKind == .index {
       if indexOffset == 0 { indexOffset = offset }
     } else {

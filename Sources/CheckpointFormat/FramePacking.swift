@@ -4,14 +4,31 @@ import Compression
 /// Makes frames of what is in slots; each worker has one.
 struct FramePacking: ~Copyable {
   private var compressor: Compressor
-  private let checksum: IdentifierChecksum
+  /// Where blocks are filled: what is compressed next is near then, and not where other workers have been.
+  private var near: FrameMemory?
 
-  init(_ setting: CodecSetting, of identifier: Identifier) {
-    compressor = Compressor(setting)
-    checksum = IdentifierChecksum(of: identifier)
+  init(_ setting: CodecSetting) { compressor = Compressor(setting) }
+
+  /// Lets the slot's filling have its way, and packs what came of it.
+  mutating func fill(_ slot: FrameSlot, with filling: BlockFilling, of pipeline: FramePipeline) {
+    let own = slot.raw.take()
+    slot.raw = near.take()
+    var block = BlockBuffer(slot, of: pipeline, pageByteCount: filling.pageByteCount)
+    filling.body(&block)
+    let byteCount = block.byteCount
+    _ = block.filled(.block, dataByteCount: byteCount)
+    slot.head.space = filling.space
+    pipeline.noteFilled()
+    if byteCount > 0 { pack(slot) }
+    if byteCount == 0 || slot.isPacked {
+      near = slot.raw.take()
+      slot.raw = own
+    } else {
+      near = own
+    }
   }
 
-  /// Compresses the data where that is of use, and puts table and head before it.
+  /// Compresses the data where that is of use, and puts the table before it.
   mutating func pack(_ slot: FrameSlot) {
     var raw = slot.raw.take()!
     var head = slot.head
@@ -47,10 +64,9 @@ struct FramePacking: ~Copyable {
     rawByteCount - max(1, rawByteCount / 16)
   }
 
-  /// Puts the checksum of table and data into the head, and the head before the table.
+  /// Puts the checksum of table and data into the head, which has its place before the table.
   private func seal(_ head: inout FrameHead, in bytes: inout MutableRawSpan) {
     head.checksum = crc32c(bytes.bytes.sub(head.payloadRange))
-    head.encode(into: &bytes, at: head.headOffset, of: checksum)
   }
 }
 

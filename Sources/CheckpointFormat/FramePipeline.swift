@@ -2,8 +2,8 @@ import BinaryCodec
 import Compression
 import LinuxSystem
 
-/// Frames on their way: filled by one thread, compressed by several at once, written in their order by
-/// whichever worker finds the next one ready. Bounded: who fills waits for a slot.
+/// Frames on their way: filled by one thread or by who compresses them, compressed by several at once, written in
+/// their order by whichever worker finds the next one ready. Bounded: who fills waits for a slot.
 final class FramePipeline: Sendable {
   private struct State: Sendable {
     var free: [FrameSlot]
@@ -11,7 +11,8 @@ final class FramePipeline: Sendable {
     var waiting: [FrameSlot] = []
     /// Filled, not yet written, in the order of the image.
     var pending: [FrameSlot] = []
-    var nextSequence: UInt64 = 0
+    /// Of these, how many a worker has yet to fill.
+    var unfilledCount = 0
     /// Somebody writes; others leave what they made ready to them.
     var isWriting = false
     var isClosed = false
@@ -19,9 +20,11 @@ final class FramePipeline: Sendable {
   }
 
   private let state: Monitor<State>
+  private let slotCount: Int
   let output: Monitor<FrameOutput>
 
   init(slotCount: Int, _ output: consuming FrameOutput) {
+    self.slotCount = slotCount
     let free = (0..<slotCount).map { _ in FrameSlot() }
     var state = State(free: free)
     state.waiting.reserveCapacity(slotCount)
@@ -49,9 +52,8 @@ final class FramePipeline: Sendable {
   func submit(_ slot: FrameSlot) throws(ImageError) {
     try state.update { state throws(ImageError) in
       if let failure = state.failure { throw failure }
-      slot.head.sequence = state.nextSequence
       slot.isReady = false
-      state.nextSequence += 1
+      if slot.filling != nil { state.unfilledCount += 1 }
       state.waiting.append(slot)
       state.pending.append(slot)
     }
@@ -62,6 +64,15 @@ final class FramePipeline: Sendable {
     let failure = state.wait { state -> ImageError?? in
       if let failure = state.failure { return .some(failure) }
       return state.pending.isEmpty && !state.isWriting ? .some(nil) : nil
+    }
+    if let failure { throw failure }
+  }
+
+  /// Returns when workers have filled all that was submitted to be filled.
+  func drainFillings() throws(ImageError) {
+    let failure = state.wait { state -> ImageError?? in
+      if let failure = state.failure { return .some(failure) }
+      return state.unfilledCount == 0 ? .some(nil) : nil
     }
     if let failure { throw failure }
   }
@@ -81,12 +92,26 @@ final class FramePipeline: Sendable {
   // MARK: who works
 
   /// Until the pipeline is closed or has failed.
-  func work(_ setting: CodecSetting, of identifier: Identifier) {
-    var packing = FramePacking(setting, of: identifier)
+  func work(_ setting: CodecSetting) {
+    var packing = FramePacking(setting)
     while let slot = nextToPack() {
-      packing.pack(slot)
+      if let filling = slot.filling {
+        slot.filling = nil
+        packing.fill(slot, with: filling, of: self)
+      } else {
+        packing.pack(slot)
+      }
       writeWhatIsReady(with: slot)
     }
+  }
+
+  /// A worker has filled what it was given to fill.
+  func noteFilled() {
+    let isLast = state.withLock { state in
+      state.unfilledCount -= 1
+      return state.unfilledCount == 0
+    }
+    if isLast { state.signalAll() }
   }
 
   private func nextToPack() -> FrameSlot? {
@@ -116,17 +141,22 @@ final class FramePipeline: Sendable {
   }
 
   /// Takes the slot that was written out of the row; nil when there is nothing to write, and others may.
+  ///
+  /// Who waits for room is told when there is some for several frames: to wake it for each takes the workers' time.
   private func nextToWrite(after written: FrameSlot?) -> FrameSlot? {
-    state.update { state in
+    let (next, isNews) = state.withLock { state -> (FrameSlot?, Bool) in
       if let written {
         state.pending.removeFirst()
         state.free.append(written)
       }
+      let isNews = state.pending.isEmpty || state.free.count == self.slotCount / 2
       if let next = state.pending.first, next.isReady, state.failure == nil, !state.isClosed {
-        return next
+        return (next, isNews)
       }
       state.isWriting = false
-      return nil
+      return (nil, isNews)
     }
+    if isNews { state.signalAll() }
+    return next
   }
 }

@@ -4,8 +4,8 @@ import LinuxSystem
 
 /// Writes an image to a file or a pipe, from its start to its end, with memory that does not grow with it.
 ///
-/// State first, then blocks, files' content and references, then `finish`. One thread
-/// fills; threads of the writer compress. The first error is thrown by the call that comes next, and by
+/// State first, then blocks, files' content and references, then `finish`. One thread calls, and fills what it
+/// does not leave to the writer's threads, which compress. The first error is thrown by the call that comes next, and by
 /// all after it. To let go of a writer that was not finished leaves a file that nobody takes for an image,
 /// and no thread; it waits for the write that is under way.
 package final class ImageWriter: Sendable {
@@ -35,14 +35,15 @@ package final class ImageWriter: Sendable {
     self.header = header
     var output = FrameOutput(descriptor, header)
     try output.writeHeader()
-    // One for each worker's hands, one each that waits for it, one to be filled and one being written.
-    let pipeline = FramePipeline(slotCount: workerCount * 2 + 2, output)
+    // One for each worker's hands, one each that waits for it, one to be filled and one being written; and some more,
+    // so that who fills need not be woken for each.
+    let pipeline = FramePipeline(slotCount: workerCount * 2 + 2 + min(workerCount * 5, 16), output)
     self.pipeline = pipeline
     var workers: [WorkerThread] = []
     do throws(SystemCallError) {
       for number in 0..<workerCount {
         workers.append(
-          try WorkerThread(name: "pack \(number)") { pipeline.work(codec, of: header.identifier) })
+          try WorkerThread(name: "pack \(number)") { pipeline.work(codec) })
       }
     } catch {
       if workers.isEmpty { throw .system(error) }  // fewer do it as well, only slower
@@ -92,6 +93,21 @@ package final class ImageWriter: Sendable {
     slot.head.space = space
     try pipeline.submit(slot)
   }
+
+  /// Writes a block that one of the writer's threads fills, whose compressor then finds the pages near. Blocks are
+  /// in the image in the order of the calls; they may be filled in any order, and several at once. One to which
+  /// the body adds no page is nothing to write.
+  package func writeBlock(
+    space: UInt32, filledBy body: @escaping @Sendable (inout BlockBuffer) -> Void
+  ) throws(ImageError) {
+    advance(to: .data, from: .state)
+    let slot = try pipeline.take()
+    slot.filling = BlockFilling(space: space, pageByteCount: header.pageByteCount, body: body)
+    try pipeline.submit(slot)
+  }
+
+  /// Returns when all blocks are filled that were to be filled; not yet when they are written.
+  package func waitUntilFilled() throws(ImageError) { try pipeline.drainFillings() }
 
   /// Writes the first bytes of the buffer, to which no pages were added, as what a file holds from an
   /// offset on.

@@ -2,9 +2,41 @@ import BinaryCodec
 import LinuxSystem
 
 /// Remembers where pages were seen, to find those that are there twice. Its memory has a limit: of what does
-/// not fit, the older is forgotten, and stored twice. One thread at a time.
-package struct PageIndex: ~Copyable, Sendable {
+/// not fit, the older is forgotten, and stored twice. Any thread may ask.
+package final class PageIndex: Sendable {
   private let hash: PageHash
+  private let table: Monitor<PageTable>
+
+  /// For so many bytes of pages, or about.
+  package convenience init(expectedByteCount: Int) {
+    var random = RandomBytes()
+    // An entry takes a 128th of its page; with as many again, few sets are full.
+    let wanted = expectedByteCount / (Machine.pageSize / PageTable.entryByteCount) * 2
+    self.init(
+      memoryByteCount: min(max(wanted, Self.memoryRange.lowerBound), Self.memoryRange.upperBound),
+      pageByteCount: Machine.pageSize, using: &random)
+  }
+
+  private static let memoryRange = 1 << 20...16 << 20
+
+  /// `memoryByteCount` is for the table: a 128th of the pages that it can hold. The keys have to be such as nobody
+  /// can guess.
+  package init(
+    memoryByteCount: Int, pageByteCount: Int, using random: inout some RandomNumberGenerator
+  ) {
+    hash = PageHash(pageByteCount: pageByteCount, using: &random)
+    table = Monitor(PageTable(memoryByteCount: memoryByteCount))
+  }
+
+  /// Where a page with the same bytes was seen before; if none is known, this one is remembered.
+  package func place(of page: RawSpan, at place: PagePlace) -> PagePlace? {
+    let value = hash.value(of: page)
+    return table.withLock { $0.place(of: value, at: place) }
+  }
+}
+
+/// Pages by their hashes.
+private struct PageTable: ~Copyable, Sendable {
   private var table: AlignedBuffer
   private let setCount: Int
   /// Which entry of a full set goes next.
@@ -19,28 +51,20 @@ package struct PageIndex: ~Copyable, Sendable {
   /// |     16 |    8 | address                            |
   /// |     24 |    4 | space                              |
   /// |     28 |    4 | 1, once it was used                |
-  private static let entryByteCount = 32
+  static let entryByteCount = 32
 
-  /// `memoryByteCount` is for the table: a 128th of the pages that it can hold.
-  package init(memoryByteCount: Int = 16 << 20, pageByteCount: Int = Machine.pageSize) {
-    var random = RandomBytes()
-    self.init(
-      memoryByteCount: memoryByteCount, pageByteCount: pageByteCount, using: &random)
-  }
+  /// From here on so much of the table is used that huge pages for it are no waste.
+  private static let hugeByteCount = 4 << 20
 
-  /// The keys have to be such as nobody can guess.
-  package init(
-    memoryByteCount: Int, pageByteCount: Int, using random: inout some RandomNumberGenerator
-  ) {
-    hash = PageHash(pageByteCount: pageByteCount, using: &random)
+  init(memoryByteCount: Int) {
     setCount = max(1, memoryByteCount / (Self.entryByteCount * Self.waysPerSet))
     // Untouched memory of it costs nothing.
     table = AlignedBuffer(byteCount: setCount * Self.waysPerSet * Self.entryByteCount)
+    if table.byteCount >= Self.hugeByteCount { table.preferHugePages() }
   }
 
-  /// Where a page with the same bytes was seen before; if none is known, this one is remembered.
-  package mutating func place(of page: RawSpan, at place: PagePlace) -> PagePlace? {
-    let value = hash.value(of: page)
+  /// Where a page with this hash was seen before; if none is known, this one is remembered.
+  mutating func place(of value: PageHash.Value, at place: PagePlace) -> PagePlace? {
     let set = Int(value.first % UInt64(setCount)) * Self.waysPerSet
     let victim = set + victim % Self.waysPerSet
     var bytes = table.mutableBytes

@@ -221,17 +221,17 @@ package enum Checkpoint {
     _ standstill: Standstill, _ isDurable: Bool
   ) throws(CheckpointError) -> ImageSummary {
     try imaging { () throws(ImageError) in try writer.writeState(state.encoded()) }
-    var store = PageStore(writer)
     var total = spaces.reduce(0) { $0 + $1.byteCount }
+    let store = PageStore(writer, expectedByteCount: total)
     var done = 0
     for space in spaces {
-      try space.forEachPiece { (piece) throws(CheckpointError) in
+      try space.plan.forEachPiece { (piece) throws(CheckpointError) in
         try store.store(piece, of: space)
         done += piece.byteCount
         total = max(done, total)
         try standstill.step(done: done, total: total)
       }
-      try store.writeReferences()
+      try store.finish(space)
     }
     return try imaging { () throws(ImageError) in try writer.finish(isDurable: isDurable) }
   }

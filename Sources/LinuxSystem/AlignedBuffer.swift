@@ -45,6 +45,12 @@ package struct AlignedBuffer: ~Copyable, @unchecked Sendable {
     }
   }
 
+  /// Has the kernel put it on huge pages where it can. What is touched here and there, all over, is found sooner then.
+  package borrowing func preferHugePages() {
+    guard byteCount >= Self.mappedByteCount else { return }
+    unsafe madvise(base, byteCount, MADV_HUGEPAGE)  // a kernel without them says so, and nothing is lost
+  }
+
   /// All of them, to read.
   package var bytes: RawSpan {
     @_lifetime(borrow self)

@@ -8,7 +8,7 @@ import Testing
   @Test(arguments: [4096, 16384, 65536])
   func `the same page is found again, and only the same`(pageByteCount: Int) {
     var random = SeededGenerator(seed: 1)
-    var index = PageIndex(
+    let index = PageIndex(
       memoryByteCount: 1 << 20, pageByteCount: pageByteCount, using: &random)
     let page = random.bytes(pageByteCount)
     let first = PagePlace(space: 3, address: 0x1000)
@@ -24,7 +24,7 @@ import Testing
 
   @Test func `words that are exchanged make another page`() {
     var random = SeededGenerator(seed: 2)
-    var index = PageIndex(memoryByteCount: 1 << 20, pageByteCount: 4096, using: &random)
+    let index = PageIndex(memoryByteCount: 1 << 20, pageByteCount: 4096, using: &random)
     let page = random.bytes(4096)
     #expect(index.place(of: page.rawBytes, at: PagePlace(space: 0, address: 0)) == nil)
     for (left, right) in [(0, 8), (0, 16), (8, 24), (16, 4080)] {
@@ -36,7 +36,7 @@ import Testing
 
   @Test func `what is forgotten is only not found`() {
     var random = SeededGenerator(seed: 3)
-    var index = PageIndex(memoryByteCount: 4096, pageByteCount: 4096, using: &random)
+    let index = PageIndex(memoryByteCount: 4096, pageByteCount: 4096, using: &random)
     let pages = (0..<1000).map { _ in random.bytes(4096) }
     for (number, page) in pages.enumerated() {
       let place = PagePlace(space: 1, address: UInt64(number) << 12)

@@ -7,9 +7,16 @@ import LinuxSystem
 import Testing
 
 @Suite struct RoundTripTests {
-  @Test(arguments: builtInSettings, [1, 2, 3])
-  func `what was written to a file is read again`(codec: CodecSetting, workers: Int) throws {
+  static let ways = [1, 2, 3].flatMap { workers in
+    SampleImage.Filling.allCases.map { (workers, $0) }
+  }
+
+  @Test(arguments: builtInSettings, ways)
+  func `what was written to a file is read again`(
+    codec: CodecSetting, way: (workers: Int, filling: SampleImage.Filling)
+  ) throws {
     let scratch = try ScratchDirectory()
+    let workers = way.workers
     for seed in 0..<UInt64(3) {
       let sample = SampleImage.random(
         blockCount: [0, 7, 40][Int(seed)], stateByteCount: [0, 5000, 700_000][Int(seed)],
@@ -17,7 +24,7 @@ import Testing
       let path = scratch.path("image-\(seed)")
       let summary = try sample.write(
         to: OwnedDescriptor.open(path, access: .readWrite, options: [.create, .exclusive]),
-        codec: codec, workers: workers)
+        codec: codec, workers: workers, filledBy: way.filling)
       #expect(summary.storedByteCount == (try Files.contents(of: path).count))
       #expect(summary.totals.blockCount == sample.blocks.count)
       #expect(summary.totals.stateByteCount == sample.state.count)

@@ -70,16 +70,19 @@ struct SampleImage: Equatable {
     }
   }
 
-  /// Writes everything; blocks and contents take turns.
+  /// Who puts the pages into a block.
+  enum Filling: CaseIterable { case caller, workers }
+
+  /// Writes everything; blocks and contents take turns. Workers fill them in some order, and find some to be empty.
   @discardableResult
   func write(
     to descriptor: consuming OwnedDescriptor, header: ImageHeader = ImageHeader(),
-    codec: CodecSetting, workers: Int
+    codec: CodecSetting, workers: Int, filledBy filling: Filling = .caller
   ) throws(ImageError) -> ImageSummary {
     let writer = try ImageWriter(descriptor, header: header, codec: codec, workers: workers)
     try writer.writeState(state)
     for number in 0..<max(blocks.count, contents.count) {
-      if number < blocks.count { try Self.write(blocks[number], to: writer) }
+      if number < blocks.count { try Self.write(blocks[number], to: writer, filling) }
       if number < contents.count {
         let content = contents[number]
         var buffer = try writer.borrow()
@@ -89,18 +92,34 @@ struct SampleImage: Equatable {
           buffer, byteCount: content.bytes.count, object: content.object, offset: content.offset)
       }
     }
+    try writer.waitUntilFilled()
     try writer.writeReferences(references)
     return try writer.finish()
   }
 
-  private static func write(_ block: Block, to writer: ImageWriter) throws(ImageError) {
-    var buffer = try writer.borrow()
+  private static func write(
+    _ block: Block, to writer: ImageWriter, _ filling: Filling
+  ) throws(ImageError) {
+    switch filling {
+    case .caller:
+      var buffer = try writer.borrow()
+      fill(&buffer, with: block)
+      try writer.write(buffer, space: block.space)
+    case .workers:
+      try writer.writeBlock(space: block.space) { buffer in
+        Machine.sleep(seconds: Double(block.runs.count % 5) / 2000)
+        fill(&buffer, with: block)
+      }
+      try writer.writeBlock(space: 1) { _ in }
+    }
+  }
+
+  private static func fill(_ buffer: inout BlockBuffer, with block: Block) {
     for run in block.runs {
       let range = buffer.append(address: run[0], pageCount: Int(run[1]))
       var bytes = buffer.bytes
       bytes.copy(block.bytes.rawBytes.sub(range), at: range.lowerBound)
     }
-    try writer.write(buffer, space: block.space)
   }
 
   /// Reads everything, and puts it in order.

@@ -20,16 +20,23 @@ import Testing
     if case .system(let error) = error { error.errno } else { nil }
   }
 
-  /// Writes blocks until something is thrown, at most so many; then finishes.
+  /// Writes blocks until something is thrown, at most so many; then finishes. Every other one is left to a worker.
   private static func fill(_ writer: ImageWriter, blockCount: Int) -> [ImageError] {
     var errors: [ImageError] = []
     do throws(ImageError) {
       try writer.writeState([1, 2, 3])
       for number in 0..<blockCount {
+        if number % 2 == 1 {
+          try writer.writeBlock(space: 1) { block in
+            _ = block.append(address: UInt64(number) << 18, pageCount: 64)
+          }
+          continue
+        }
         var block = try writer.borrow()
         _ = block.append(address: UInt64(number) << 18, pageCount: 64)
         try writer.write(block, space: 1)
       }
+      try writer.waitUntilFilled()
     } catch {
       errors.append(error)
     }
@@ -101,6 +108,7 @@ import Testing
         try writer.write(block, space: 1)
       }
       if round % 2 == 0 { _ = try writer.borrow() }
+      if round % 3 == 0 { try writer.writeBlock(space: 1) { _ in Machine.sleep(seconds: 0.002) } }
     }
     #expect(try Self.packerCount() == 0)
   }

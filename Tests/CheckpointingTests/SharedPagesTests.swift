@@ -34,6 +34,27 @@ import Testing
     #expect(try scratch.text("std") == "ready\n")
   }
 
+  /// Read by several at once, each of which finds pages that another has found.
+  @Test(arguments: [SaveOptions.Afterwards.running, .dead], [1, 2, 5])
+  func `pages that are there often are saved once and come back everywhere`(
+    _ afterwards: SaveOptions.Afterwards, _ workers: Int
+  ) throws {
+    let program = try CompiledProgram("repeated", in: scratch, options: ["-O2"])
+    let child = try program.start(["96", scratch.path("end")], output: scratch.path("std"))
+    while try scratch.text("std") != "ready\n" { Machine.sleep(seconds: 0.01) }
+    for _ in 0..<2 {
+      let image = ImageFile(at: scratch.path("image"))
+      let report = try image.save(child.id, afterwards) { $0.workers = workers }
+      // About 700 that are there often, and a quarter that are there once; and what the child has changed.
+      #expect((20 << 20..<48 << 20).contains(report.image.totals.memoryByteCount))
+      #expect(report.image.totals.referenceCount > PageReference.frameLimit)
+      try child.killTree()
+      try image.restore()
+    }
+    _ = try scratch.file("end", [])
+    #expect(try child.wait() == 0)
+  }
+
   @Test func `the list of areas is the same`() throws {
     let program = try CompiledProgram("forked", in: scratch)
     let child = try program.start([scratch.path("end")], output: scratch.path("std"))

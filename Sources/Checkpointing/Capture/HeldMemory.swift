@@ -4,11 +4,15 @@ import SystemPackage
 
 /// Pages that can be read only while the tree stands still, kept until they are written: a little of them in
 /// memory, the rest in a file without a name.
-final class HeldMemory {
+final class HeldMemory: Sendable {
   private let folder: String
-  private var file: OwnedDescriptor?
-  private let memory = Monitor(AlignedBuffer(byteCount: memoryByteLimit))
-  private var byteCount = 0
+  private let store = Monitor(Store())
+
+  private struct Store: ~Copyable, Sendable {
+    var memory = AlignedBuffer(byteCount: memoryByteLimit)
+    var file: OwnedDescriptor?
+    var byteCount = 0
+  }
 
   /// What is kept in memory.
   private static let memoryByteLimit = 8 << 20
@@ -31,8 +35,7 @@ final class HeldMemory {
       var bytes = buffer.mutableBytes
       try space.source.read(into: &bytes, piece.areas)
       pieces.append(piece)
-      offsets[piece.areas[0].lowerBound] = byteCount
-      try append(buffer.bytes.sub(0..<piece.byteCount))
+      offsets[piece.areas[0].lowerBound] = try append(buffer.bytes.sub(0..<piece.byteCount))
       try standstill?.check()
     }
     return MemorySpace(
@@ -63,21 +66,25 @@ final class HeldMemory {
     func confirm() {}
   }
 
-  private func append(_ bytes: RawSpan) throws(CheckpointError) {
-    if byteCount + bytes.byteCount <= Self.memoryByteLimit {
-      memory.withLock { memory in
-        var target = memory.mutableBytes
-        target.copy(bytes, at: byteCount)
+  /// Returns where they are from now on.
+  private func append(_ bytes: RawSpan) throws(CheckpointError) -> Int {
+    let folder = folder
+    do throws(SystemCallError) {
+      return try store.withLock { (store) throws(SystemCallError) in
+        let offset = store.byteCount
+        if offset + bytes.byteCount <= Self.memoryByteLimit {
+          var target = store.memory.mutableBytes
+          target.copy(bytes, at: offset)
+        } else {
+          if store.file == nil { store.file = try Self.makeFile(in: folder) }
+          try store.file?.write(bytes, range: 0..<bytes.byteCount, at: offset)
+        }
+        store.byteCount += bytes.byteCount
+        return offset
       }
-    } else {
-      do throws(SystemCallError) {
-        if file == nil { file = try Self.makeFile(in: folder) }
-        try file?.write(bytes, range: 0..<bytes.byteCount, at: byteCount)
-      } catch {
-        throw .system(error, process: nil)
-      }
+    } catch {
+      throw .system(error, process: nil)
     }
-    byteCount += bytes.byteCount
   }
 
   private static func makeFile(in folder: String) throws(SystemCallError) -> OwnedDescriptor {
@@ -91,13 +98,15 @@ final class HeldMemory {
   private func read(
     into buffer: inout MutableRawSpan, at offset: Int, _ count: Int
   ) throws(CheckpointError) {
-    if offset + count <= Self.memoryByteLimit {
-      memory.withLock { buffer.copy($0.bytes.sub(offset..<offset + count), at: 0) }
-      return
-    }
     var got: Int?
     do throws(SystemCallError) {
-      got = try file?.read(into: &buffer, range: 0..<count, at: offset)
+      got = try store.withLock { (store) throws(SystemCallError) in
+        if offset + count > Self.memoryByteLimit {
+          return try store.file?.read(into: &buffer, range: 0..<count, at: offset)
+        }
+        buffer.copy(store.memory.bytes.sub(offset..<offset + count), at: 0)
+        return count
+      }
     } catch {
       throw .system(error, process: nil)
     }

@@ -2,8 +2,8 @@ import LinuxSystem
 
 /// Where the pages of a process are read that stands still: from itself while it is stopped, or from a copy
 /// that was made of it when it was.
-protocol MemorySource {
-  /// Fills the buffer from its start with the pages at these addresses, one after the other.
+protocol MemorySource: Sendable {
+  /// Fills the buffer from its start with the pages at these addresses, one after the other. Any thread may call this.
   func read(into buffer: inout MutableRawSpan, _ areas: [Range<UInt64>]) throws(CheckpointError)
 
   /// To be called when all has been read, and all pages were looked for: throws if some of them may have been

@@ -1,7 +1,7 @@
 import LinuxSystem
 
 /// One of the memories of a tree: which of its pages are saved, and where they are read.
-struct MemorySpace {
+struct MemorySpace: Sendable {
   /// Which memory it is, as `CheckpointState` numbers them.
   let number: UInt32
   let plan: PagePlan
@@ -16,6 +16,11 @@ struct MemorySpace {
     _ body: (PagePiece) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
     try plan.forEachPiece(body)
+    try confirm()
+  }
+
+  /// To be called when all has been read: throws if some of it may have been gone by then.
+  func confirm() throws(CheckpointError) {
     try source.confirm()
     try inherited?.source.confirm()
   }

@@ -2,10 +2,10 @@ import LinuxSystem
 
 /// Which pages of a memory have to be saved, in pieces of a block's size. They are looked for as they are
 /// read, so that a plan takes no more memory for more pages.
-struct PagePlan {
+struct PagePlan: Sendable {
   private let pages: Pages
 
-  private enum Pages {
+  private enum Pages: Sendable {
     case process(ProcessID, [AreaState], InheritedPages?)
     case runs([Range<UInt64>])
     case pieces([PagePiece])
@@ -152,7 +152,7 @@ extension [Range<UInt64>] {
 }
 
 /// The memory of a process's parent, where the process may have the same.
-struct InheritedPages {
+struct InheritedPages: Sendable {
   /// Whose pages are looked at.
   let parent: ProcessID
   let source: any MemorySource

@@ -3,53 +3,122 @@ import CheckpointFormat
 import LinuxSystem
 
 /// Puts the pages of a tree into an image: pages of zeros not at all, pages that are those of the parent not
-/// either, and pages that were there before as references to them.
+/// either, and pages that were there before as references to them. The writer's threads read and choose.
 struct PageStore: ~Copyable {
   private let writer: ImageWriter
-  private let known = KnownPages()
-  private var references: [PageReference] = []
-  /// What the parent has in the place of the pages of a piece.
-  private var parents = AlignedBuffer(byteCount: PagePiece.byteLimit)
-  private let pageByteCount = Machine.pageSize
+  private let selection: PageSelection
 
-  init(_ writer: ImageWriter) { self.writer = writer }
+  /// For so many bytes of pages, or about.
+  init(_ writer: ImageWriter, expectedByteCount: Int) {
+    self.writer = writer
+    selection = PageSelection(expectedByteCount: expectedByteCount)
+  }
 
-  /// Reads a piece of a space's plan and writes what of it has to be kept.
-  mutating func store(_ piece: PagePiece, of space: MemorySpace) throws(CheckpointError) {
-    for range in piece.dropped {
-      for address in stride(from: range.lowerBound, to: range.upperBound, by: Self.rangeLimit) {
-        let end = min(range.upperBound, address.advanced(by: Self.rangeLimit))
-        add(
-          PageReference(
-            place: PagePlace(space: space.number, address: address),
-            pageCount: Int(end - address) / pageByteCount, source: nil))
-      }
-    }
+  /// Has a piece of a space's plan read, and written what of it has to be kept: some time until `finish`.
+  func store(_ piece: PagePiece, of space: MemorySpace) throws(CheckpointError) {
+    for range in piece.dropped { selection.drop(range, of: space.number) }
     if !piece.areas.isEmpty {
-      var block = try imaging { () throws(ImageError) in try writer.borrow() }
-      var bytes = block.bytes
-      try space.source.read(into: &bytes, piece.areas)
-      if !piece.parents.isEmpty, let source = space.inherited?.source {
-        var bytes = parents.mutableBytes
-        try source.read(into: &bytes, piece.parents)
-      }
-      select(from: piece, in: &block, space.number)
-      do throws(ImageError) {
-        try writer.write(block, space: space.number)
-      } catch {
-        throw .image(error)
+      let (selection, inherited) = (selection, space.inherited?.source)
+      let (number, source) = (space.number, space.source)
+      try imaging { () throws(ImageError) in
+        try writer.writeBlock(space: number) { block in
+          selection.fill(&block, with: piece, from: source, number, inherited)
+        }
       }
     }
-    if references.count >= PageReference.frameLimit { try writeReferences() }
+    try selection.check()
+    if selection.hasManyReferences { try writeReferences() }
+  }
+
+  /// To be called after all pieces of a memory, which others may inherit.
+  func finish(_ space: MemorySpace) throws(CheckpointError) {
+    try imaging { () throws(ImageError) in try writer.waitUntilFilled() }
+    try selection.check()
+    try space.confirm()
+    try writeReferences()
+  }
+
+  /// Writes what there is of references: all are to pages of blocks that have their places before this.
+  private func writeReferences() throws(CheckpointError) {
+    let references = selection.takeReferences()
+    try imaging { () throws(ImageError) in try writer.writeReferences(references) }
+  }
+}
+
+/// Which pages of a tree an image keeps. Several threads choose at once, each of another piece.
+private final class PageSelection: Sendable {
+  private let known: PageIndex
+  private let outcome = Monitor(Outcome())
+  private let pageByteCount = Machine.pageSize
+  /// For what the parent has in the place of the pages of a piece.
+  private let buffers = BufferPool(byteCount: PagePiece.byteLimit, limit: .max)
+
+  init(expectedByteCount: Int) { known = PageIndex(expectedByteCount: expectedByteCount) }
+
+  private struct Outcome: Sendable {
+    var references: [PageReference] = []
+    /// The first that could not be read.
+    var failure: CheckpointError?
   }
 
   /// What one reference counts at most.
   private static let rangeLimit = 1 << 40
 
-  /// Keeps those pages of the piece that nobody knows; they move to the front.
-  private mutating func select(
-    from piece: PagePiece, in block: inout BlockBuffer, _ space: UInt32
+  /// Throws when a piece could not be read.
+  func check() throws(CheckpointError) {
+    if let failure = outcome.withLock({ $0.failure }) { throw failure }
+  }
+
+  var hasManyReferences: Bool {
+    outcome.withLock { $0.references.count >= PageReference.frameLimit }
+  }
+
+  /// All references so far, once.
+  func takeReferences() -> [PageReference] {
+    outcome.withLock { outcome in
+      let references = outcome.references
+      outcome.references = []
+      return references
+    }
+  }
+
+  /// Pages of the parent that the process does not have.
+  func drop(_ range: Range<UInt64>, of space: UInt32) {
+    for address in stride(from: range.lowerBound, to: range.upperBound, by: Self.rangeLimit) {
+      let end = min(range.upperBound, address.advanced(by: Self.rangeLimit))
+      let reference = PageReference(
+        place: PagePlace(space: space, address: address),
+        pageCount: Int(end - address) / pageByteCount, source: nil)
+      outcome.withLock { $0.references.add(reference, pageByteCount: pageByteCount) }
+    }
+  }
+
+  /// Reads a piece into a block, and leaves in it those pages that nobody knows.
+  func fill(
+    _ block: inout BlockBuffer, with piece: PagePiece, from source: any MemorySource,
+    _ space: UInt32, _ inherited: (any MemorySource)?
   ) {
+    if outcome.withLock({ $0.failure != nil }) { return }
+    do throws(CheckpointError) {
+      var bytes = block.bytes
+      try source.read(into: &bytes, piece.areas)
+      guard !piece.parents.isEmpty, let inherited else {
+        return select(from: piece, in: &block, space, parents: RawSpan())
+      }
+      var buffer = buffers.take()
+      var parents = buffer.mutableBytes
+      try inherited.read(into: &parents, piece.parents)
+      select(from: piece, in: &block, space, parents: parents.bytes)
+    } catch {
+      outcome.withLock { $0.failure = $0.failure ?? error }
+    }
+  }
+
+  /// Keeps those pages of the piece that nobody knows; they move to the front.
+  private func select(
+    from piece: PagePiece, in block: inout BlockBuffer, _ space: UInt32, parents: RawSpan
+  ) {
+    var references: [PageReference] = []
     var offset = 0
     var (parent, parentOffset) = (0, 0)
     for (area, keepsZeros) in zip(piece.areas, piece.keepsZeros) {
@@ -63,18 +132,27 @@ struct PageStore: ~Copyable {
         let place = PagePlace(space: space, address: address)
         let isParents = parent < piece.parents.count && piece.parents[parent].contains(address)
         let theirs =
-          isParents ? parentOffset + Int(address - piece.parents[parent].lowerBound) : nil
+          isParents ? parentOffset + Int(address - piece.parents[parent].lowerBound) : 0
+        let theirPage =
+          isParents ? parents.sub(theirs..<theirs + pageByteCount) : RawSpan()
         let bytes = block.bytes
-        switch find(bytes.bytes.sub(page), at: place, parentsAt: theirs, keepsZeros) {
+        switch find(bytes.bytes.sub(page), at: place, parents: theirPage, keepsZeros) {
         case .known: continue
         case .reference(let source):
-          add(PageReference(place: place, pageCount: 1, source: source))
+          references.add(
+            PageReference(place: place, pageCount: 1, source: source), pageByteCount: pageByteCount)
           continue
         case .new: break
         }
         let room = block.append(address: address, pageCount: 1)
         var kept = block.bytes
         if room != page { kept.copyWithin(from: page, to: room.lowerBound) }
+      }
+    }
+    if references.isEmpty { return }
+    outcome.withLock { outcome in
+      for reference in references {
+        outcome.references.add(reference, pageByteCount: pageByteCount)
       }
     }
   }
@@ -86,30 +164,25 @@ struct PageStore: ~Copyable {
     case new
   }
 
-  /// - Parameter offset: where the parent's page is that has the same address, if it has one.
+  /// - Parameter parents: the parent's page at the same address; empty if it has none.
   private func find(
-    _ page: RawSpan, at place: PagePlace, parentsAt offset: Int?, _ keepsZeros: Bool
+    _ page: RawSpan, at place: PagePlace, parents: RawSpan, _ keepsZeros: Bool
   ) -> Finding {
-    if let offset, page.equals(parents.bytes.sub(offset..<offset + pageByteCount)) { return .known }
-    if !keepsZeros, page.allZero { return offset == nil ? .known : .reference(nil) }
+    let isParents = parents.byteCount > 0
+    if isParents, page.equals(parents) { return .known }
+    if !keepsZeros, page.allZero { return isParents ? .reference(nil) : .known }
     return known.place(of: page, at: place).map { .reference($0) } ?? .new
   }
+}
 
+extension [PageReference] {
   /// Neighbours become one reference.
-  private mutating func add(_ reference: PageReference) {
-    if let last = references.last, last.isFollowed(by: reference, pageByteCount: pageByteCount) {
-      references[references.count - 1].pageCount += reference.pageCount
+  fileprivate mutating func add(_ reference: PageReference, pageByteCount: Int) {
+    if let last, last.isFollowed(by: reference, pageByteCount: pageByteCount) {
+      self[count - 1].pageCount += reference.pageCount
     } else {
-      references.append(reference)
+      append(reference)
     }
-  }
-
-  /// Writes what there is of references: after a memory that others may inherit, and after all pages.
-  mutating func writeReferences() throws(CheckpointError) {
-    let references = references
-    let writer = writer
-    try imaging { () throws(ImageError) in try writer.writeReferences(references) }
-    self.references.removeAll(keepingCapacity: true)
   }
 }
 
@@ -123,14 +196,5 @@ extension PageReference {
       return source == nil && next.source == nil
     }
     return source.space == following.space && source.address + byteCount == following.address
-  }
-}
-
-/// Where pages were seen; a class, so that it can be changed while the pages are looked at.
-private final class KnownPages {
-  private var index = PageIndex()
-
-  func place(of page: RawSpan, at place: PagePlace) -> PagePlace? {
-    index.place(of: page, at: place)
   }
 }
