@@ -55,6 +55,28 @@ import Testing
     #expect(try child.wait() == 0)
   }
 
+  /// The argument is the seed of what the processes do.
+  @Test(arguments: UInt64(1)...4)
+  func `memory in many pieces comes back as it was`(_ seed: UInt64) throws {
+    let program = try CompiledProgram("fragments", in: scratch, options: ["-O2"])
+    let child = try program.start(
+      ["16", "\(seed)", scratch.path("end")], output: scratch.path("std"))
+    var random = SeededGenerator(seed: seed)
+    for _ in 0..<3 {
+      Machine.sleep(seconds: Double.random(in: 0.05...0.25, using: &random))
+      let image = ImageFile(at: scratch.path("image"))
+      _ = try image.save(child.id, Bool.random(using: &random) ? .running : .dead) {
+        $0.workers = Int.random(in: 1...4, using: &random)
+      }
+      try child.killTree()
+      try image.restore()
+    }
+    _ = try scratch.file("end", [])
+    let status = try child.wait()
+    let text = try scratch.text("std")
+    #expect(status == 0, "seed \(seed): \(text)")
+  }
+
   @Test func `the list of areas is the same`() throws {
     let program = try CompiledProgram("forked", in: scratch)
     let child = try program.start([scratch.path("end")], output: scratch.path("std"))
