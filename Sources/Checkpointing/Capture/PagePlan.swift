@@ -43,8 +43,8 @@ struct PagePlan: Sendable {
     var cutter = PieceCutter()
     let scan = try about(process) { () throws(SystemCallError) in try PageScan(of: process) }
     for area in areas {
-      // A page of zeros says nothing, but for where a file has something else.
-      let keepsZeros = area.content == .file
+      // A page of zeros says nothing, but for where a file or an object has something else.
+      let keepsZeros = area.content != .anonymous
       for (part, isInherited) in inherited?.parts(of: area.addresses) ?? [(area.addresses, false)] {
         var start = part.lowerBound
         while start < part.upperBound {
