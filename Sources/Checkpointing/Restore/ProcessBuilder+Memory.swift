@@ -196,6 +196,21 @@ extension ProcessBuilder {
     }
   }
 
+  /// An area that nobody may touch is locked by a call that fails, since its pages can't be brought in; to lock what
+  /// will be brought in fails only where it is not allowed.
+  private func lock(_ area: AreaState) throws(CheckpointError) {
+    let whenTouched = area.flags.contains("lf")
+    // MLOCK_ONFAULT
+    try want(
+      .mlock2, [area.address, area.byteCount, whenTouched || area.protection == 0 ? 1 : 0],
+      "memory at \(String(area.address, radix: 16))", "it could not be locked")
+    if area.protection == 0 && !whenTouched {
+      _ = try inside(id) { () throws(InjectionError) in
+        try injector.callForResult(.mlock2, [area.address, area.byteCount, 0])
+      }
+    }
+  }
+
   func setMemoryOptions() throws(CheckpointError) {
     for area in state.neighboursApart {
       try call(.madvise, "madvise", area.address, area.byteCount, area.dumpAdvice)
@@ -204,12 +219,7 @@ extension ProcessBuilder {
       try noteUse(of: area)
       try call(.mprotect, "mprotect", area.address, area.byteCount, UInt64(area.protection))
     }
-    for area in state.areas where area.flags.contains("lo") {
-      // MLOCK_ONFAULT
-      try want(
-        .mlock2, [area.address, area.byteCount, area.flags.contains("lf") ? 1 : 0],
-        "memory at \(String(area.address, radix: 16))", "it could not be locked")
-    }
+    for area in state.areas where area.flags.contains("lo") { try lock(area) }
     let memory = state.memory
     if memory.lockedInFuture != 0 {
       try want(

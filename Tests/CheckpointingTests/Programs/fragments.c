@@ -1,5 +1,6 @@
 // A tree whose processes keep changing memory in many small pieces, by a seed: pages that are equal, zeros, dropped,
-// unreadable, shared with a parent. Each process knows what each of its pages holds, and looks in the end.
+// unreadable, shared with a parent. Each process knows what each of its pages holds, and looks in the end. With an odd
+// seed the pages are over those of a memfd, which show again where a page is dropped.
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <stdio.h>
@@ -14,6 +15,10 @@ static uint64_t *memory;
 static uint32_t *contents;  // what each page holds; 0 is zeros
 static long pages;
 static uint64_t state;
+static int is_over_memfd;
+
+// What a page holds that the process has not written.
+static uint32_t base(long page) { return is_over_memfd ? 1 + page % 50 : 0; }
 
 static uint64_t next(void) {
   state = state * 6364136223846793005u + 1442695040888963407u;
@@ -31,14 +36,14 @@ static void put(long page, uint32_t content) {
 
 static void drop(long page) {
   madvise(memory + page * WORDS, PAGE, MADV_DONTNEED);
-  contents[page] = 0;
+  contents[page] = base(page);
 }
 
 // A change of every so many pages from some page on.
 static void change(void) {
   static const long steps[] = {1, 2, 2, 3, 5};
   const long count = 1 + next() % (pages / 2), step = steps[next() % 5];
-  const uint32_t kind = next() % 6, base = 1 + next() % 100;
+  const uint32_t kind = next() % 6, some = 1 + next() % 100;
   long page = next() % pages;
   if (kind == 5) {
     char *place = (char *)(memory + page * WORDS);
@@ -50,8 +55,8 @@ static void change(void) {
   }
   for (long done = 0; done < count && page < pages; done += step, page += step) {
     switch (kind) {
-      case 0: put(page, base); break;
-      case 1: put(page, base + page % 50); break;
+      case 0: put(page, some); break;
+      case 1: put(page, some + page % 50); break;
       case 2: put(page, 1000 + next() % 4000000000u); break;
       case 3: put(page, 0); break;
       default: drop(page); break;
@@ -97,8 +102,20 @@ int main(int argc, char **argv) {
   if (argc < 4) return 2;
   pages = atol(argv[1]) << 8;
   state = strtoul(argv[2], NULL, 10) * 2654435761u + 1;
-  memory = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  is_over_memfd = atol(argv[2]) % 2;
   contents = calloc(pages, sizeof *contents);
+  int file = -1;
+  if (is_over_memfd) {
+    file = memfd_create("base", 0);
+    for (long page = 0; page < pages; page++) {
+      uint64_t words[WORDS];
+      contents[page] = base(page);
+      for (long index = 0; index < WORDS; index++) words[index] = word(contents[page], index);
+      if (write(file, words, PAGE) != PAGE) return 4;
+    }
+  }
+  memory = mmap(
+    NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | (file < 0 ? MAP_ANONYMOUS : 0), file, 0);
   if (memory == MAP_FAILED || !contents) return 3;
   madvise(memory, pages * PAGE, MADV_NOHUGEPAGE);
   return live(0, argv[3]);

@@ -63,6 +63,9 @@ int main(void) {
   mprotect(none, size, PROT_NONE);
   char *emptied = area(0);
   madvise(emptied, size, MADV_DONTNEED), mprotect(emptied, size, PROT_NONE);
+  // Locked, though the call fails where nothing can be brought in.
+  char *barred = area(0);
+  if (mprotect(barred, size, PROT_NONE) || mlock(barred, 4 * page) == 0) return 3;
   int hasGuards = madvise(guarded + 3 * page, 2 * page, 102) == 0;
   if (mlock(locked, 4 * page)) return 1;
   madvise(onfault, size, MADV_DONTNEED);
