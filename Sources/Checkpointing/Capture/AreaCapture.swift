@@ -59,8 +59,13 @@ struct AreaCapture {
       state.object = try objects.number(of: area, in: process)
       return state
     }
-    state.content = .file
     let file = try file(behind: area)
+    if !area.isShared, file.details.kind == .character, file.details.nodeNumbers == Self.zeros {
+      // Memory without a file, as it was made before there was MAP_ANONYMOUS.
+      (state.content, state.name, state.offset) = (.anonymous, "", 0)
+      return state
+    }
+    state.content = .file
     guard file.details.kind == .regular else {
       throw obstacle(area, "it is a mapping of something that is no file")
     }
@@ -98,6 +103,8 @@ struct AreaCapture {
     }
   }
 
+  /// /dev/zero
+  private static let zeros: (major: UInt32, minor: UInt32) = (1, 5)
   private static let pathOnly: UInt32 = 0o10000000
 
   private func obstacle(_ area: MemoryArea, _ reason: String) -> CheckpointError {

@@ -1,7 +1,8 @@
 // A tree whose processes keep changing memory in many small pieces, by a seed: pages that are equal, zeros, dropped,
 // unreadable, shared with a parent. Each process knows what each of its pages holds, and looks in the end. With an odd
-// seed the pages are over those of a memfd, which show again where a page is dropped.
+// seed the pages are over those of a memfd, which show again where a page is dropped; with some others over /dev/zero.
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,7 +105,7 @@ int main(int argc, char **argv) {
   state = strtoul(argv[2], NULL, 10) * 2654435761u + 1;
   is_over_memfd = atol(argv[2]) % 2;
   contents = calloc(pages, sizeof *contents);
-  int file = -1;
+  int file = atol(argv[2]) % 4 == 2 ? open("/dev/zero", O_RDWR) : -1;
   if (is_over_memfd) {
     file = memfd_create("base", 0);
     for (long page = 0; page < pages; page++) {
