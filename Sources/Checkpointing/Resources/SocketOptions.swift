@@ -171,7 +171,7 @@ struct SocketOptions: FieldCoded, Equatable {
   ) throws(SystemCallError) -> (size: UInt32, locks: UInt32) {
     let before = try send.number(ofOption: Number.sendBuffer)
     let locks = try send.number(ofOption: Number.lockedBuffers)
-    try set(send, Number.sendBuffer, 1 << 23)
+    try set(send, Number.sendBuffer, 1 << 30)
     return (before, locks)
   }
 
