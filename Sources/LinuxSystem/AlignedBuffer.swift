@@ -48,7 +48,8 @@ package struct AlignedBuffer: ~Copyable, @unchecked Sendable {
   /// Has the kernel put it on huge pages where it can. What is touched here and there, all over, is found sooner then.
   package borrowing func preferHugePages() {
     guard byteCount >= Self.mappedByteCount else { return }
-    unsafe madvise(base, byteCount, MADV_HUGEPAGE)  // a kernel without them says so, and nothing is lost
+    // A kernel without them says so, and nothing is lost.
+    unsafe madvise(base, byteCount, MADV_HUGEPAGE)
   }
 
   /// All of them, to read.

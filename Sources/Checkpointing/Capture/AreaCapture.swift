@@ -70,7 +70,19 @@ struct AreaCapture {
       throw obstacle(area, "it is a mapping of something that is no file")
     }
     if !file.isMadeUp { state.file = FileFingerprint(file.details) }
+    state.name = try path(of: area)
     return state
+  }
+
+  /// The kernel writes a newline as `\012`, and leaves that alone where it is part of a name.
+  private func path(of area: MemoryArea) throws(CheckpointError) -> String {
+    if !area.name.contains("\n") && !area.name.contains("\u{fffd}") { return area.name }
+    let lines = area.name.split(separator: "\n", omittingEmptySubsequences: false)
+    for path in [area.name, lines.joined(separator: "\\012")]
+    where process.namesFile(behind: area, path) {
+      return path
+    }
+    throw obstacle(area, "its path is not UTF-8, or no longer leads to it")
   }
 
   private mutating func file(behind area: MemoryArea) throws(CheckpointError) -> SeenFile {
@@ -116,6 +128,17 @@ struct AreaCapture {
 }
 
 extension ProcessID {
+  /// Whether a path leads to the file behind a mapping.
+  func namesFile(behind area: MemoryArea, _ path: String) -> Bool {
+    let pathOnly: UInt32 = 0o10000000
+    guard path.hasPrefix("/"),
+      let here = try? OwnedDescriptor.open(path, flags: pathOnly).details(),
+      here.inode == area.inode,
+      let theirs = try? openFile(behind: area, flags: pathOnly).details()
+    else { return false }
+    return here.inode == theirs.inode && here.device == theirs.device
+  }
+
   /// The file behind a mapping, whatever its path is now. Who may not follow the kernel's own link to it goes
   /// by its path, or as the process's program, where that leads to the same file.
   func openFile(
@@ -127,8 +150,7 @@ extension ProcessID {
       return try OwnedDescriptor.open(link, flags: flags)
     } catch {
       guard error.errno == .notPermitted || error.errno == .permissionDenied else { throw error }
-      let places = (area.deletedPath == nil && area.name.hasPrefix("/") ? [area.name] : [])
-      for place in places + ["\(folder)/exe"] {
+      for place in (area.name.hasPrefix("/") ? [area.name] : []) + ["\(folder)/exe"] {
         guard (try? Files.status(of: place))?.identity.inode == area.inode,
           let file = try? OwnedDescriptor.open(place, flags: flags),
           (try? file.details())?.inode == area.inode

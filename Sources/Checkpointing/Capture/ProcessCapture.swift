@@ -113,6 +113,9 @@ struct ProcessCapture {
     } else {
       areas = try MemoryArea.all(of: id)
     }
+    for index in areas.indices where areas[index].deletedPath != nil {
+      areas[index].isNamedDeleted = id.namesFile(behind: areas[index], areas[index].name)
+    }
     state.kernelCode = try KernelCode(in: areas, ProcessMemory(of: id))?.words ?? []
   }
 

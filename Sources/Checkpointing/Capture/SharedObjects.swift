@@ -27,7 +27,8 @@ final class SharedObjects {
       let file = try about(process) { () throws(SystemCallError) in
         try process.openFile(behind: area, flags: 0)
       }
-      number = try self.number(of: file, named: area.name, in: process)
+      number = try self.number(
+        of: file, named: area.name, in: process, kind: area.isNamedDeleted ? .namedFile : nil)
     } catch {
       // Without rights to open what is mapped, it is read through the mappings.
       guard case .system(let failure, _) = error,
@@ -70,7 +71,10 @@ final class SharedObjects {
     let identity = Identity(device: details.deviceNumbers, inode: details.inode)
     if let number = known[identity] { return number }
     var state = try state(named: link, inode: details.inode, process)
-    if let kind { state.kind = kind }
+    if let kind {
+      state.kind = kind
+      if kind == .namedFile { state.name = link }
+    }
     state.byteCount = details.byteCount
     (state.user, state.group) = (details.user, details.group)
     state.permissions = details.mode & 0o7777

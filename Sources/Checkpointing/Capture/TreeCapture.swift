@@ -14,6 +14,8 @@ final class TreeCapture {
   let options: SaveOptions
   /// Since it stands still.
   let standstill: Standstill?
+  /// The descriptions of each file, in the kernel's order of them.
+  private var known: [SeenFile: [Int]] = [:]
   private var areas: [[AreaState]] = []
   /// Inodes of what can't be saved, of which no more has to be said.
   private(set) var refused: Set<UInt64> = []
@@ -135,13 +137,9 @@ final class TreeCapture {
 
   /// The number of its open file description, a new one if nobody had it before.
   private func description(of one: SeenDescriptor) throws(CheckpointError) -> UInt32 {
-    for (index, other) in seen.enumerated()
-    where other.details.inode == one.details.inode && other.details.device == one.details.device {
-      let isSame = try about(one.process) { () throws(SystemCallError) in
-        try one.process.shares(.file, with: other.process, one.info.number, other.info.number)
-      }
-      if isSame { return UInt32(index) }
-    }
+    let file = SeenFile(device: one.details.device, inode: one.details.inode)
+    let place = try place(of: one, in: known[file] ?? [])
+    if let index = place.found { return UInt32(index) }
     // Many kinds have one inode for all, of which one may be refused already.
     let isFirst = refused.insert(one.details.inode).inserted
     let found = DescriptorKinds.all.first { $0.recognises(one) }
@@ -159,7 +157,34 @@ final class TreeCapture {
     if state.flags & OpenFlags.pathOnly == 0 { try DescriptorOwner.note(one, in: &state) }
     seen.append(one)
     descriptions.append(state)
+    known[file, default: []].insert(descriptions.count - 1, at: place.index)
     return UInt32(descriptions.count - 1)
+  }
+
+  /// Where a description is among others of its file, which are in the order that the kernel has for all; or where it
+  /// belongs. Thousands may have one inode, as all eventfds and timers have.
+  private func place(
+    of one: SeenDescriptor, in others: [Int]
+  ) throws(CheckpointError) -> (index: Int, found: Int?) {
+    var (low, high) = (0, others.count)
+    while low < high {
+      let middle = (low + high) / 2
+      let other = seen[others[middle]]
+      let order = try about(one.process) { () throws(SystemCallError) in
+        try one.process.order(of: .file, with: other.process, one.info.number, other.info.number)
+      }
+      switch order {
+      case 0: return (middle, others[middle])
+      case 1: high = middle
+      default: low = middle + 1
+      }
+    }
+    return (low, nil)
+  }
+
+  private struct SeenFile: Hashable {
+    let device: UInt64
+    let inode: UInt64
   }
 
   /// O_CLOEXEC belongs to the descriptor, not to the description.

@@ -18,8 +18,8 @@ extension CheckpointState {
     return nil
   }
 
-  /// The first description for which this holds.
-  func descriptionIndex(where isIt: (DescriptionState) -> Bool) -> Int? {
-    descriptions.firstIndex(where: isIt)
+  /// The first description for which this holds, of those from one on.
+  func descriptionIndex(from start: Int = 0, where isIt: (DescriptionState) -> Bool) -> Int? {
+    descriptions.dropFirst(start).firstIndex(where: isIt)
   }
 }

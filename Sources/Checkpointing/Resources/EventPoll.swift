@@ -57,7 +57,9 @@ enum EventPoll: DescriptorKind {
   /// Finds out which files the entries stand for.
   static func settle(_ tree: TreeCapture) throws(CheckpointError) {
     let holders = tree.holders
+    let byNumber = Dictionary(grouping: holders, by: \.number)
     for set in tree.descriptions(of: EventPoll.self) {
+      let owners = Set(holders.filter { $0.description == set.index }.map(\.process))
       try tree.noting { () throws(CheckpointError) in
         var detail = Detail()
         detail.polling = polling(of: set.seen.copy)
@@ -68,8 +70,20 @@ enum EventPoll: DescriptorKind {
           }
           let occurrence = met[listed.number, default: 0]
           met[listed.number] = occurrence + 1
-          if let entry = try entry(listed, occurrence, ofSet: set.index, set.seen, holders, tree) {
-            detail.entries.append(entry)
+          // Mostly it still has the number under which it was added.
+          let likely = (byNumber[listed.number] ?? []).filter { owners.contains($0.process) }
+          var found = try entry(
+            listed, occurrence, ofSet: set.index, set.seen, likely, owners, tree)
+          if found == nil {
+            found = try entry(listed, occurrence, ofSet: set.index, set.seen, holders, owners, tree)
+          }
+          if let found {
+            detail.entries.append(found)
+          } else if !tree.refused.contains(listed.inode) {
+            throw set.seen.obstacle(
+              "it waits for a file that was added as descriptor \(listed.number), and no process of the tree"
+                + " has that open any more",
+              remedy: "save the process that has it open, too")
           }
         }
         tree.replace(set.index, kind: EventPoll.self, detail: detail.encoded())
@@ -86,12 +100,12 @@ enum EventPoll: DescriptorKind {
     return parameters
   }
 
-  /// nil for one that stands for what was refused already, and is told of with that.
+  /// nil if none of the holders has what it stands for.
   private static func entry(
     _ listed: Listed, _ occurrence: Int32, ofSet index: Int, _ seen: SeenDescriptor,
-    _ holders: [(process: ProcessID, number: Int32, description: Int)], _ tree: TreeCapture
+    _ holders: [(process: ProcessID, number: Int32, description: Int)], _ owners: Set<ProcessID>,
+    _ tree: TreeCapture
   ) throws(CheckpointError) -> Entry? {
-    let owners = Set(holders.filter { $0.description == index }.map(\.process))
     let candidates = holders.filter { tree.seen[$0.description].details.inode == listed.inode }
     // Those that are where it was added come first.
     func rank(_ number: Int32, _ process: ProcessID) -> Int {
@@ -115,11 +129,7 @@ enum EventPoll: DescriptorKind {
       entry.set = UInt32(index)
       return entry
     }
-    if tree.refused.contains(listed.inode) { return nil }
-    throw seen.obstacle(
-      "it waits for a file that was added as descriptor \(listed.number), and no process of the tree has"
-        + " that open any more",
-      remedy: "save the process that has it open, too")
+    return nil
   }
 
   /// `19 events: 1 data: 1122 pos:0 ino:3f sdev:9`; all but the first and pos in hexadecimal.

@@ -178,7 +178,8 @@ extension PipeEnd {
     let side =
       mode == OpenFlags.readOnly ? "is read" : mode == OpenFlags.writeOnly ? "is written" : "both"
     let count = detail.content.reduce(0) { $0 + $1.count }
-    let other = checkpoint.descriptionIndex { other in
+    // A pipe has the number of the first of its ends.
+    let other = checkpoint.descriptionIndex(from: Int(clamping: detail.pipe)) { other in
       guard other.kind == name, other.flags & OpenFlags.accessMode != mode else { return false }
       return (try? Detail(decoding: other.detail[...]))?.pipe == detail.pipe
     }

@@ -74,12 +74,22 @@ extension UnixSocket {
   ) throws(CheckpointError) -> (folder: String, SocketFile) {
     let folders = tree.captures.map(\.result.workingDirectory).filter { $0.hasPrefix("/") }
     for folder in Set(folders).sorted() where diagnosis.fileInode != nil {
-      if let file = file(at: "\(folder)/\(path)", diagnosis) { return (folder, file) }
+      guard let file = file(at: "\(folder)/\(path)", diagnosis) else { continue }
+      guard folder.utf8.count + path.utf8.count < limit || path.utf8.count <= shortLimit else {
+        throw seen.obstacle(
+          "it is bound to the relative path \(path), which is too long to be reached from elsewhere",
+          remedy: "have the program bind a shorter one")
+      }
+      return (folder, file)
     }
     throw seen.obstacle(
       "it is bound to the relative path \(path), which leads to it from no folder that the tree works in",
       remedy: "have the program bind an absolute one")
   }
+
+  /// What sun_path has room for, with `/` and the end of the text; and behind a path as short as any.
+  private static let limit = 107
+  private static let shortLimit = 75
 
   /// OVERLAYFS_SUPER_MAGIC
   private static let overlay: UInt64 = 0x794c_7630

@@ -8,6 +8,8 @@ final class UnixSocketTable {
   fileprivate var made: [UInt32: OwnedDescriptorBox] = [:]
   /// The ends of those whose other end was closed, open until what came from there is in the queue.
   fileprivate var farEnds: [UInt32: OwnedDescriptorBox] = [:]
+  /// The folders of names that are relative paths and too long when they are not, with a path to each.
+  fileprivate var folders: [String: (file: OwnedDescriptorBox, path: String)] = [:]
 }
 
 extension UnixSocket {
@@ -153,9 +155,26 @@ extension UnixSocket {
     let path =
       detail.folder.isEmpty
       ? restoration.place(of: name) : "\(restoration.place(of: detail.folder))/\(name)"
-    let address = Array(detail.address.prefix(2)) + Array(path.utf8) + [0]
+    var address = Array(detail.address.prefix(2)) + Array(path.utf8) + [0]
+    if address.count > 110, !detail.folder.isEmpty {
+      let folder = try shortPath(of: restoration.place(of: detail.folder), restoration)
+      address = Array(detail.address.prefix(2)) + Array("\(folder)/\(name)".utf8) + [0]
+    }
     guard address.count <= 110 else { throw .malformed(.outOfRange(5)) }
     return (address, path)
+  }
+
+  /// By a descriptor of this process.
+  private static func shortPath(
+    of folder: String, _ restoration: Restoration
+  ) throws(CheckpointError) -> String {
+    if let known = restoration.unixSockets.folders[folder] { return known.path }
+    let file = try about(nil) { () throws(SystemCallError) in
+      OwnedDescriptorBox(try OwnedDescriptor.open(folder, flags: OpenFlags.pathOnly))
+    }
+    let path = file.descriptor.pathForAll
+    restoration.unixSockets.folders[folder] = (file, path)
+    return path
   }
 
   private static func isAbandoned(
@@ -398,6 +417,7 @@ extension UnixSocket {
       }
     }
     table.made = [:]
+    table.folders = [:]
   }
 
   static func finish(

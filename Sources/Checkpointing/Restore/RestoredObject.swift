@@ -106,8 +106,9 @@ final class RestoredObject: Sendable {
       switch state.kind {
       case .anonymous: return try anonymous(state, restoration)
       case .memoryFile:
-        return try OwnedDescriptor.memoryFile(
-          name: state.name, byteCount: Int(state.byteCount))
+        // What was not UTF-8 takes more room now.
+        let name = String(decoding: state.name.utf8.prefix(240), as: UTF8.self)
+        return try OwnedDescriptor.memoryFile(name: name, byteCount: Int(state.byteCount))
       case .deletedFile:
         let file = try withoutName(at: path)
         try set(state, on: file)

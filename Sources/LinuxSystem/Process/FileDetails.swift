@@ -157,6 +157,9 @@ extension OwnedDescriptor {
     return memory
   }
 
+  /// A short path to it for this process and others of its user, as long as it is open.
+  package var pathForAll: String { "\(ProcessID.current.folder)/fd/\(descriptor)" }
+
   /// A new pipe: what is written to the second comes out of the first.
   package static func makePipe(
     flags: Int32 = 0

@@ -16,6 +16,8 @@ package struct MemoryArea: Equatable, Sendable {
   package var flags: Set<String>
   /// The key of pkey_mprotect(2); 0 for none.
   package var protectionKey: UInt32 = 0
+  /// Its path ends as /proc marks those of files that are gone, and leads to the file all the same.
+  package var isNamedDeleted = false
 
   package struct Protection: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32
@@ -39,7 +41,8 @@ package struct MemoryArea: Equatable, Sendable {
   /// The path, when what it led to has no name any more.
   package var deletedPath: String? {
     let suffix = " (deleted)"
-    return isBackedByFile && name.hasSuffix(suffix) ? String(name.dropLast(suffix.count)) : nil
+    return isBackedByFile && !isNamedDeleted && name.hasSuffix(suffix)
+      ? String(name.dropLast(suffix.count)) : nil
   }
 }
 

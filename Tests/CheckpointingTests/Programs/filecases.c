@@ -1,6 +1,7 @@
 // Files, directories and pipes: what is easily lost of a description.
 #include "cases.h"
 #include <dirent.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 static int files[8];
@@ -149,12 +150,42 @@ static void check_pipes(void) {
   for (int i = 0; i < 1 << 20; i++) need(large[i] == (char)(i * 7 >> 3));
 }
 
+// Mapped files whose names look like what /proc makes of others, or like nothing that it can tell.
+
+static const char *const odd_names[] = {"left (deleted)", "twice (deleted) (deleted)", "new\nline", "back\\012slash", " space "};
+enum { ODD_NAMES = sizeof odd_names / sizeof *odd_names };
+static char *shared[ODD_NAMES], *private[ODD_NAMES];
+
+static void prepare_odd(void) {
+  for (int i = 0; i < ODD_NAMES; i++) {
+    int file = open(in_folder(odd_names[i]), O_CREAT | O_RDWR, 0600);
+    char page[4096];
+    memset(page, 'a' + i, sizeof page);
+    need(file >= 0 && write(file, page, sizeof page) == sizeof page);
+    shared[i] = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    private[i] = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+    need(shared[i] != MAP_FAILED && private[i] != MAP_FAILED && !close(file));
+    private[i][7] = '!';
+  }
+}
+
+static void check_odd(void) {
+  for (int i = 0; i < ODD_NAMES; i++) {
+    char byte;
+    shared[i][99] = '?';
+    int file = open(in_folder(odd_names[i]), O_RDONLY);
+    need(file >= 0 && pread(file, &byte, 1, 99) == 1 && byte == '?');
+    need(private[i][7] == '!' && private[i][8] == 'a' + i);
+  }
+}
+
 static const struct test_case cases[] = {
   {"places", prepare_places, check_places},
   {"proc", prepare_proc, check_proc},
   {"flags", prepare_flags, check_flags},
   {"fifos", prepare_fifos, check_fifos},
   {"pipes", prepare_pipes, check_pipes},
+  {"odd", prepare_odd, check_odd},
   {0},
 };
 

@@ -300,6 +300,57 @@ static void check_relative(void) {
   need(accept(a, NULL, NULL) >= 0);
 }
 
+// The same from so deep a folder that no absolute path to it has room in an address.
+
+static void prepare_deep(void) {
+  need(!chdir(folder));
+  for (int i = 0; i < 12; i++) need(!mkdir("a folder in a folder", 0755) && !chdir("a folder in a folder"));
+  a = bound(SOCK_STREAM, "near", 0);
+  need(!listen(a, 5));
+  b = socket(AF_UNIX, SOCK_STREAM, 0);
+  join(b, "near", 0);
+  c = accept(a, NULL, NULL);
+  d = bound(SOCK_DGRAM, "mail", 0);
+  child = socket(AF_UNIX, SOCK_DGRAM, 0);
+  join(child, "mail", 0);
+  need(c >= 0 && sends(b, "early") && sends(child, "letter"));
+}
+
+static void check_deep(void) {
+  need(is_named(a, "near") && is_named(c, "near") && is_named(d, "mail"));
+  need(receives(c, "early") && sends(c, "back") && receives(b, "back"));
+  need(receives(d, "letter") && sends(child, "another") && receives(d, "another"));
+  int late = socket(AF_UNIX, SOCK_STREAM, 0);
+  join(late, "near", 0);
+  need(accept(a, NULL, NULL) >= 0);
+}
+
+// More in a queue than most may send.
+
+enum { MANY = 20 << 20, PART = 100000 };
+
+static void prepare_full(void) {
+  static char bytes[PART];
+  int room = MANY;
+  need(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair) && !socketpair(AF_UNIX, SOCK_DGRAM, 0, other));
+  skip_unless(!setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room));
+  need(!setsockopt(other[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room));
+  for (int sent = 0; sent < MANY; sent += PART) {
+    memset(bytes, sent / PART, PART);
+    need(send(pair[0], bytes, PART, MSG_DONTWAIT) == PART && send(other[0], bytes, PART, MSG_DONTWAIT) == PART);
+  }
+}
+
+static void check_full(void) {
+  static char bytes[PART];
+  for (int got = 0; got < MANY; got += PART) {
+    need(recv(pair[1], bytes, PART, MSG_WAITALL) == PART);
+    for (int i = 0; i < PART; i++) need(bytes[i] == (char)(got / PART));
+    need(recv(other[1], bytes, PART, MSG_DONTWAIT) == PART && bytes[0] == (char)(got / PART));
+  }
+  need(recv(pair[1], bytes, 1, MSG_DONTWAIT) == -1 && recv(other[1], bytes, 1, MSG_DONTWAIT) == -1);
+}
+
 static const struct test_case cases[] = {
   {"peers", prepare_peers, check_peers},
   {"gone", prepare_gone, check_gone},
@@ -308,6 +359,8 @@ static const struct test_case cases[] = {
   {"datagrams", prepare_datagrams, check_datagrams},
   {"names", prepare_names, check_names},
   {"relative", prepare_relative, check_relative},
+  {"deep", prepare_deep, check_deep},
+  {"full", prepare_full, check_full},
   {0},
 };
 
