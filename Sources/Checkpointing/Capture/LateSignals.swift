@@ -9,7 +9,8 @@ import BinaryCodec
 enum LateSignals {
   /// What waits now that everything else is known, where others waited before: sets their timers right.
   static func note(_ signals: [[UInt8]], since before: [[UInt8]], in state: inout ProcessState) {
-    for signal in signals where !before.contains(signal) {
+    let known = Set(before)
+    for signal in signals where !known.contains(signal) {
       let information = SignalInformation(signal)
       if let id = information.timer {
         for index in state.timers.indices

@@ -180,6 +180,8 @@ extension UnixSocket {
   /// Finds out who is at the other ends.
   static func settle(_ tree: TreeCapture) throws(CheckpointError) {
     let sockets = tree.descriptions(of: UnixSocket.self)
+    let byInode = Dictionary(
+      sockets.map { ($0.seen.details.inode, $0) }, uniquingKeysWith: { first, _ in first })
     for socket in sockets {
       try tree.noting { () throws(CheckpointError) in
         var detail = try decode(socket.state.detail)
@@ -188,7 +190,7 @@ extension UnixSocket {
         }
         let peer = UInt64(diagnosis?.peer ?? 0)
         let isConnected = !detail.peerAddress.isEmpty
-        let other = sockets.first { peer != 0 && $0.seen.details.inode == peer }
+        let other = peer != 0 ? byInode[peer] : nil
         if let other {
           detail.peer = UInt32(other.index) + 1
           detail.peerAddress = []
