@@ -29,6 +29,9 @@ int clinux_spawn_stub(
   uint64_t flags, const int32_t *pids, uint64_t pid_count, int death_signal) {
   struct clone_arguments arguments = {
     .flags = flags, .exit_signal = SIGCHLD, .set_tid = (uint64_t)pids, .set_tid_size = pid_count};
+  // Whoever knows its number may send it a signal at once: that waits until the process has its handlers.
+  uint64_t all = UINT64_MAX, before;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
   long child;
 #if defined(__x86_64__)
   register int parent __asm__("r12") = (int)syscall(SYS_getpid);
@@ -62,6 +65,7 @@ int clinux_spawn_stub(
 #else
   child = -ENOSYS;
 #endif
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
   return (int)child;
 }
 

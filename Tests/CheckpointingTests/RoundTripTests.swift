@@ -94,6 +94,29 @@ import Testing
     try child.kill()
   }
 
+  /// From the first moment at which there is something that has its number.
+  @Test func `a signal that comes while it is being made waits until it can be taken`() throws {
+    let program = try CompiledProgram("hit", in: scratch)
+    for round in 0..<20 {
+      let child = try program.start([], output: scratch.path("std\(round)"))
+      while try scratch.text("std\(round)") != "ready\n" { Machine.sleep(seconds: 0.005) }
+      let trip = try RoundTrip(saving: child.id)
+      try child.killTree()
+      while child.id.exists { Machine.sleep(seconds: 0.001) }
+      let isOver = Monitor(false)
+      let id = child.id
+      let sender = try WorkerThread {
+        while !isOver.withLock({ $0 }), (try? id.send(signal: 10)) == nil {}
+      }
+      defer {
+        isOver.update { $0 = true }
+        sender.join()
+      }
+      try trip.restore()
+      #expect(try child.wait() == 42)
+    }
+  }
+
   @Test(arguments: ["pause", "sleep", "poll"])
   func `a signal that comes while it stands still ends its wait`(way: String) throws {
     let program = try CompiledProgram("waits", in: scratch)
