@@ -3,11 +3,13 @@
 // seed the pages are over those of a memfd, which show again where a page is dropped; with some others over /dev/zero.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,8 +84,11 @@ static int live(int depth, const char *end) {
     change();
     if (depth < DEPTH && made < CHILDREN && next() % 4 == 0) {
       const uint64_t seed = next();
-      const pid_t child = fork();
+      const pid_t self = getpid(), child = fork();
       if (child == 0) {
+        // Who kills the tree may not have seen this one yet.
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != self) _exit(1);
         state = seed;
         _exit(live(depth + 1, end));
       }
