@@ -7,9 +7,9 @@ import LinuxSystem
 final class FramePipeline: Sendable {
   private struct State: Sendable {
     var free: [FrameSlot]
-    /// Filled, not yet taken by a worker.
+    /// Submitted, not yet taken by a worker.
     var waiting: [FrameSlot] = []
-    /// Filled, not yet written, in the order of the image.
+    /// Submitted, not yet written, in the order of the image.
     var pending: [FrameSlot] = []
     /// Of these, how many a worker has yet to fill.
     var unfilledCount = 0

@@ -5,13 +5,14 @@ import LinuxSystem
 /// Writes an image to a file or a pipe, from its start to its end, with memory that does not grow with it.
 ///
 /// State first, then blocks, files' content and references, then `finish`. One thread calls, and fills what it
-/// does not leave to the writer's threads, which compress. The first error is thrown by the call that comes next, and by
-/// all after it. To let go of a writer that was not finished leaves a file that nobody takes for an image,
-/// and no thread; it waits for the write that is under way.
+/// does not leave to the writer's threads, which compress. The first error is thrown by the call that comes
+/// next, and by all after it. To let go of a writer that was not finished leaves a file that nobody takes for an
+/// image, and no thread; it waits for the write that is under way.
 package final class ImageWriter: Sendable {
   /// What a reader takes at most.
   package static let stateByteLimit = 256 << 20
 
+  /// As it is in the image.
   package let header: ImageHeader
   private let pipeline: FramePipeline
   private let workers: [WorkerThread]

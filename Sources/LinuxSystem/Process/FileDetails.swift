@@ -6,31 +6,38 @@ import SystemPackage
 package struct FileDetails: Equatable, Sendable {
   /// Type and permission bits.
   package let mode: UInt32
+  /// The device that it is on.
   package let device: UInt64
+  /// Which file it is there.
   package let inode: UInt64
   /// The device number of a device node.
   package let node: UInt64
   /// How many names it has.
   package let linkCount: UInt64
+  /// How long it is.
   package let byteCount: UInt64
   /// Who owns it.
   package let user: UInt32
+  /// The group that owns it.
   package let group: UInt32
   /// Last modification.
   package let modified: (seconds: Int64, nanoseconds: UInt32)
 
+  /// Whether nothing of it has changed, but who owns it.
   package static func == (one: FileDetails, other: FileDetails) -> Bool {
     one.mode == other.mode && one.device == other.device && one.inode == other.inode
       && one.node == other.node && one.linkCount == other.linkCount
       && one.byteCount == other.byteCount && one.modified == other.modified
   }
 
+  /// What it is, by its mode.
   package enum Kind: Sendable {
     case regular, directory, character, block, pipe, socket, link
     /// epoll, eventfd and the like, which have no place in any directory.
     case anonymous
   }
 
+  /// What it is.
   package var kind: Kind {
     switch mode & S_IFMT {
     case S_IFREG: .regular
