@@ -28,10 +28,12 @@ package final class PageIndex: Sendable {
     table = Monitor(PageTable(memoryByteCount: memoryByteCount))
   }
 
-  /// Where a page with the same bytes was seen before; if none is known, this one is remembered.
-  package func place(of page: RawSpan, at place: PagePlace) -> PagePlace? {
-    let value = hash.value(of: page)
-    return table.withLock { $0.place(of: value, at: place) }
+  /// By what a page is found.
+  package func digest(of page: RawSpan) -> PageDigest { hash.digest(of: page) }
+
+  /// For each of the pages, where one with the same bytes was seen before; if none is known, this one is remembered.
+  package func places(of pages: [(digest: PageDigest, place: PagePlace)]) -> [PagePlace?] {
+    table.withLock { table in pages.map { table.place(of: $0.digest, at: $0.place) } }
   }
 }
 
@@ -64,8 +66,8 @@ private struct PageTable: ~Copyable, Sendable {
   }
 
   /// Where a page with this hash was seen before; if none is known, this one is remembered.
-  mutating func place(of value: PageHash.Value, at place: PagePlace) -> PagePlace? {
-    let set = Int(value.first % UInt64(setCount)) * Self.waysPerSet
+  mutating func place(of digest: PageDigest, at place: PagePlace) -> PagePlace? {
+    let set = Int(digest.first % UInt64(setCount)) * Self.waysPerSet
     let victim = set + victim % Self.waysPerSet
     var bytes = table.mutableBytes
     var free: Int?
@@ -75,8 +77,8 @@ private struct PageTable: ~Copyable, Sendable {
         free = entry
         break  // entries are used in their order
       }
-      if bytes.bytes.integer(at: offset) == value.first
-        && bytes.bytes.integer(at: offset + 8) == value.second
+      if bytes.bytes.integer(at: offset) == digest.first
+        && bytes.bytes.integer(at: offset + 8) == digest.second
       {
         return PagePlace(
           space: bytes.bytes.integer(at: offset + 24), address: bytes.bytes.integer(at: offset + 16)
@@ -84,8 +86,8 @@ private struct PageTable: ~Copyable, Sendable {
       }
     }
     let offset = (free ?? victim) * Self.entryByteCount
-    bytes.store(value.first, at: offset)
-    bytes.store(value.second, at: offset + 8)
+    bytes.store(digest.first, at: offset)
+    bytes.store(digest.second, at: offset + 8)
     bytes.store(place.address, at: offset + 16)
     bytes.store(place.space, at: offset + 24)
     bytes.store(UInt32(1), at: offset + 28)

@@ -96,7 +96,7 @@ package enum Checkpoint {
       besides: moment.copy?.processes ?? [])
     if !outside.isEmpty { throw CheckpointError.obstacles(outside) }
     let spaces = try moment.copy?.spaces() ?? moment.tree.stoppedSpaces(of: moment.state)
-    let summary = try write(moment.state, spaces, file, options, moment.standstill, isDurable)
+    let summary = try write(moment, spaces, file, options, isDurable)
     try commit()
     if moment.copy == nil { frozen = moment.standstill.duration }
     var stopped: [ProcessID] = []
@@ -204,23 +204,24 @@ package enum Checkpoint {
   }
 
   private static func write(
-    _ state: CheckpointState, _ spaces: [MemorySpace], _ file: consuming OwnedDescriptor?,
-    _ options: SaveOptions, _ standstill: Standstill, _ isDurable: Bool
+    _ moment: Moment, _ spaces: [MemorySpace], _ file: consuming OwnedDescriptor?,
+    _ options: SaveOptions, _ isDurable: Bool
   ) throws(CheckpointError) -> ImageSummary {
+    let standstill = moment.standstill
     var file = file
     let descriptor = file.take()!
     try standstill.step(done: 0, total: nil)
     let writer = try writer(descriptor, options.codec, options.workers)
     return try standstill.guarding(writer) { () throws(CheckpointError) in
-      try write(state, spaces, writer, standstill, isDurable)
+      try write(moment, spaces, writer, isDurable)
     }
   }
 
   private static func write(
-    _ state: CheckpointState, _ spaces: [MemorySpace], _ writer: ImageWriter,
-    _ standstill: Standstill, _ isDurable: Bool
+    _ moment: Moment, _ spaces: [MemorySpace], _ writer: ImageWriter, _ isDurable: Bool
   ) throws(CheckpointError) -> ImageSummary {
-    try imaging { () throws(ImageError) in try writer.writeState(state.encoded()) }
+    let standstill = moment.standstill
+    try imaging { () throws(ImageError) in try writer.writeState(moment.state.encoded()) }
     var total = spaces.reduce(0) { $0 + $1.byteCount }
     let store = PageStore(writer, expectedByteCount: total)
     var done = 0
@@ -233,6 +234,7 @@ package enum Checkpoint {
       }
       try store.finish(space)
     }
+    moment.copy?.letGo()
     return try imaging { () throws(ImageError) in try writer.finish(isDurable: isDurable) }
   }
 

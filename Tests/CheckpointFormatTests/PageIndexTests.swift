@@ -53,3 +53,9 @@ import Testing
     #expect(foundCount > 32 && foundCount <= 128)
   }
 }
+
+extension PageIndex {
+  fileprivate func place(of page: RawSpan, at place: PagePlace) -> PagePlace? {
+    places(of: [(digest(of: page), place)])[0]
+  }
+}

@@ -51,4 +51,10 @@ void ckernels_crc32c_blocks_avx2(uint32_t prefix, uint64_t first_block, const ui
 void ckernels_crc32c_blocks_avx512(uint32_t prefix, uint64_t first_block, const uint8_t *bytes, intptr_t block_count,
                                    uint32_t *registers);
 
+// Sums of products for universal hashing: CLNH with the first `byte_count` bytes of the keys, and with as many that come
+// after those. Each sum has two words, the low one first; `byte_count` is a multiple of 64.
+void ckernels_carryless_sums_sse42(const uint8_t *bytes, const uint8_t *keys, intptr_t byte_count, uint64_t sums[4]);
+void ckernels_carryless_sums_avx2(const uint8_t *bytes, const uint8_t *keys, intptr_t byte_count, uint64_t sums[4]);
+void ckernels_carryless_sums_avx512(const uint8_t *bytes, const uint8_t *keys, intptr_t byte_count, uint64_t sums[4]);
+
 #endif

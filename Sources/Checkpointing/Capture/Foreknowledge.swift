@@ -63,7 +63,7 @@ final class Foreknowledge {
     let taken = capture.areas.filter { $0.addresses.lowerBound < Self.kernelAddresses }
     let locked = taken.reduce(0) { $0 + ($1.flags.contains("lo") ? $1.byteCount : 0) }
     guard capture.process.status.numbers("VmLck").first ?? 0 == locked >> 10 else { return false }
-    let copied = try MemoryArea.all(of: copy)
+    let (copied, present) = try Self.areas(of: copy, process)
     var next = 0
     for area in taken where !area.isShared {
       while next < copied.count && copied[next].addresses.upperBound <= area.addresses.lowerBound {
@@ -75,13 +75,27 @@ final class Foreknowledge {
       if let other, area.flags(Self.inForks) != other.flags(Self.inForks) { return false }
     }
     var now: [Range<UInt64>: MemoryArea] = [:]
-    for area in try MemoryArea.all(of: process) { now[area.addresses] = area }
+    for area in present { now[area.addresses] = area }
     return taken.allSatisfy { area in
       // What is gone by now was not changed but removed.
       guard let other = now[area.addresses] else { return true }
       let flags = area.isShared ? Self.all : Self.notInForks
       return area.flags(flags) == other.flags(flags)
     }
+  }
+
+  /// Of two processes at the same time: the kernel counts the pages of each.
+  private static func areas(
+    of one: ProcessID, _ other: ProcessID
+  ) throws(SystemCallError) -> ([MemoryArea], [MemoryArea]) {
+    let readings = Monitor([ProcessID: Result<[MemoryArea], SystemCallError>]())
+    runInParallel(workers: 2) { worker in
+      let process = worker == 0 ? one : other
+      let reading = Result { () throws(SystemCallError) in try MemoryArea.all(of: process) }
+      readings.withLock { $0[process] = reading }
+    }
+    let results = readings.withLock { $0 }
+    return (try results[one]!.get(), try results[other]!.get())
   }
 
   private static let notInForks: Set<String> = ["um", "uw", "ui"]

@@ -127,6 +127,9 @@ final class FrozenCopy {
     while let stop = try? thread.wait(), !stop.isEnd { try? thread.resume() }
   }
 
+  /// Has it end; `remove` is to be called all the same.
+  func letGo() { try? thread.id.send(signal: 9) }
+
   /// Ends the copy.
   func remove() { Self.end(thread) }
 }

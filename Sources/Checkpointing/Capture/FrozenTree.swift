@@ -109,6 +109,11 @@ final class FrozenTree {
     }
   }
 
+  /// To be called when all was read: the kernel takes the copies' memory apart while the image is finished.
+  func letGo() {
+    for copy in copies.values { copy.letGo() }
+  }
+
   /// Ends the copies.
   func remove() {
     for copy in copies.values { copy.remove() }

@@ -75,35 +75,24 @@ final class PageSelection: Sendable {
   private func select(
     from piece: PagePiece, in block: inout BlockBuffer, _ space: UInt32, parents: RawSpan
   ) {
+    let bytes = block.bytes
+    var pages = candidates(of: piece, bytes.bytes, space, parents: parents)
+    // All at once: the threads do not wait for each other at every page.
+    let unsettled = pages.indices.filter { pages[$0].digest != nil }
+    let places = known.places(of: unsettled.map { (pages[$0].digest!, pages[$0].place) })
+    for (index, source) in zip(unsettled, places) { pages[index].source = source }
     var references: [PageReference] = []
-    var offset = 0
-    var (parent, parentOffset) = (0, 0)
-    for (area, keepsZeros) in zip(piece.areas, piece.keepsZeros) {
-      for address in stride(from: area.lowerBound, to: area.upperBound, by: pageByteCount) {
-        let page = offset..<offset + pageByteCount
-        offset = page.upperBound
-        while parent < piece.parents.count && piece.parents[parent].upperBound <= address {
-          parentOffset += piece.parents[parent].count
-          parent += 1
-        }
-        let place = PagePlace(space: space, address: address)
-        let isParents = parent < piece.parents.count && piece.parents[parent].contains(address)
-        let theirs =
-          isParents ? parentOffset + Int(address - piece.parents[parent].lowerBound) : 0
-        let theirPage =
-          isParents ? parents.sub(theirs..<theirs + pageByteCount) : RawSpan()
-        let bytes = block.bytes
-        switch find(bytes.bytes.sub(page), at: place, parents: theirPage, keepsZeros) {
-        case .known: continue
-        case .reference(let source):
-          references.add(
-            PageReference(place: place, pageCount: 1, source: source), pageByteCount: pageByteCount)
-          continue
-        case .new: break
-        }
-        let room = block.append(address: address, pageCount: 1)
-        var kept = block.bytes
-        if room != page { kept.copyWithin(from: page, to: room.lowerBound) }
+    for page in pages {
+      if page.digest == nil || page.source != nil {
+        references.add(
+          PageReference(place: page.place, pageCount: 1, source: page.source),
+          pageByteCount: pageByteCount)
+        continue
+      }
+      let room = block.append(address: page.place.address, pageCount: 1)
+      var kept = block.bytes
+      if room.lowerBound != page.offset {
+        kept.copyWithin(from: page.offset..<page.offset + pageByteCount, to: room.lowerBound)
       }
     }
     if references.isEmpty { return }
@@ -114,21 +103,48 @@ final class PageSelection: Sendable {
     }
   }
 
-  private enum Finding {
-    /// The image needs to say nothing of it.
-    case known
-    case reference(PagePlace?)
-    case new
+  /// A page of which the image has to say something.
+  private struct Candidate {
+    let place: PagePlace
+    /// Where its bytes are.
+    let offset: Int
+    /// nil for one of zeros, which is nowhere else.
+    let digest: PageDigest?
+    /// Where there is another with the same bytes.
+    var source: PagePlace?
   }
 
-  /// - Parameter parents: the parent's page at the same address; empty if it has none.
-  private func find(
-    _ page: RawSpan, at place: PagePlace, parents: RawSpan, _ keepsZeros: Bool
-  ) -> Finding {
-    let isParents = parents.byteCount > 0
-    if isParents, page.equals(parents) { return .known }
-    if !keepsZeros, page.allZero { return isParents ? .reference(nil) : .known }
-    return known.place(of: page, at: place).map { .reference($0) } ?? .new
+  /// All but those that are the parent's, and those of zeros that the parent does not have.
+  private func candidates(
+    of piece: PagePiece, _ bytes: RawSpan, _ space: UInt32, parents: RawSpan
+  ) -> [Candidate] {
+    var candidates: [Candidate] = []
+    candidates.reserveCapacity(piece.byteCount / pageByteCount)
+    var offset = 0
+    var (parent, parentOffset) = (0, 0)
+    for (area, keepsZeros) in zip(piece.areas, piece.keepsZeros) {
+      for address in stride(from: area.lowerBound, to: area.upperBound, by: pageByteCount) {
+        let page = bytes.sub(offset..<offset + pageByteCount)
+        defer { offset += pageByteCount }
+        while parent < piece.parents.count && piece.parents[parent].upperBound <= address {
+          parentOffset += piece.parents[parent].count
+          parent += 1
+        }
+        var isParents = false
+        if parent < piece.parents.count && piece.parents[parent].contains(address) {
+          isParents = true
+          let theirs = parentOffset + Int(address - piece.parents[parent].lowerBound)
+          if page.equals(parents.sub(theirs..<theirs + pageByteCount)) { continue }
+        }
+        let isZero = !keepsZeros && page.allZero
+        if isZero && !isParents { continue }
+        candidates.append(
+          Candidate(
+            place: PagePlace(space: space, address: address), offset: offset,
+            digest: isZero ? nil : known.digest(of: page)))
+      }
+    }
+    return candidates
   }
 }
 
