@@ -52,11 +52,21 @@ static int child(int slave, const char *path) {
   return 42;
 }
 
+// A low number may be somebody else's by the time of the restore: this gets one that others hardly come to.
+static int open_with_high_number(int *master, int *slave, const struct winsize *size) {
+  int low[40];
+  const int count = sizeof low / sizeof low[0];
+  for (int i = 0; i < count; i++) low[i] = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+  int result = openpty(master, slave, NULL, NULL, size);
+  for (int i = 0; i < count; i++) close(low[i]);
+  return result;
+}
+
 int main(void) {
   int master, slave;
   struct winsize size = {.ws_row = 33, .ws_col = 77}, seen;
   struct termios settings, now;
-  if (openpty(&master, &slave, NULL, NULL, &size)) return 1;
+  if (open_with_high_number(&master, &slave, &size)) return 1;
   tcgetattr(slave, &settings);
   settings.c_lflag &= ~(ECHO | ECHOCTL);
   settings.c_oflag &= ~OPOST;
