@@ -135,7 +135,8 @@ extension UnixSocket {
       var failure: SystemCallError?
       var count = 0
       do throws(SystemCallError) {
-        while count < limit, let next = try seen.copy.peekMessage(limit: 1 << 20) {
+        var room = [UInt8](repeating: 0, count: min(limit, 1 << 20))
+        while count < limit, let next = try seen.copy.peekMessage(into: &room) {
           if next.byteCount == 0 && type == stream { break }
           if next.byteCount == 0 && isEnded && next.control.isEmpty { break }
           count += next.byteCount

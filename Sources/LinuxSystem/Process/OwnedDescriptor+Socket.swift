@@ -194,13 +194,17 @@ extension OwnedDescriptor {
   }
 
   /// Looks at the next message without taking it. Nil if there is none. SO_PEEK_OFF says where it begins.
-  package borrowing func peekMessage(limit: Int) throws(SystemCallError) -> PeekedMessage? {
-    var bytes = [UInt8](repeating: 0, count: limit)
+  ///
+  /// - Parameter buffer: as large as a message may be; the same one serves for many.
+  package borrowing func peekMessage(
+    into buffer: inout [UInt8]
+  ) throws(SystemCallError) -> PeekedMessage? {
+    let limit = buffer.count
     var control = [UInt8](repeating: 0, count: 4096)
     var address = [UInt8](repeating: 0, count: 128)
     let (descriptor, name) = (descriptor, name)
     do throws(SystemCallError) {
-      let (count, addressCount, controlCount, flags) = try withAddress(of: &bytes) {
+      let (count, addressCount, controlCount, flags) = try withAddress(of: &buffer) {
         (bytes) throws(SystemCallError) in
         try withAddress(of: &control) { (control) throws(SystemCallError) in
           try withAddress(of: &address) { (address) throws(SystemCallError) in
@@ -218,7 +222,7 @@ extension OwnedDescriptor {
         }
       }
       return PeekedMessage(
-        bytes: Array(bytes.prefix(count)), byteCount: count,
+        bytes: Array(buffer.prefix(count)), byteCount: count,
         address: Array(address.prefix(min(addressCount, 128))),
         control: Array(control.prefix(controlCount)), flags: Int32(truncatingIfNeeded: flags))
     } catch  where error.errno == .resourceTemporarilyUnavailable {

@@ -24,7 +24,8 @@ package struct UnixSocketDiagnosis: Sendable {
     let words: [UInt32] = [40, 20 | 1 << 16, 1, 0, 1, .max, inode, 0x3f, .max, .max]
     try diagnosis.send(
       words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } })
-    guard let reply = try diagnosis.peekMessage(limit: 32 << 10)?.bytes, reply.count >= 32,
+    var room = [UInt8](repeating: 0, count: 32 << 10)
+    guard let reply = try diagnosis.peekMessage(into: &room)?.bytes, reply.count >= 32,
       Self.integer(reply, 4, 2) == 20
     else { return nil }
     // struct unix_diag_msg (16 bytes), then attributes: length, type, value
