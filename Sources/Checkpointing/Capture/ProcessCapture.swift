@@ -320,10 +320,15 @@ struct ProcessCapture {
       truncatingIfNeeded: try injector.words(1)[0] & 0xff)
     try injector.call(.prctl, "prctl(PR_GET_TSC)", [25, injector.argumentAddress])
     threads[index].state.timeStampCounter = UInt32(truncatingIfNeeded: try injector.words(1)[0])
-    if var own = threads[index].state.credentials {
-      own.secureBits = UInt32(
-        truncatingIfNeeded: try injector.call(.prctl, "prctl(PR_GET_SECUREBITS)", [27]))
-      threads[index].state.credentials = own
+    if index == 0 { return }
+    var own = threads[index].state.credentials ?? state.credentials
+    own.secureBits = UInt32(
+      truncatingIfNeeded: try injector.call(.prctl, "prctl(PR_GET_SECUREBITS)", [27]))
+    if own != state.credentials { threads[index].state.credentials = own }
+    // PR_MCE_KILL_GET
+    let policy = try injector.callForResult(.prctl, [34])
+    if policy >= 0, policy != Int(state.machineCheckPolicy) {
+      threads[index].state.machineCheckPolicy = UInt32(policy)
     }
   }
 

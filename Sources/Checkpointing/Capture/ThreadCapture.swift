@@ -39,6 +39,10 @@ struct ThreadCapture {
     state.name = status.name
     state.speculation = Self.speculation(status)
     let own = Credentials(of: status)
+    // Policies SCHED_OTHER and SCHED_BATCH have it among their attributes.
+    if ![0, 3].contains(status.schedulingPolicy), status.nice != 0 {
+      state.nice = Int32(truncatingIfNeeded: status.nice)
+    }
     if own != Credentials(of: process.status) { state.credentials = own }
     try about(process.id) { () throws(SystemCallError) in
       try look()
@@ -121,11 +125,21 @@ struct ThreadCapture {
     }
     let mask = state.signalMask
     let waiting = state.pendingSignals + process.pendingSignals
-    let note = process.notes[thread.id].flatMap {
-      // It may have gone on to another call meanwhile.
-      $0.call == registers.currentCall ? $0 : nil
-    }
     let due = waiting.compactMap(Self.signal).filter { mask >> ($0 - 1) & 1 == 0 }
+    var note = process.notes[thread.id]
+    if process.stopSignal != nil, due.isEmpty, registers.currentCall == .restartSyscall,
+      registers.callResult == InterruptedCall.restartBlock,
+      SeccompCapture.mayRestart(state, registers)
+    {
+      // It was stopped when it had been cut off before: the kernel no longer tells in what.
+      let look = try thread.lookIntoCall()
+      process.heldSignals += look.signals
+      note = look.note
+      registers = try thread.registers()
+      registersToResume = registers
+    }
+    // It may have gone on to another call meanwhile.
+    if note?.call != registers.currentCall { note = nil }
     let caught = process.status.set("SigCgt")
     let circumstances = InterruptedCall.Circumstances(
       hasDueSignal: !due.isEmpty, isHandled: due.contains { caught >> ($0 - 1) & 1 == 1 },

@@ -40,15 +40,9 @@ enum DescriptorOwner {
 }
 
 extension ProcessBuilder {
-  /// The signal will tell the number under which it was asked for, so a process asks that has one.
+  /// Who shall get signals, once there are some.
   func setOwners() throws(CheckpointError) {
-    var done: Set<UInt32> = []
-    for descriptor in state.descriptors.sorted(by: { $0.number < $1.number }) {
-      guard let description = restoration.description(descriptor.description),
-        description.kind != ExternalFile.name, done.insert(descriptor.description).inserted,
-        restoration.firstHolder(of: descriptor.description) == state.id
-      else { continue }
-      let number = UInt64(UInt32(bitPattern: descriptor.number))
+    for (number, description) in ownDescriptions() {
       if description.owner.count == 2 {
         let owner = try put(
           words: [description.owner[0] & 0xffff_ffff | description.owner[1] << 32])
@@ -59,11 +53,33 @@ extension ProcessBuilder {
           .fcntl, "fcntl(F_SETSIG)", number, UInt64(DescriptorOwner.setSignal),
           UInt64(description.ownerSignal))
       }
-      if description.flags & OpenFlags.signalling != 0 {
-        try call(
-          .fcntl, "fcntl(F_SETFL)", number, UInt64(DescriptorOwner.setFlags),
-          UInt64(description.flags))
-      }
+    }
+  }
+
+  /// From here on signals are sent: to be called when all processes have their descriptors and nobody else has them,
+  /// so that nothing that was done before is told.
+  func beginSignalling() throws(CheckpointError) {
+    let asking = ownDescriptions().filter { $0.1.flags & OpenFlags.signalling != 0 }
+    if asking.isEmpty { return }
+    try take()
+    for (number, description) in asking {
+      try call(
+        .fcntl, "fcntl(F_SETFL)", number, UInt64(DescriptorOwner.setFlags),
+        UInt64(description.flags))
+    }
+    try inside(id) { () throws(InjectionError) in try injector.leave() }
+  }
+
+  /// What this process is the first to have, each under the lowest of its numbers. The signal will tell the number
+  /// under which it was asked for, so a process asks that has one.
+  private func ownDescriptions() -> [(UInt64, DescriptionState)] {
+    var done: Set<UInt32> = []
+    return state.descriptors.sorted { $0.number < $1.number }.compactMap { descriptor in
+      guard let description = restoration.description(descriptor.description),
+        description.kind != ExternalFile.name, done.insert(descriptor.description).inserted,
+        restoration.firstHolder(of: descriptor.description) == state.id
+      else { return nil }
+      return (UInt64(UInt32(bitPattern: descriptor.number)), description)
     }
   }
 }

@@ -45,10 +45,12 @@ extension ProcessBuilder {
       try call(.prctl, "prctl(PR_SET_KEEPCAPS)", 8, 1)
       try call(.setresuid, "setresuid", wanted.users[0], wanted.users[1], wanted.users[2])
       try call(.prctl, "prctl(PR_SET_KEEPCAPS)", 8, 0)
-      if wanted.users[3] != wanted.users[1] { try call(.setfsuid, "setfsuid", wanted.users[3]) }
     }
     let (permitted, bounding) = (present.capabilities[1], present.capabilities[3])
     try set(inheritable: present.capabilities[0], permitted: permitted, effective: permitted)
+    if wanted.users != present.users, wanted.users[3] != wanted.users[1] {
+      try setFileUser(wanted.users[3])
+    }
     for capability in UInt64(0)..<64
     where (bounding & ~wanted.capabilities[3]) >> capability & 1 == 1 {
       try call(.prctl, "prctl(PR_CAPBSET_DROP)", 24, capability)
@@ -63,6 +65,20 @@ extension ProcessBuilder {
       // PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE
       try call(.prctl, "prctl(PR_CAP_AMBIENT)", 47, 2, capability, 0, 0)
     }
+  }
+
+  /// setfsuid(2) does not say whether it did.
+  private func setFileUser(_ user: UInt64) throws(CheckpointError) {
+    try call(.setfsuid, "setfsuid", user)
+    let present = try inside(id) { () throws(InjectionError) in
+      try injector.callForResult(.setfsuid, [UInt64(UInt32.max)])
+    }
+    if UInt32(truncatingIfNeeded: present) == UInt32(truncatingIfNeeded: user) { return }
+    throw .forbidden([
+      Obstacle(
+        id, "its rights", "it could not get user \(user) for its files",
+        remedy: "restore it as root")
+    ])
   }
 
   private func set(

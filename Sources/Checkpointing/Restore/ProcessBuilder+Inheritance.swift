@@ -11,7 +11,7 @@ extension ProcessBuilder {
     }
     inherited = parts.filter { $0.area.keepsPages }.map(\.kept)
     try removeAll(but: parts.map(\.kept) + [injector.scratch])
-    try call(.personality, "personality", UInt64(state.personality))
+    try setPersonalityForMapping()
     let kept = Dictionary(uniqueKeysWithValues: parts.map { ($0.area.address, $0) })
     for area in state.areas where area.content != .kernel {
       if let part = kept[area.address] { try grow(part) } else { try map(area) }

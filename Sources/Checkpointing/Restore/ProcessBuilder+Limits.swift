@@ -59,10 +59,12 @@ extension ProcessBuilder {
   }
 
   /// Policy, priority and nice value of a thread.
-  func set(scheduling: [UInt8], of thread: TracedThread) throws(CheckpointError) {
+  func set(
+    scheduling: [UInt8], nice: Int32?, of thread: TracedThread
+  ) throws(CheckpointError) {
     do throws(SystemCallError) {
-      if try thread.id.scheduling() == scheduling { return }
-      try thread.id.set(scheduling: scheduling)
+      if try thread.id.scheduling() != scheduling { try thread.id.set(scheduling: scheduling) }
+      if let nice { try thread.id.set(nice: nice) }
     } catch {
       guard error.errno == .notPermitted else { throw .system(error, process: id) }
       restoration.warn(

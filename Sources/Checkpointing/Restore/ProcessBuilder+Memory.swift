@@ -28,11 +28,27 @@ extension ProcessBuilder {
     try call(.munmap, "munmap", 0, scratch.lowerBound)
     try call(
       .munmap, "munmap", scratch.upperBound, Self.endOfAddresses - scratch.upperBound)
-    try call(.personality, "personality", UInt64(state.personality))
+    try setPersonalityForMapping()
     try placeKernelPages()
     for area in state.areas where area.content != .kernel { try map(area) }
     for area in state.neighboursApart {
       try call(.madvise, "madvise", area.address, area.byteCount, area.otherDumpAdvice)
+    }
+  }
+
+  /// READ_IMPLIES_EXEC: what is mapped while it is set may be executed.
+  private static let readImpliesExecution: UInt32 = 0x40_0000
+
+  /// All of it but what would change how memory is mapped.
+  func setPersonalityForMapping() throws(CheckpointError) {
+    try call(
+      .personality, "personality", UInt64(state.personality & ~Self.readImpliesExecution))
+  }
+
+  /// When all memory is there.
+  func setPersonality() throws(CheckpointError) {
+    if state.personality & Self.readImpliesExecution != 0 {
+      try call(.personality, "personality", UInt64(state.personality))
     }
   }
 

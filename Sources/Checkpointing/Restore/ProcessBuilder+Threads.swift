@@ -14,13 +14,14 @@ extension ProcessBuilder {
   /// What each thread sets for itself.
   func settle(_ index: Int) throws(CheckpointError) {
     let thread = state.threads[index]
-    if thread.alternateStack.count == 3, thread.alternateStack[1] & 2 == 0 {  // not SS_DISABLE
+    // A stub has that of the program that made it.
+    var stack: [UInt64] = [0, Self.noStack, 0]
+    if thread.alternateStack.count == 3, thread.alternateStack[1] & Self.noStack == 0 {
       // The flag that says that it is in use (SS_ONSTACK) is the kernel's to find out.
-      let stack = [
-        thread.alternateStack[0], thread.alternateStack[1] & ~1, thread.alternateStack[2],
-      ]
-      try call(.sigaltstack, "sigaltstack", try put(words: stack), 0)
+      stack = thread.alternateStack
+      stack[1] &= ~1
     }
+    try call(.sigaltstack, "sigaltstack", try put(words: stack), 0)
     try call(.setTidAddress, "set_tid_address", thread.clearTIDAddress)
     if thread.robustList.count == 2, thread.robustList[0] != 0 {
       try call(
@@ -43,17 +44,19 @@ extension ProcessBuilder {
     try setOptions(of: thread)
   }
 
+  /// SS_DISABLE
+  private static let noStack: UInt64 = 2
+
   func setOptions(of thread: ThreadState) throws(CheckpointError) {
     for (which, value) in thread.speculation.prefix(2).enumerated() where value != 0 {
       // PR_SET_SPECULATION_CTRL
       try want(
         .prctl, [53, UInt64(which), value, 0, 0], "PR_SET_SPECULATION_CTRL", "it could not be set")
     }
-    if state.machineCheckPolicy != 2 {
+    let policy = thread.machineCheckPolicy ?? state.machineCheckPolicy
+    if policy != 2 {
       // PR_MCE_KILL, PR_MCE_KILL_SET
-      try want(
-        .prctl, [33, 1, UInt64(state.machineCheckPolicy), 0, 0], "PR_MCE_KILL",
-        "it could not be set")
+      try want(.prctl, [33, 1, UInt64(policy), 0, 0], "PR_MCE_KILL", "it could not be set")
     }
     if thread.timeStampCounter != 1 {
       try want(
@@ -107,7 +110,7 @@ extension ProcessBuilder {
       if saved.ioPriority != 0, (try? thread.id.set(ioPriority: saved.ioPriority)) == nil {
         restoration.warn(state.id, "thread \(saved.id)", "its ioprio_set(2) could not be set")
       }
-      try set(scheduling: saved.scheduling, of: thread)
+      try set(scheduling: saved.scheduling, nice: saved.nice, of: thread)
     }
   }
 }

@@ -264,6 +264,7 @@ final class ProcessBuilder {
     try setTimers()
     try makeTimers()
     try setOwnOptions()
+    try setPersonality()
     try setLimits()
     setMemoryPriority()
     for signal in signalsToQueue(of: state.pendingSignals) {

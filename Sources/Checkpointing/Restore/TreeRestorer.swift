@@ -259,8 +259,11 @@ package final class TreeRestorer {
     }
     for builder in builders { try builder.prepare() }
     for builder in builders { try builder.complete() }
-    for builder in builders { try builder.removeScratch() }
     try restoration.finish()
+    for builder in builders where builder.state.sharing.descriptors == 0 {
+      try builder.beginSignalling()
+    }
+    for builder in builders { try builder.removeScratch() }
     for builder in builders { try builder.setRegisters() }
   }
 

@@ -47,6 +47,10 @@ package struct ThreadState: FieldCoded, Equatable, Sendable {
   /// The registers stand before a call that was cut off: by ERESTARTSYS (512), ERESTARTNOINTR (513) or
   /// ERESTARTNOHAND (514), which say what a signal does that comes before it is made again. 0 for none.
   package var interruption: UInt16 = 0
+  /// The nice value, where the policy is one in which it does not count.
+  package var nice: Int32?
+  /// PR_MCE_KILL_GET, where it is another than the process's.
+  package var machineCheckPolicy: UInt32?
 
   package init() {}
 
@@ -73,5 +77,7 @@ package struct ThreadState: FieldCoded, Equatable, Sendable {
     try coder.field(20, &timeStampCounter)
     try coder.field(21, &speculation)
     try coder.field(22, &interruption, isOptional: true)
+    try coder.field(23, &nice, isOptional: true)
+    try coder.field(24, &machineCheckPolicy, isOptional: true)
   }
 }

@@ -58,6 +58,7 @@ package struct KernelCall: RawRepresentable, Hashable, Sendable {
     package static let rtSigqueueinfo = KernelCall(rawValue: 129)
     package static let sigaltstack = KernelCall(rawValue: 131)
     package static let personality = KernelCall(rawValue: 135)
+    package static let setpriority = KernelCall(rawValue: 141)
     package static let mlock = KernelCall(rawValue: 149)
     package static let prctl = KernelCall(rawValue: 157)
     package static let archPrctl = KernelCall(rawValue: 158)

@@ -55,6 +55,12 @@ extension ProcessID {
     }
   }
 
+  /// setpriority(2) of a thread: also the one that counts once its policy is an ordinary one.
+  package func set(nice: Int32) throws(SystemCallError) {
+    // PRIO_PROCESS
+    try kernelCall(.setpriority, "setpriority", on: "process \(self)", 0, Int(number), Int(nice))
+  }
+
   /// ioprio_get(2) of a thread: class and level; 0 where it has none of its own.
   package func ioPriority() throws(SystemCallError) -> UInt32 {
     let process = 1  // IOPRIO_WHO_PROCESS

@@ -55,6 +55,8 @@ package struct ProcessStatus: Sendable {
   package var session: ProcessID { ProcessID(Int32(truncatingIfNeeded: number(6))) }
   /// The controlling terminal's device number; 0 for none.
   package var terminal: UInt64 { number(7) }
+  /// SCHED_OTHER is 0, SCHED_BATCH 3.
+  package var schedulingPolicy: UInt64 { number(41) }
   package var nice: Int { Int(Int64(bitPattern: number(19))) }
   /// In clock ticks after the machine's start: with the number it names one process for ever.
   package var startTime: UInt64 { number(22) }

@@ -114,6 +114,39 @@ package final class TracedThread {
     return false
   }
 
+  /// Has a thread of a stopped process that was cut off in a call go on with that for a moment, to see where the
+  /// kernel lets it sleep; none of its own code runs. Afterwards it stands again, behind the call where that has
+  /// ended by itself. Signals that came meanwhile are taken back: they have to be sent again.
+  package func lookIntoCall() throws(SystemCallError) -> (note: SleepNote?, signals: [Int32]) {
+    var note: SleepNote?
+    var signals: [Int32] = []
+    var isInside = false
+    let patience = ContinuousClock.now + .milliseconds(200)
+    try resumeToSystemCall()
+    while true {
+      guard let stop = try wait(blocking: false) else {
+        if note == nil, isInside || ContinuousClock.now > patience {
+          note = SleepNote(of: id)
+          if note != nil || ContinuousClock.now > patience { try interrupt() }
+        }
+        Machine.sleep(seconds: 0.000_05)
+        continue
+      }
+      switch stop {
+      case .exited, .killed, .interrupted, .groupStopped: return (note, signals)
+      case .systemCall where !isInside:
+        isInside = true
+        try resumeToSystemCall()
+      case .signal(let signal):
+        signals.append(signal)
+        try resumeToSystemCall()
+      default:
+        try interrupt()
+        try resume()
+      }
+    }
+  }
+
   /// Goes on until it enters or leaves a system call, with a signal or without.
   package func resumeToSystemCall(signal: Int32 = 0) throws(SystemCallError) {
     try request("PTRACE_SYSCALL", Request.resumeToSystemCall, data: Int(signal))
