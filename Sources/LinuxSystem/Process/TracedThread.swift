@@ -133,7 +133,12 @@ package final class TracedThread {
         continue
       }
       switch stop {
-      case .exited, .killed, .interrupted, .groupStopped: return (note, signals)
+      case .exited, .killed: return (nil, signals)
+      // The stop that it was asked for before may be told twice.
+      case .interrupted where !isInside && ContinuousClock.now < patience,
+        .groupStopped where !isInside && ContinuousClock.now < patience:
+        try resumeToSystemCall()
+      case .interrupted, .groupStopped: return (note, signals)
       case .systemCall where !isInside:
         isInside = true
         try resumeToSystemCall()
