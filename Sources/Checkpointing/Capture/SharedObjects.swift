@@ -30,6 +30,9 @@ final class SharedObjects {
       number = try self.number(
         of: file, named: area.name, in: process, kind: area.isNamedDeleted ? .namedFile : nil)
     } catch {
+      if case .system(let failure, _) = error, failure.errno == .noSuchAddressOrDevice {
+        throw Self.kernelsOwn(area.name, process)
+      }
       // Without rights to open what is mapped, it is read through the mappings.
       guard case .system(let failure, _) = error,
         failure.errno == .notPermitted || failure.errno == .permissionDenied
@@ -61,6 +64,10 @@ final class SharedObjects {
       try OwnedDescriptor.open(path, access: .readOnly)
     }
     return try number(of: file, named: link, in: process, kind: kind)
+  }
+
+  private static func kernelsOwn(_ name: String, _ process: ProcessID) -> CheckpointError {
+    .obstacles([Obstacle(process, name, "it is memory that the kernel itself works with")])
   }
 
   private func number(
@@ -151,7 +158,7 @@ final class SharedObjects {
       state.kind = .systemV
       state.id = Int32(truncatingIfNeeded: inode)
     } else if !name.hasPrefix("/") || name.hasPrefix("/[aio]") {
-      throw .obstacles([Obstacle(process, link, "it is memory that the kernel itself works with")])
+      throw Self.kernelsOwn(link, process)
     } else if name == "/secretmem" {
       throw .obstacles([Obstacle(process, link, "it is memory that nobody else may read")])
     } else if name.hasSuffix("/#\(inode)") {

@@ -40,6 +40,9 @@ extension UnixSocket {
     if let path = path(of: detail.address) {
       if path.hasPrefix("/") {
         detail.file = file(at: path, diagnosis)
+        if detail.file == nil, let moved = presentPath(of: seen, path, diagnosis) {
+          (detail.presentPath, detail.file) = (moved, file(at: moved, diagnosis))
+        }
       } else {
         (detail.folder, detail.file) = try place(ofRelative: path, diagnosis, seen, tree)
       }
@@ -65,6 +68,21 @@ extension UnixSocket {
     var place = SocketFile()
     (place.permissions, place.user, place.group) = (found.permissions, found.user, found.group)
     return place
+  }
+
+  /// Where the file of a socket is that has another path now than its name; nil if it has none any more. Who may not
+  /// ask for it looks for it in its folder.
+  private static func presentPath(
+    of seen: SeenDescriptor, _ path: String, _ diagnosis: UnixSocketDiagnosis
+  ) -> String? {
+    if let file = try? seen.copy.socketFile() {
+      guard let details = try? file.details(), details.linkCount > 0 else { return nil }
+      return try? file.presentPath()
+    }
+    guard diagnosis.fileInode != nil, let end = path.lastIndex(of: "/"),
+      case let folder = String(path[...end]), let names = try? Files.list(folder)
+    else { return nil }
+    return names.map { folder + $0 }.first { file(at: $0, diagnosis) != nil }
   }
 
   /// The kernel tells the name that was given, and not from where: some process of the tree still works there.

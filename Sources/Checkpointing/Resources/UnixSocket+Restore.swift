@@ -118,7 +118,7 @@ extension UnixSocket {
     _ socket: OwnedDescriptorBox, _ detail: Detail, _ restoration: Restoration
   ) throws(CheckpointError) {
     if detail.address.isEmpty { return }
-    let (address, path) = try place(of: detail, restoration)
+    let (address, path) = try name(of: detail, restoration)
     do throws(SystemCallError) {
       try NamePatience.bind { () throws(SystemCallError) in
         if let path, try isAbandoned(path, address, type: detail.type) {
@@ -134,6 +134,7 @@ extension UnixSocket {
       if let file = detail.file {
         try Files.setOwner(path, user: file.user, group: file.group)
         try Files.setPermissions(path, file.permissions & 0o7777)
+        if !detail.presentPath.isEmpty { try move(path, of: detail, restoration) }
       } else {
         try Files.unlink(path)
       }
@@ -147,8 +148,36 @@ extension UnixSocket {
     }
   }
 
-  /// Where its name leads now, as an address that is good from everywhere, and a path.
+  /// Takes the file of a socket to where the program had moved it. What an ended process has left there goes.
+  private static func move(
+    _ path: String, of detail: Detail, _ restoration: Restoration
+  ) throws(SystemCallError) {
+    let wanted = restoration.place(of: detail.presentPath)
+    let address = Array(detail.address.prefix(2)) + Array(wanted.utf8) + [0]
+    if address.count <= 110, try isAbandoned(wanted, address, type: detail.type) {
+      restoration.journal.drop(try restoration.journal.setAside(wanted))
+    }
+    try Files.rename(path, toFree: wanted)
+    try restoration.journal.made(at: wanted)
+  }
+
+  /// Where it is reached now, as an address that is good from everywhere, and a path.
   private static func place(
+    of detail: Detail, _ restoration: Restoration
+  ) throws(CheckpointError) -> (address: [UInt8], path: String?) {
+    if detail.presentPath.isEmpty { return try name(of: detail, restoration) }
+    let path = restoration.place(of: detail.presentPath)
+    var address = Array(detail.address.prefix(2)) + Array(path.utf8) + [0]
+    if address.count > 110, let end = path.lastIndex(of: "/") {
+      let folder = try shortPath(of: String(path[..<end]), restoration)
+      address = Array(detail.address.prefix(2)) + Array((folder + path[end...]).utf8) + [0]
+    }
+    guard address.count <= 110 else { throw .malformed(.outOfRange(17)) }
+    return (address, path)
+  }
+
+  /// Where its name leads now, as an address that is good from everywhere, and a path.
+  private static func name(
     of detail: Detail, _ restoration: Restoration
   ) throws(CheckpointError) -> (address: [UInt8], path: String?) {
     guard let name = path(of: detail.address) else { return (detail.address, nil) }
@@ -340,7 +369,7 @@ extension UnixSocket {
     for state in restoration.state.descriptions where state.kind == name && !server.hasLostItsPath {
       let detail = try restoration.decode(Detail.self, state.detail)
       guard detail.isListening, detail.address == server.address, detail.folder == server.folder,
-        detail.type == server.type, !detail.hasLostItsPath
+        detail.presentPath == server.presentPath, detail.type == server.type, !detail.hasLostItsPath
       else { continue }
       try make(detail, restoration)
       guard let box = restoration.unixSockets.made[detail.own] else { continue }

@@ -19,6 +19,8 @@ enum UnixSocket: DescriptorKind {
     var file: SocketFile?
     /// Where its name starts from, if that is a relative path: the folder that its program worked in.
     var folder = ""
+    /// The path of its file, where that was moved after it got its name.
+    var presentPath = ""
     /// To which it is connected though that is no description of the tree.
     var peerAddress: [UInt8] = []
     var isListening = false
@@ -52,6 +54,7 @@ enum UnixSocket: DescriptorKind {
       maker = noted?.identity
       try coder.field(15, &wasReset)
       try coder.field(16, &folder)
+      try coder.field(17, &presentPath)
       guard address.count <= 110, peerAddress.count <= 110 else { throw .outOfRange(5) }
     }
   }

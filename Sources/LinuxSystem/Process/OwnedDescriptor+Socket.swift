@@ -193,6 +193,13 @@ extension OwnedDescriptor {
     }
   }
 
+  /// The file that leads to a Unix socket that has one, to be looked at only (SIOCUNIXFILE). To ask wants
+  /// CAP_NET_ADMIN.
+  package borrowing func socketFile() throws(SystemCallError) -> OwnedDescriptor {
+    let number = try request("ioctl(SIOCUNIXFILE)", 0x89e0)
+    return OwnedDescriptor(owning: Int32(truncatingIfNeeded: number), name: "a socket's file")
+  }
+
   /// Looks at the next message without taking it. Nil if there is none. SO_PEEK_OFF says where it begins.
   ///
   /// - Parameter buffer: as large as a message may be; the same one serves for many.
