@@ -69,6 +69,9 @@ struct SocketOptions: FieldCoded, Equatable {
       )
     }
     if here != there { throw seen.obstacle("it is in another network namespace") }
+    if seen.copy.isBoundToMissingInterface() {
+      throw seen.obstacle("it is bound to an interface that is no longer there")
+    }
     switch packetFilter {
     case .none: break
     case .classic(let instructions): filter = instructions
@@ -190,12 +193,13 @@ struct SocketOptions: FieldCoded, Equatable {
     static let filterLock: (Int32, Int32) = (1, 44)
   }
 
-  /// Of all families, by SO_ number: DONTROUTE, BROADCAST, KEEPALIVE, OOBINLINE, PRIORITY, LINGER, RCVLOWAT,
-  /// RCVTIMEO, SNDTIMEO, BINDTODEVICE, TIMESTAMP, PASSSEC, TIMESTAMPNS, MARK, TIMESTAMPING, RXQ_OVFL, NOFCS,
-  /// LOCK_FILTER, BUSY_POLL, ZEROCOPY, TXTIME, TIMESTAMP_NEW, TIMESTAMPNS_NEW, TIMESTAMPING_NEW,
+  /// Of all families, by SO_ number: DONTROUTE, BROADCAST, KEEPALIVE, OOBINLINE, NO_CHECK, PRIORITY, LINGER, RCVLOWAT,
+  /// RCVTIMEO, SNDTIMEO, BINDTODEVICE, TIMESTAMP, PASSSEC, TIMESTAMPNS, MARK, TIMESTAMPING, RXQ_OVFL,
+  /// WIFI_STATUS, NOFCS, LOCK_FILTER, SELECT_ERR_QUEUE, BUSY_POLL, ZEROCOPY, TXTIME, TIMESTAMP_NEW, TIMESTAMPNS_NEW, TIMESTAMPING_NEW,
   /// PREFER_BUSY_POLL, TXREHASH, RCVMARK, RCVPRIORITY.
   static let general: [Int32] = [
-    5, 6, 9, 10, 12, 13, 18, 20, 21, 25, 29, 34, 35, 36, 37, 40, 43, 44, 46, 60, 61, 63, 64, 65, 69,
+    5, 6, 9, 10, 11, 12, 13, 18, 20, 21, 25, 29, 34, 35, 36, 37, 40, 41, 43, 44, 45, 46, 60, 61, 63,
+    64, 65, 69,
     74, 75, 82,
   ]
 }

@@ -186,11 +186,15 @@ extension TimerDescriptor.Detail {
     remaining = interval
   }
 
+  /// Where there is no alarm clock, CLOCK_BOOTTIME_ALARM (9) can't be read; it is CLOCK_BOOTTIME (7) that wakes.
+  private var readableClock: Int32 { clock == 9 ? 7 : clock }
+
   /// As timerfd_settime(2) wants it now.
   fileprivate var valueToSet: [UInt64] {
     if !isAbsolute { return remaining }
     // Its clock may begin anew with the machine, but a time of day stays what it is.
-    let time = isOfTimeOfDay ? expiry : Machine.nanoseconds(ofClock: clock) + nanosecondsLeft
+    let time =
+      isOfTimeOfDay ? expiry : Machine.nanoseconds(ofClock: readableClock) + nanosecondsLeft
     return [UInt64(max(time, 1) / 1_000_000_000), UInt64(max(time, 1) % 1_000_000_000)]
   }
 }

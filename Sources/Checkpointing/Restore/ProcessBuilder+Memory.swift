@@ -186,11 +186,20 @@ extension ProcessBuilder {
       throw .malformed(.outOfRange(13))
     }
     let vector = try put(state.memory.auxiliaryVector, at: 1024)
-    let executable = try restoration.number(ofDirectory: state.executable)
     let count = UInt64(state.memory.auxiliaryVector.count)
+    // The program that a stub is already can't be set once more where it is mapped: -1 leaves it.
+    let executable =
+      isStubs(state.executable)
+      ? UInt64(UInt32.max) : try restoration.number(ofDirectory: state.executable)
     // struct prctl_mm_map
     let map = try put(words: state.memory.places + [vector, count | executable << 32])
     try call(.prctl, "prctl(PR_SET_MM_MAP)", 35, 14, map, 104)
+  }
+
+  /// Whether a path leads to the program that this process has of the one that made it.
+  private func isStubs(_ executable: String) -> Bool {
+    guard let own = try? Files.status(of: "\(id.folder)/exe").identity else { return false }
+    return own == (try? Files.status(of: restoration.place(of: executable)))?.identity
   }
 
   /// Anonymous memory that is protected before anything was ever written to it no longer counts as memory of its own

@@ -51,6 +51,16 @@ extension OwnedDescriptor {
     return Array(value.prefix(Int(length[0])))
   }
 
+  /// SO_BINDTOIFINDEX with the number of an interface that there is not: SO_BINDTODEVICE can't tell its name.
+  package borrowing func isBoundToMissingInterface() -> Bool {
+    do throws(SystemCallError) {
+      _ = try option(SOL_SOCKET, 25)
+      return false
+    } catch {
+      return error.errno == Errno(rawValue: ENODEV)
+    }
+  }
+
   /// An option that is a number of four bytes; 0 where there is none.
   package borrowing func number(
     ofOption number: Int32, level: Int32 = SOL_SOCKET
