@@ -11,7 +11,9 @@ import Testing
   init() throws { scratch = try ScratchDirectory() }
 
   @Test(
-    arguments: ["stops", "confined", "together", "relations", "options", "vectors", "pingpong"],
+    arguments: [
+      "stops", "confined", "together", "relations", "options", "vectors", "pingpong", "untouched",
+    ],
     [UInt64(1)])
   func `loses nothing, looked at or brought back`(_ name: String, _ seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)

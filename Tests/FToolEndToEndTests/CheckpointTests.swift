@@ -145,6 +145,34 @@ import Testing
 
   // MARK: What becomes of a tree
 
+  @Test func `what was stopped twice in the same call goes on with it`() throws {
+    let bench = try Workbench()
+    let code = """
+      import select, threading, time
+      waits = [lambda: time.sleep(2), lambda: select.poll().poll(2000), lambda: threading.Event().wait(2)]
+      threads = [threading.Thread(target=wait) for wait in waits]
+      start = time.monotonic()
+      for thread in threads: thread.start()
+      for thread in threads: thread.join()
+      print("awake", time.monotonic() - start >= 2)
+      """
+    let program = try StartedProgram("python3", ["-c", code], output: bench.folder.path("said"))
+    defer { try? program.killTree() }
+    Machine.sleep(seconds: 0.5)
+    for signal: Int32 in [19, 18, 19, 18, 19] {  // SIGSTOP, SIGCONT
+      try program.id.send(signal: signal)
+      Machine.sleep(seconds: 0.1)
+    }
+    try bench.ftool("checkpoint save \(program.id) -o a.ftc")
+    try bench.ftool("checkpoint save \(program.id) -f -o a.ftc --leave dead")
+    _ = try program.wait()
+    try bench.ftool("checkpoint restore --detach a.ftc")
+    #expect(try ProcessStatus(of: program.id).state == "T")
+    try program.id.send(signal: 18)
+    #expect(try program.wait() == 0)
+    #expect(try bench.shell("cat said").output == "awake True\n")
+  }
+
   /// A job of a shell with children, one of which was stopped before; its output grows while it runs.
   private static let family = """
     sleep 1000 & stopped=$!; kill -STOP $stopped; echo $stopped > stopped

@@ -484,8 +484,10 @@ extension UnixSocket {
         try OwnedDescriptor.makeSocket(family: family, type: detail.type, protocol: 0))
       let sender = known ?? stranger
       let isConnected = known != nil && number == detail.peer || table.farEnds[detail.own] != nil
-      // The name leads nowhere from here if it is a relative path.
-      let name = detail.folder.isEmpty ? try receiver.descriptor.ownAddress() : place.address
+      // The name leads nowhere from here if it is a relative path, or no longer leads to it.
+      let name =
+        detail.folder.isEmpty && detail.presentPath.isEmpty
+        ? try receiver.descriptor.ownAddress() : place.address
       let address = isConnected ? [] : name
       // It came when nobody asked who sent it.
       let asked = try receiver.descriptor.number(ofOption: passCredentials)

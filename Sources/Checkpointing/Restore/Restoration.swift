@@ -221,11 +221,12 @@ final class Restoration {
   /// The last steps, when the processes have everything.
   func finish() throws(CheckpointError) {
     // Ends that nobody of the tree has are closed: whoever has the other is told so now, and not later.
-    (pipes, terminals, mapped, directories, passage) = ([:], [:], [:], [:], nil)
+    (pipes, mapped, directories) = ([:], [:], [:])
     for (index, description) in state.descriptions.enumerated() {
       guard let file = opened[index] else { continue }
       try Self.kind(of: description).finish(description, file.descriptor, self)
     }
+    (terminals, passage) = ([:], nil)
   }
 
   /// Under a number that the tree does not use.

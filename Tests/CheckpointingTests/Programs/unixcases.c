@@ -300,7 +300,35 @@ static void check_relative(void) {
   need(accept(a, NULL, NULL) >= 0);
 }
 
-// The same from so deep a folder that no absolute path to it has room in an address.
+// Files that were moved after the sockets got their names: they are reached where the files are now.
+
+static void prepare_moved(void) {
+  a = bound(SOCK_STREAM, in_folder("new"), 0);
+  need(!listen(a, 5) && !chmod(in_folder("new"), 0600) && !rename(in_folder("new"), in_folder("service")));
+  b = socket(AF_UNIX, SOCK_STREAM, 0);
+  join(b, in_folder("service"), 0);
+  c = accept(a, NULL, NULL);
+  need(c >= 0 && sends(b, "early") && !mkdir(in_folder("elsewhere"), 0755));
+  d = bound(SOCK_DGRAM, in_folder("mail"), 0);
+  need(!rename(in_folder("mail"), in_folder("elsewhere/mail")));
+  child = socket(AF_UNIX, SOCK_DGRAM, 0);
+  join(child, in_folder("elsewhere/mail"), 0);
+  need(sends(child, "letter"));
+}
+
+static void check_moved(void) {
+  need(is_named(a, in_folder("new")) && is_named(c, in_folder("new")) && is_named(d, in_folder("mail")));
+  need(receives(c, "early") && sends(c, "back") && receives(b, "back"));
+  need(receives(d, "letter") && sends(child, "another") && receives(d, "another"));
+  struct stat details;
+  need(!stat(in_folder("service"), &details) && (details.st_mode & 07777) == 0600);
+  need(access(in_folder("new"), F_OK) && access(in_folder("mail"), F_OK));
+  int late = socket(AF_UNIX, SOCK_STREAM, 0);
+  join(late, in_folder("service"), 0);
+  need(accept(a, NULL, NULL) >= 0);
+}
+
+// Relative names in so deep a folder that no absolute path to it has room in an address.
 
 static void prepare_deep(void) {
   need(!chdir(folder));
@@ -360,6 +388,7 @@ static const struct test_case cases[] = {
   {"names", prepare_names, check_names},
   {"relative", prepare_relative, check_relative},
   {"deep", prepare_deep, check_deep},
+  {"moved", prepare_moved, check_moved},
   {"full", prepare_full, check_full},
   {0},
 };
