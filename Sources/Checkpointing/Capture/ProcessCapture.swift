@@ -179,7 +179,11 @@ struct ProcessCapture {
     }
     guard let instruction = found else {
       throw .obstacles([
-        Obstacle(id, "its vdso", "it has no system call instruction, so nothing can be asked of it")
+        Obstacle(
+          id, "its vdso",
+          areas.contains { $0.name == "[vdso]" }
+            ? "it has no system call instruction, so nothing can be asked of it"
+            : "there is none, as under valgrind, so nothing can be asked of the program")
       ])
     }
     return try makeInjector(memory, instruction)

@@ -45,7 +45,12 @@ enum FileWatch: DescriptorKind {
         throw seen.obstacle("this kernel describes its watches in another way")
       }
       guard let path = path(of: listed, seen.process) else {
-        throw seen.obstacle("what its watch \(listed.number) watches can't be found any more")
+        // open_by_handle_at(2) wants CAP_DAC_READ_SEARCH.
+        throw Machine.userID == 0
+          ? seen.obstacle("what its watch \(listed.number) watches can't be found any more")
+          : seen.obstacle(
+            "what its watch \(listed.number) watches is not found without privileges",
+            remedy: "run ftool as root")
       }
       var watch = Watch()
       (watch.number, watch.events, watch.path) = (listed.number, listed.events, path)

@@ -118,7 +118,8 @@ final class Restoration {
     }
     guard lowestNumber < Self.numberLimit else { throw .malformed(.outOfRange(3)) }
     lowestNumber += 64
-    try Self.requireRoom(Int(lowestNumber) + state.descriptions.count + state.objects.count + 64)
+    try Self.requireRoom(
+      Int(lowestNumber) + state.descriptions.count + 2 * state.objects.count + 64)
     if let obstacle = ProcessorCheck.obstacle(state) {
       guard options.acceptsChangedFiles else { throw .obstacles([obstacle]) }
       warnings.append(obstacle)
