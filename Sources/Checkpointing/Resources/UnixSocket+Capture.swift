@@ -40,8 +40,10 @@ extension UnixSocket {
     if let path = path(of: detail.address) {
       if path.hasPrefix("/") {
         detail.file = file(at: path, diagnosis)
-        if detail.file == nil, let moved = presentPath(of: seen, path, diagnosis) {
-          (detail.presentPath, detail.file) = (moved, file(at: moved, diagnosis))
+        if detail.file == nil, let moved = presentPath(of: seen, path, diagnosis),
+          let file = file(at: moved, diagnosis)
+        {
+          (detail.presentPath, detail.file) = (moved, file)
         }
       } else {
         (detail.folder, detail.file) = try place(ofRelative: path, diagnosis, seen, tree)
@@ -82,7 +84,11 @@ extension UnixSocket {
     guard diagnosis.fileInode != nil, let end = path.lastIndex(of: "/"),
       case let folder = String(path[...end]), let names = try? Files.list(folder)
     else { return nil }
-    return names.map { folder + $0 }.first { file(at: $0, diagnosis) != nil }
+    return names.map { folder + $0 }.first { path in
+      let found = try? OwnedDescriptor.open(path, flags: OpenFlags.pathOnly).details()
+      return found?.kind == .socket
+        && found.map { UInt32(truncatingIfNeeded: $0.inode) } == diagnosis.fileInode
+    }
   }
 
   /// The kernel tells the name that was given, and not from where: some process of the tree still works there.
