@@ -41,7 +41,7 @@ import Testing
   static let refusals = [
     ("folder", "it has been removed"), ("leader", "other threads of the process run on"),
     ("notify", "SECCOMP_RET_USER_NOTIF"), ("unshared", "folders and umask of its own"),
-    ("ring", "descriptor"),
+    ("ring", "descriptor"), ("segments", "modify_ldt(2)"),
   ]
 
   @Test(arguments: refusals)

@@ -12,6 +12,8 @@ struct ProcessCapture {
   private(set) var untoldStops: Set<ProcessID> = []
   /// Descriptors that exec keeps, though /proc says otherwise.
   private(set) var keptOnExec: Set<Int32> = []
+  /// modify_ldt(2)
+  private var hasOwnSegments = false
 
   private let foreknowledge: Foreknowledge?
 
@@ -149,6 +151,11 @@ struct ProcessCapture {
         throw .system(error, process: id)
       }
       try inside(id) { () throws(InjectionError) in try askAll(injector) }
+      if hasOwnSegments {
+        throw .obstacles([
+          Obstacle(id, "its memory", "it has segments of its own (modify_ldt(2))")
+        ])
+      }
     } catch {
       failure = error
     }
@@ -290,6 +297,9 @@ struct ProcessCapture {
     if policy >= 0 { state.machineCheckPolicy = UInt32(policy) }
     state.mayIdentifyProcessor = try injector.callForResult(.archPrctl, [0x1011]) != 0
     state.memoryBarriers = UInt32(max(0, try injector.callForResult(.membarrier, [512])))
+    // Reading; nothing is read where there are none, or the kernel knows none.
+    hasOwnSegments =
+      try injector.callForResult(.modifyLdt, [0, injector.argumentAddress, 8]) > 0
     try injector.call(.prctl, "prctl(PR_GET_CHILD_SUBREAPER)", [37, injector.argumentAddress])
     state.isSubreaper = try injector.words(1)[0] & 0xff != 0
   }

@@ -60,6 +60,7 @@ package struct KernelCall: RawRepresentable, Hashable, Sendable {
     package static let personality = KernelCall(rawValue: 135)
     package static let setpriority = KernelCall(rawValue: 141)
     package static let mlock = KernelCall(rawValue: 149)
+    package static let modifyLdt = KernelCall(rawValue: 154)
     package static let prctl = KernelCall(rawValue: 157)
     package static let archPrctl = KernelCall(rawValue: 158)
     package static let chroot = KernelCall(rawValue: 161)

@@ -46,6 +46,10 @@ int main(int argc, char **argv) {
     long made = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
     close((int)made);
     say(made >= 0);
+  } else if (!strcmp(what, "segments")) {
+    // struct user_desc: entry, base, limit, 32 bits wide and useable
+    unsigned description[4] = {3, 0, 0xfffff, 1 | 1 << 6};
+    say(syscall(SYS_modify_ldt, 1, description, sizeof description) == 0);
   } else if (!strcmp(what, "ring")) {
     char parameters[120] = {0};
     say(syscall(425, 4, parameters) >= 0);
