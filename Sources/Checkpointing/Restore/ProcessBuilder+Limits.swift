@@ -66,7 +66,10 @@ extension ProcessBuilder {
       if try thread.id.scheduling() != scheduling { try thread.id.set(scheduling: scheduling) }
       if let nice { try thread.id.set(nice: nice) }
     } catch {
-      guard error.errno == .notPermitted else { throw .system(error, process: id) }
+      // The one of sched_setattr(2), the other of setpriority(2).
+      guard error.errno == .notPermitted || error.errno == .permissionDenied else {
+        throw .system(error, process: id)
+      }
       restoration.warn(
         state.id, "scheduling of a thread", "its higher priority wants CAP_SYS_NICE")
     }

@@ -45,7 +45,7 @@ extension ProcessBuilder {
       .personality, "personality", UInt64(state.personality & ~Self.readImpliesExecution))
   }
 
-  /// When all memory is there.
+  /// When all memory is there, and before there are threads, which have it of the first.
   func setPersonality() throws(CheckpointError) {
     if state.personality & Self.readImpliesExecution != 0 {
       try call(.personality, "personality", UInt64(state.personality))

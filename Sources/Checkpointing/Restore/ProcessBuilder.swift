@@ -254,6 +254,7 @@ final class ProcessBuilder {
     try take()
     try setFiltersAside()
     if state.sharing.descriptors == 0 { try placeDescriptors() }
+    try setPersonality()
     try makeThreads()
     if state.sharing.descriptors == 0 {
       try lockFiles()
@@ -264,7 +265,6 @@ final class ProcessBuilder {
     try setTimers()
     try makeTimers()
     try setOwnOptions()
-    try setPersonality()
     try setLimits()
     setMemoryPriority()
     for signal in signalsToQueue(of: state.pendingSignals) {

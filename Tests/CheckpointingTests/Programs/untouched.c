@@ -104,11 +104,22 @@ static void check_areas(void) {
   need(personality(0xffffffff) & READ_IMPLIES_EXEC, "another personality");
   need(executable_areas() == executable_before, "memory that may be executed");
 }
+static void *implied_thread(void *unused) {
+  for (int round = 0; round < rounds; round++) {
+    need(personality(0xffffffff) & READ_IMPLIES_EXEC, "another personality of a thread");
+    usleep(20000);
+  }
+  return unused;
+}
 static void implied(void) {
+  pthread_t other;
   executable_areas();  // whatever it maps
   personality(READ_IMPLIES_EXEC);
+  pthread_create(&other, NULL, implied_thread, NULL);
+  usleep(100000);
   executable_before = executable_areas();
   again(check_areas);
+  pthread_join(other, NULL);
 }
 
 // A thread's own.
