@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "CLinux.h"
@@ -10,19 +11,38 @@
 static atomic_int stop_signal;
 static atomic_int status_requested;
 static atomic_int stop_event = -1;
+static atomic_llong stop_time;
+
+// The same wish often comes twice: timeout(1) sends its signal to the program and then to the group of both, and a
+// terminal's ^C may be passed on by who also got it. What comes within this time belongs to the first.
+static const long long echo_nanoseconds = 500000000;
+
+static long long now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
 
 static void note_stop(int signal) {
-  int saved = errno;
   atomic_store(&stop_signal, signal);
-  // From now on both signals do what they do by default: who asks twice is not asked to wait.
-  struct sigaction standard = {.sa_handler = SIG_DFL};
-  sigaction(SIGINT, &standard, NULL);
-  sigaction(SIGTERM, &standard, NULL);
+  atomic_store(&stop_time, now());
   int event = atomic_load(&stop_event);
   if (event >= 0) {
     uint64_t one = 1;
     ssize_t written = write(event, &one, sizeof one);
     (void)written;  // it fails only when the event is already signalled to the brim
+  }
+}
+
+// The first wish is noted, the next one does what signals do: who asks twice is not asked to wait.
+static void receive_stop(int signal) {
+  int saved = errno;
+  int none = 0;
+  long long first = atomic_load(&stop_time);
+  if (first == 0 && atomic_compare_exchange_strong(&stop_signal, &none, signal)) {
+    note_stop(signal);
+  } else if (first != 0 && now() - first > echo_nanoseconds) {
+    clinux_die_of(signal);
   }
   errno = saved;
 }
@@ -47,7 +67,7 @@ int clinux_stop_install(void) {
     int none = -1;
     if (!atomic_compare_exchange_strong(&stop_event, &none, event)) close(event);
   }
-  struct sigaction stop = {.sa_handler = note_stop, .sa_flags = SA_RESTART};
+  struct sigaction stop = {.sa_handler = receive_stop, .sa_flags = SA_RESTART};
   struct sigaction status = {.sa_handler = note_status_request, .sa_flags = SA_RESTART};
   struct sigaction ignore = {.sa_handler = SIG_IGN};
   // Each of the two waits while the other is being noted.
@@ -72,6 +92,7 @@ void clinux_stop_set(int signal) {
   if (signal != 0) {
     note_stop(signal);
   } else {
+    atomic_store(&stop_time, 0);
     atomic_store(&stop_signal, 0);
     uint64_t count;
     if (event >= 0) {

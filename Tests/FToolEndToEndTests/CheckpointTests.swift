@@ -534,6 +534,23 @@ import Testing
     #expect(try log(bench).hasSuffix("100\n"))
   }
 
+  /// By the tool itself: in a process that has other things to do, another thread's fork holds the end of a pipe for a
+  /// moment, and signals begin when it is closed.
+  @Test(.needs("cc"), .choosesNumbers)
+  func `nobody has what is the tool's own`() throws {
+    let bench = try Workbench()
+    let program = try CompiledProgram("untouched", in: bench.folder, test: #filePath).start(
+      [bench.folder.path("work")], output: bench.folder.path("output"))
+    Machine.sleep(seconds: 0.3)
+    for stdio in ["--detach --stdio file:said", ""] {
+      try bench.ftool("checkpoint save \(program.id) -o seen.ftc --force --yes")
+      Machine.sleep(seconds: 0.05)
+      try bench.ftool("checkpoint save \(program.id) -o a.ftc --leave dead --force --yes")
+      _ = try program.wait()
+      try bench.ftool("checkpoint restore a.ftc \(stdio) --force --yes")
+    }
+  }
+
   @Test func `a whole tree goes on`() throws {
     let bench = try Workbench()
     let program = try StartedProgram(

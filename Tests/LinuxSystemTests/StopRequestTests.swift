@@ -25,8 +25,32 @@ import Testing
       receiveSignals()
       raise(SIGINT)
       if stop.signal != SIGINT { exitTest(1) }
+      Machine.sleep(seconds: 0.6)
       raise(SIGTERM)
       exitTest(2)
+    }
+  }
+
+  @Test func `what comes at once is the first one's echo`() async {
+    await #expect(processExitsWith: .exitCode(10)) {
+      let stop = StopRequest.install()
+      receiveSignals()
+      raise(SIGTERM)
+      raise(SIGTERM)
+      raise(SIGINT)
+      exitTest(stop.signal == SIGTERM ? 10 : 1)
+    }
+  }
+
+  @Test func `after a wish that was forgotten there is a first one again`() async {
+    await #expect(processExitsWith: .exitCode(10)) {
+      let stop = StopRequest.install()
+      receiveSignals()
+      raise(SIGTERM)
+      stop.forget()
+      Machine.sleep(seconds: 0.6)
+      raise(SIGINT)
+      exitTest(stop.signal == SIGINT ? 10 : 1)
     }
   }
 

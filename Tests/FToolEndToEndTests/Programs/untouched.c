@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { rounds = 150 };
+enum { rounds = 250 };
 static const char *folder;
 static __thread volatile int handled;
 static volatile int told;
