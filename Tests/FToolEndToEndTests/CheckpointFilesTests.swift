@@ -329,6 +329,33 @@ import Testing
     #expect(!Files.exists(bench.folder.path("log")))
   }
 
+  @Test func `a descendant's own output that --stdio leads elsewhere is named`() throws {
+    let bench = try Workbench()
+    let run = try bench.shell(
+      """
+      set -e
+      for n in $(ls /proc/self/fd); do [ $n -lt 3 ] || eval "exec $n>&-"; done
+      setsid bash -c '(until [ -e go ]; do sleep 0.02; done; echo result; echo said >&2) > result; echo end' \
+        < /dev/null > log 2>&1 & pid=$!
+      until [ -e result ]; do sleep 0.02; done
+      ftool checkpoint save --leave dead -q -o a.ftc $pid > /dev/null
+      wait $pid || [ $? = 137 ]
+      touch go
+      ftool checkpoint restore a.ftc --stdio file:new > told 2>&1
+      echo "told: $(cat told)"; echo "new: $(tr '\\n' ' ' < new)"
+      ftool checkpoint restore a.ftc --stdio 2=file:errors 2>&1; cat errors
+      """)
+    #expect(run.status == 0, run.remark)
+    let lines = run.output.split(separator: "\n")
+    try #require(lines.count == 3, run.remark)
+    #expect(
+      lines[0].contains(
+        "descriptor 1 (\(bench.folder.path("result"))): this output of its own goes where --stdio says"
+      )
+        && lines[1] == "new: result said end " && lines[2] == "said", run.remark)
+    #expect(try text("result", bench) == "result\n")
+  }
+
   @Test func `a device gives way only to its number, and what has no effect is told`() throws {
     let bench = try Workbench()
     let saved = try startCounter(bench, "< lines > /dev/null 2> /dev/null")

@@ -92,6 +92,8 @@ struct ProcessCapture {
     if process.isZombie {
       state.life = .zombie
       state.status = Int32(truncatingIfNeeded: status.number(52))
+      state.name = status.name
+      state.oomScoreAdjustment = Int64(text(of: "oom_score_adj")) ?? 0
       return
     }
     if let signal = process.stopSignal {

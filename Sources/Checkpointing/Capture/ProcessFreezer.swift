@@ -182,9 +182,10 @@ final class ProcessFreezer {
     return process
   }
 
-  /// nil for a thread that has ended.
+  /// nil for a thread that has ended. Somebody who has seized it since its status was read is named; where they have
+  /// let go of it by now, it is tried once more.
   private func seize(
-    _ thread: ProcessID, of process: ProcessID
+    _ thread: ProcessID, of process: ProcessID, isAgain: Bool = false
   ) throws(CheckpointError) -> TracedThread? {
     do throws(SystemCallError) {
       if let known = lingering.removeValue(forKey: thread) {
@@ -200,6 +201,10 @@ final class ProcessFreezer {
       if error.errno == .noSuchProcess || state == "Z" || state == "X" {
         if thread != process { return nil }
         throw .vanished(process)
+      }
+      if error.errno == .notPermitted, !isAgain {
+        if let tracer = try? ProcessStatus(of: thread).tracer { throw .traced(process, by: tracer) }
+        return try seize(thread, of: process, isAgain: true)
       }
       throw .system(error, process: process)
     }

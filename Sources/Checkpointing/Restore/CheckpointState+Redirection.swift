@@ -6,9 +6,13 @@ import LinuxSystem
 /// To the rest of a restore they are as those that led outside when the tree was saved: each becomes what
 /// `RestoreOptions.standardFiles` says, and the file that it was is nothing that the tree needs.
 extension CheckpointState {
-  /// The same tree, with these standard files led outside wherever they are files of their own.
-  mutating func redirect(_ numbers: [Int32: RestoreOptions.Redirection]) {
+  /// The same tree, with these standard files led outside wherever they are files of their own. Returns what is to be
+  /// said of it: a command that the program started, as `sort > result`, has an output that is easily forgotten.
+  mutating func redirect(_ numbers: [Int32: RestoreOptions.Redirection]) -> [Obstacle] {
+    let before = self
+    var forgotten: [Obstacle] = []
     var added: [Int32: UInt32] = [:]
+    let ofFirst = Set(processes.first?.descriptors.map(\.description) ?? [])
     var left: Set<UInt32> = []
     for process in processes.indices {
       for place in processes[process].descriptors.indices {
@@ -17,6 +21,14 @@ extension CheckpointState {
           descriptions.indices.contains(Int(descriptor.description)),
           descriptions[Int(descriptor.description)].canBeRedirected(redirection)
         else { continue }
+        if !ofFirst.contains(descriptor.description), left.insert(descriptor.description).inserted,
+          let path = before.summary(ofDescription: Int(descriptor.description))
+        {
+          forgotten.append(
+            Obstacle(
+              ProcessID(processes[process].id), "descriptor \(descriptor.number) (\(path))",
+              "this output of its own goes where --stdio says, too"))
+        }
         left.insert(descriptor.description)
         let number = descriptor.number
         if added[number] == nil {
@@ -30,6 +42,7 @@ extension CheckpointState {
     for process in processes { left.subtract(process.descriptors.map(\.description)) }
     // Nobody has these any more, but descriptions go by their places.
     for index in left { descriptions[Int(index)] = .outside(0, link: "") }
+    return forgotten
   }
 
   /// What was said, and changes nothing: to be asked when they lead elsewhere.

@@ -28,7 +28,7 @@ extension ProcessBuilder {
         .setRobustList, "set_robust_list", thread.robustList[0], thread.robustList[1])
     }
     try call(.prctl, "prctl(PR_SET_TIMERSLACK)", 29, max(1, thread.timerSlackNanoseconds))
-    try call(.prctl, "prctl(PR_SET_NAME)", 15, try put(Array(thread.name.prefix(15)) + [0]))
+    try set(name: thread.name)
     if thread.restartableSequences.count == 3 {
       try call(
         .rseq, "rseq", thread.restartableSequences[0], thread.restartableSequences[1], 0,
@@ -42,6 +42,11 @@ extension ProcessBuilder {
     }
     try installOwnFilters(of: thread)
     try setOptions(of: thread)
+  }
+
+  /// Of the thread that makes the calls.
+  func set(name: [UInt8]) throws(CheckpointError) {
+    try call(.prctl, "prctl(PR_SET_NAME)", 15, try put(Array(name.prefix(15)) + [0]))
   }
 
   /// SS_DISABLE

@@ -107,7 +107,7 @@ final class Restoration {
   /// Throws what stands in the way, as far as it can be seen before anything is made or opened.
   init(_ state: CheckpointState, _ options: RestoreOptions) throws(CheckpointError) {
     var state = state
-    state.redirect(options.redirections)
+    warnings = state.redirect(options.redirections)
     self.state = state
     self.options = options
     Machine.allowManyDescriptors()

@@ -63,6 +63,8 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
   package var isStopUntold = true
   /// CRC-32C of its vdso, and of the symbols in there with their names; empty where it has none.
   package var kernelCode: [UInt64] = []
+  /// Of a zombie: its name. Others' threads have one each.
+  package var name: [UInt8] = []
   /// Where its memory is its parent's at the same addresses, but for what blocks and references say: first
   /// address and end of each range. It is made when the parent's memory is complete.
   package var inheritedRanges: [UInt64] = []
@@ -103,6 +105,7 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
     try coder.field(32, &sharing)
     try coder.field(33, &isStopUntold)
     try coder.field(34, &kernelCode, isOptional: true)
+    try coder.field(35, &name, isOptional: true)
     try coder.field(42, &hasOutsideTerminal, isOptional: true)
     try coder.field(27, &timers)
     try coder.field(60, &inheritedRanges)

@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,7 +21,10 @@ int main(void) {
   int a[2], b[2], c[2], d[2];
   if (pipe(a) || pipe(b) || pipe(c) || pipe(d)) return 1;
   pid_t zombie = fork();
-  if (zombie == 0) _exit(42);
+  if (zombie == 0) {
+    prctl(PR_SET_NAME, "has ended");
+    _exit(42);
+  }
   pid_t one = fork();
   if (one == 0) {
     pid_t grandchild = fork();
@@ -45,6 +50,10 @@ int main(void) {
     if (read(d[0], &token, sizeof token) != sizeof token) return 3;
   }
   if (token != 300) return 4;
+  char path[64], name[32] = "";
+  snprintf(path, sizeof path, "/proc/%d/comm", zombie);
+  FILE *comm = fopen(path, "r");
+  if (!comm || !fgets(name, sizeof name, comm) || strcmp(name, "has ended\n")) return 9;
   int status;
   if (waitpid(zombie, &status, 0) != zombie || !WIFEXITED(status) || WEXITSTATUS(status) != 42) return 5;
   if (waitpid(one, &status, 0) != one || WEXITSTATUS(status) != 5) return 6;
