@@ -267,6 +267,17 @@ final class TreeCapture {
         ).flatMap { [$0.addresses.lowerBound, $0.addresses.upperBound] }
       }
     }
+    for state in states where state.content == .object && !state.guards.isEmpty {
+      guard objects.contents[Int(state.object)].file == nil else { continue }
+      let place = "memory at \(String(state.addresses.lowerBound, radix: 16))"
+      try noting { () throws(CheckpointError) in
+        throw .obstacles([
+          Obstacle(
+            id, place, "it is shared, and what lies under its guard pages may not be read",
+            remedy: "run with CAP_CHECKPOINT_RESTORE or as root")
+        ])
+      }
+    }
     return states
   }
 }

@@ -74,7 +74,7 @@ enum InternetSocket: DescriptorKind {
   private static func options(_ family: Int32, _ type: Int32) -> [(level: Int32, numbers: [Int32])]
   {
     var known: [(level: Int32, numbers: [Int32])] = [
-      (1, SocketOptions.general + [42, 47, 49, 70, 73]),
+      (1, SocketOptions.general + [42, 49, 70, 73]),
       // TOS, TTL, OPTIONS, RECVOPTS, RETOPTS, PKTINFO, MTU_DISCOVER, RECVERR, RECVTTL, RECVTOS, FREEBIND,
       // PASSSEC, TRANSPARENT, RECVORIGDSTADDR, MINTTL, CHECKSUM, BIND_ADDRESS_NO_PORT, RECVFRAGSIZE,
       // RECVERR_RFC4884, MULTICAST_IF, MULTICAST_TTL, MULTICAST_LOOP, MULTICAST_ALL, LOCAL_PORT_RANGE
