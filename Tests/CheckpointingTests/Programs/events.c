@@ -48,6 +48,10 @@ int main(void) {
   struct itimerspec then = {{0, 0}, {now.tv_sec + 1, now.tv_nsec}};
   timerfd_settime(absolute, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &then, NULL);
   int still = timerfd_create(CLOCK_MONOTONIC, 0);
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  int wakes = timerfd_create(CLOCK_BOOTTIME_ALARM, 0);
+  struct itimerspec much_later = {{0, 0}, {now.tv_sec + 1000, now.tv_nsec}};
+  int may_wake = wakes >= 0 && !timerfd_settime(wakes, TFD_TIMER_ABSTIME, &much_later, NULL);
 
   sigset_t set;
   sigemptyset(&set);
@@ -91,6 +95,10 @@ int main(void) {
   clock_gettime(CLOCK_REALTIME, &end);
   if (end.tv_sec < then.it_value.tv_sec) return 17;
   if (timerfd_gettime(still, &seen) || seen.it_value.tv_sec || seen.it_value.tv_nsec) return 18;
+
+  if (may_wake) {
+    if (timerfd_gettime(wakes, &seen) || seen.it_value.tv_sec < 900 || seen.it_value.tv_sec >= 1000) return 22;
+  }
 
   struct signalfd_siginfo got[3];
   if (read(signals, got, sizeof got) != 2 * sizeof got[0]) return 19;

@@ -105,16 +105,22 @@ struct option { int level, name, value; };
 static const struct option of_four[] = {
   {SOL_SOCKET, 75, 1}, {SOL_SOCKET, SO_TIMESTAMPNS, 1}, {IPPROTO_IP, IP_RECVOPTS, 1}, {IPPROTO_IP, IP_RETOPTS, 1},
   {IPPROTO_IP, 23 /* IP_CHECKSUM */, 1}, {IPPROTO_IP, 25 /* IP_RECVFRAGSIZE */, 1}, {IPPROTO_IP, 26, 1},
-  {IPPROTO_IP, IP_MULTICAST_TTL, 7}, {IPPROTO_IP, IP_MULTICAST_ALL, 0}, {IPPROTO_IP, IP_TOS, 0x10}, {0}};
+  {IPPROTO_IP, IP_MULTICAST_TTL, 7}, {IPPROTO_IP, IP_MULTICAST_ALL, 0}, {IPPROTO_IP, IP_TOS, 0x10},
+  {SOL_SOCKET, SO_NO_CHECK, 1}, {SOL_SOCKET, SO_WIFI_STATUS, 1}, {SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1},
+  {SOL_SOCKET, SO_MAX_PACING_RATE, 123456}, {0}};
 static const struct option of_six[] = {
   {IPPROTO_IPV6, 29 /* MULTICAST_ALL */, 0}, {IPPROTO_IPV6, 33 /* FLOWINFO_SEND */, 1}, {IPPROTO_IPV6, IPV6_RECVHOPOPTS, 1},
   {IPPROTO_IPV6, IPV6_RECVRTHDR, 1}, {IPPROTO_IPV6, IPV6_RECVDSTOPTS, 1}, {IPPROTO_IPV6, IPV6_RECVPATHMTU, 1},
   {IPPROTO_IPV6, 70 /* AUTOFLOWLABEL */, 1}, {IPPROTO_IPV6, 72 /* ADDR_PREFERENCES */, 2}, {IPPROTO_IPV6, 73 /* MINHOPCOUNT */, 3},
-  {IPPROTO_IPV6, 74 /* RECVORIGDSTADDR */, 1}, {IPPROTO_IPV6, 77 /* RECVFRAGSIZE */, 1}, {IPPROTO_IPV6, IPV6_RECVTCLASS, 1}, {0}};
+  {IPPROTO_IPV6, 74 /* RECVORIGDSTADDR */, 1}, {IPPROTO_IPV6, 77 /* RECVFRAGSIZE */, 1}, {IPPROTO_IPV6, IPV6_RECVTCLASS, 1},
+  {IPPROTO_IPV6, 11 /* FLOWINFO */, 1}, {IPPROTO_IPV6, IPV6_2292PKTINFO, 1}, {IPPROTO_IPV6, IPV6_2292HOPOPTS, 1},
+  {IPPROTO_IPV6, IPV6_2292DSTOPTS, 1}, {IPPROTO_IPV6, IPV6_2292RTHDR, 1}, {IPPROTO_IPV6, IPV6_2292HOPLIMIT, 1},
+  {IPPROTO_IPV6, 30 /* ROUTER_ALERT_ISOLATE */, 1}, {0}};
 static const struct option of_tcp[] = {
   {IPPROTO_TCP, TCP_MAXSEG, 900}, {IPPROTO_TCP, 16 /* THIN_LINEAR_TIMEOUTS */, 1}, {IPPROTO_TCP, 30 /* FASTOPEN_CONNECT */, 1},
   {IPPROTO_TCP, 34 /* FASTOPEN_NO_COOKIE */, 1}, {IPPROTO_TCP, 37 /* TX_DELAY */, 5}, {IPPROTO_TCP, 44 /* RTO_MAX_MS */, 9000}, {0}};
-static uint8_t taken[3][16];
+static const struct option of_unix[] = {{SOL_SOCKET, SO_MAX_PACING_RATE, 123456}, {0}};
+static uint8_t taken[4][24];
 
 static void set_all(int file, const struct option *options, uint8_t *taken) {
   for (; options->name; options++, taken++)
@@ -129,21 +135,24 @@ static void prepare_options(void) {
   four = socket(AF_INET, SOCK_DGRAM, 0), six = socket(AF_INET6, SOCK_DGRAM, 0), tcp = socket(AF_INET, SOCK_STREAM, 0);
   skip_unless(six >= 0);
   set_all(four, of_four, taken[0]), set_all(six, of_six, taken[1]), set_all(tcp, of_tcp, taken[2]);
-  need(taken[0][2] && taken[1][2] && taken[2][0]);
+  need(!socketpair(AF_UNIX, SOCK_STREAM, 0, unix_pair));
+  set_all(unix_pair[0], of_unix, taken[3]);
+  need(taken[0][2] && taken[0][13] && taken[1][2] && taken[1][12] && taken[2][0] && taken[3][0]);
   uint32_t ports = 40000 | 50000u << 16, index = htonl(if_nametoindex("lo"));
   need(!setsockopt(four, IPPROTO_IP, 50 /* UNICAST_IF */, &index, sizeof index));
   need(!setsockopt(six, IPPROTO_IPV6, 76 /* UNICAST_IF */, &index, sizeof index));
   set(six, IPPROTO_IPV6, IPV6_MULTICAST_IF, if_nametoindex("lo"));
-  if (setsockopt(four, IPPROTO_IP, 51 /* LOCAL_PORT_RANGE */, &ports, sizeof ports)) taken[0][15] = 1;
+  if (setsockopt(four, IPPROTO_IP, 51 /* LOCAL_PORT_RANGE */, &ports, sizeof ports)) taken[0][23] = 1;
   struct in_addr address = {htonl(INADDR_LOOPBACK)};
   need(!setsockopt(four, IPPROTO_IP, IP_MULTICAST_IF, &address, sizeof address));
 }
 
 static void check_options(void) {
   check_all(four, of_four, taken[0]), check_all(six, of_six, taken[1]), check_all(tcp, of_tcp, taken[2]);
+  check_all(unix_pair[0], of_unix, taken[3]);
   need(is(four, IPPROTO_IP, 50, htonl(if_nametoindex("lo"))) && is(six, IPPROTO_IPV6, 76, htonl(if_nametoindex("lo"))));
   need(is(six, IPPROTO_IPV6, IPV6_MULTICAST_IF, if_nametoindex("lo")));
-  need(taken[0][15] || is(four, IPPROTO_IP, 51, (int)(40000 | 50000u << 16)));
+  need(taken[0][23] || is(four, IPPROTO_IP, 51, (int)(40000 | 50000u << 16)));
   need(is(four, IPPROTO_IP, IP_MULTICAST_IF, htonl(INADDR_LOOPBACK)));
 }
 
