@@ -495,4 +495,15 @@ import Testing
     #expect(run.output.contains("/data, up to 8 B: a copy of it was asked for"), run.remark)
     try program.kill()
   }
+
+  @Test(.needs("cc")) func `check says once what is to be said of many pieces of memory`() throws {
+    let bench = try Workbench()
+    let program = try CompiledProgram("shares", in: bench.folder, test: #filePath).start(
+      ["300"], output: bench.folder.path("said"))
+    while try bench.folder.text("said").isEmpty { Machine.sleep(seconds: 0.01) }
+    let run = try bench.ftool("checkpoint check \(program.id)")
+    #expect(run.output.contains(": shared memory, 300 pieces, up to 2.3 MiB: it is"), run.remark)
+    #expect(run.output.split(separator: "\n").count == 3, run.remark)
+    try program.kill()
+  }
 }

@@ -45,11 +45,29 @@ private struct CheckReport: Report {
     if let reason = examination.reasonAgainstCopy {
       text += "  all of its memory is read while it stands still: \(reason)\n"
     }
-    for part in examination.stillParts {
+    for (part, count) in partsByPlace {
+      let pieces = count == 1 ? "" : ", \(count) pieces"
       text +=
-        "  read while it stands still: process \(part.process): \(part.place), up to \(ByteSize(part.byteCount)): \(part.reason)\n"
+        "  read while it stands still: process \(part.process): \(part.place)\(pieces), up to \(ByteSize(part.byteCount)): \(part.reason)\n"
     }
     return text
+  }
+
+  /// Some programs have thousands of which the same is to be said.
+  private var partsByPlace: [(part: Examination.StillPart, count: Int)] {
+    var parts: [(part: Examination.StillPart, count: Int)] = []
+    var places: [String: Int] = [:]
+    for part in examination.stillParts {
+      let key = "\(part.process) \(part.place) \(part.reason)"
+      if let known = places[key] {
+        parts[known].part.byteCount += part.byteCount
+        parts[known].count += 1
+      } else {
+        places[key] = parts.count
+        parts.append((part, 1))
+      }
+    }
+    return parts
   }
 
   private var milliseconds: Int {
