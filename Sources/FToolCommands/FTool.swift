@@ -20,7 +20,7 @@ package struct FTool: ParsableCommand {
   /// Runs the program with the arguments of this process, and ends it.
   package static func runAndExit() -> Never {
     OwnedDescriptor.reserveStandardDescriptors()
-    let arguments = Array(CommandLine.arguments.dropFirst())
+    let arguments = Array(Machine.arguments.dropFirst())
     exit(withError: ExitCode(main(arguments: arguments)))
   }
 

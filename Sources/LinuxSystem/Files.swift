@@ -25,8 +25,7 @@ package enum Files {
     try status(of: path).identity
   }
 
-  /// The names in a directory, in order, without `.` and `..`. Bytes that are no UTF-8 are replaced, so
-  /// that such a name can be shown but not opened.
+  /// The names in a directory, in order, without `.` and `..`.
   package static func list(_ path: String) throws(SystemCallError) -> [String] {
     let directory = try withCPath(path, for: "opendir") { pointer throws(SystemCallError) in
       guard let directory = unsafe opendir(pointer) else {
@@ -46,7 +45,7 @@ package enum Files {
       }
       // The name is a C string inside the record, good until the next readdir.
       let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        unsafe String(pathBytes: bytes.prefix { $0 != 0 })
       }
       if name != "." && name != ".." { names.append(name) }
     }
@@ -131,7 +130,7 @@ package enum Files {
           call: "realpath", subject: path, errno: Errno(rawValue: Glibc.errno))
       }
       defer { unsafe free(real) }
-      return unsafe String(cString: real)
+      return unsafe String(pathBytes: UnsafeRawBufferPointer(start: real, count: strlen(real)))
     }
   }
 

@@ -83,6 +83,16 @@ package enum Machine {
     }
   }
 
+  /// What the program was called with, itself first. Paths among them are as `String.pathBytes` has them.
+  package static var arguments: [String] {
+    (0..<Int(CommandLine.argc)).compactMap { index in
+      // Safe: the kernel ends each with a zero, and nobody changes them.
+      guard let argument = unsafe CommandLine.unsafeArgv[index] else { return nil }
+      return unsafe String(
+        pathBytes: UnsafeRawBufferPointer(start: argument, count: strlen(argument)))
+    }
+  }
+
   /// A variable of the environment; nil when it is not set.
   package static func environment(_ name: String) -> String? {
     guard let value = unsafe getenv(name) else { return nil }

@@ -16,7 +16,7 @@ package func systemCall<Value: FixedWidthInteger>(
   }
 }
 
-/// Gives `body` the path as C has it. A path with a NUL inside would silently name another file.
+/// Gives `body` the path as C has it, with the bytes that it stands for (`String.pathBytes`). A path with a NUL inside would silently name another file.
 @discardableResult
 @safe
 func withCPath<Result>(
@@ -25,6 +25,16 @@ func withCPath<Result>(
 ) throws(SystemCallError) -> Result {
   if path.utf8.contains(0) {
     throw SystemCallError(call: call.description, subject: path, errno: .invalidArgument)
+  }
+  if path.hasEscapedBytes {
+    let bytes = path.pathBytes.map { CChar(bitPattern: $0) } + [0]
+    return try unsafe bytes.withUnsafeBufferPointer { bytes in
+      do throws(SystemCallError) {
+        return Swift.Result<Result, SystemCallError>.success(try unsafe body(bytes.baseAddress!))
+      } catch {
+        return .failure(error)
+      }
+    }.get()
   }
   // Through a Result, because withCString is not yet typed in what it throws.
   return try unsafe path.withCString { pointer in

@@ -496,6 +496,31 @@ import Testing
     try program.kill()
   }
 
+  @Test func `names that are no UTF-8 are kept as they are`() throws {
+    let bench = try Workbench()
+    let run = try bench.shell(
+      """
+      set -e
+      for n in $(ls /proc/self/fd); do [ $n -lt 3 ] || eval "exec $n>&-"; done
+      folder=$(printf 'f\\xff'); mkdir "$folder"; cp "$(command -v perl)" "$folder"/$(printf 'p\\xe9rl'); home=$PWD
+      (cd "$folder"; exec setsid ./$(printf 'p\\xe9rl') -e '$| = 1; print "ready\\n"; select undef, undef, undef, 0.02 until -e "go";
+        open my $in, "<", "go"; print "went on: ", <$in>; exit 7') < /dev/null > "$folder"/$(printf 'l\\xfeg') 2>&1 & pid=$!
+      until [ -s "$folder"/l*g ]; do sleep 0.02; done
+      ftool checkpoint save --leave dead -q $pid -o "$folder/a.ftc"
+      wait $pid || [ $? = 137 ]
+      echo now > "$folder/go"
+      ftool checkpoint restore -n --json "$folder/a.ftc" > /dev/null
+      ftool checkpoint restore "$folder/a.ftc" || echo "ended with $?"
+      cat "$folder"/l*g; ls "$folder" | od -An -c | tr -d ' \\n'
+      ftool checkpoint restore "$folder/b.ftc" 2>&1 || true
+      """)
+    #expect(run.status == 0, run.remark)
+    for words in [
+      "to f\\xff/a.ftc: ", "ended with 7\n", "ready\nwent on: now\n",
+      "a.ftc\\ngo\\nl376g\\np351rl\\n", "ftool: error: f\\xff/b.ftc: ",
+    ] { #expect(run.output.contains(words), run.remark) }
+  }
+
   @Test(.needs("cc")) func `check says once what is to be said of many pieces of memory`() throws {
     let bench = try Workbench()
     let program = try CompiledProgram("shares", in: bench.folder, test: #filePath).start(

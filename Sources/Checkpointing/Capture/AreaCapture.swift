@@ -76,13 +76,13 @@ struct AreaCapture {
 
   /// The kernel writes a newline as `\012`, and leaves that alone where it is part of a name.
   private func path(of area: MemoryArea) throws(CheckpointError) -> String {
-    if !area.name.contains("\n") && !area.name.contains("\u{fffd}") { return area.name }
+    if !area.name.contains("\n") { return area.name }
     let lines = area.name.split(separator: "\n", omittingEmptySubsequences: false)
     for path in [area.name, lines.joined(separator: "\\012")]
     where process.namesFile(behind: area, path) {
       return path
     }
-    throw obstacle(area, "its path is not UTF-8, or no longer leads to it")
+    throw obstacle(area, "its path no longer leads to it")
   }
 
   private mutating func file(behind area: MemoryArea) throws(CheckpointError) -> SeenFile {

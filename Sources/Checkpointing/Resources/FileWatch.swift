@@ -95,7 +95,7 @@ enum FileWatch: DescriptorKind {
   private static func path(of listed: Listed, _ process: ProcessID) -> String? {
     let device = "\(listed.device >> 20):\(listed.device & 0xfffff)"
     let mounts = (try? Files.contents(of: "\(process.folder)/mountinfo")) ?? []
-    for line in String(decoding: mounts, as: UTF8.self).split(separator: "\n") {
+    for line in String(pathBytes: mounts).split(separator: "\n") {
       let fields = line.split(separator: " ")
       guard fields.count > 4, fields[2] == device, !listed.handle.isEmpty,
         let mount = try? OwnedDescriptor.open(String(fields[4]), flags: 0),

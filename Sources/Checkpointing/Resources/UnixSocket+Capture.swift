@@ -99,7 +99,8 @@ extension UnixSocket {
     let folders = tree.captures.map(\.result.workingDirectory).filter { $0.hasPrefix("/") }
     for folder in Set(folders).sorted() where diagnosis.fileInode != nil {
       guard let file = file(at: "\(folder)/\(path)", diagnosis) else { continue }
-      guard folder.utf8.count + path.utf8.count < limit || path.utf8.count <= shortLimit else {
+      let count = path.pathBytes.count
+      guard folder.pathBytes.count + count < limit || count <= shortLimit else {
         throw seen.obstacle(
           "it is bound to the relative path \(path), which is too long to be reached from elsewhere",
           remedy: "have the program bind a shorter one")
@@ -121,7 +122,7 @@ extension UnixSocket {
   /// nil for abstract names and none.
   static func path(of address: [UInt8]) -> String? {
     guard address.count > 2, address[2] != 0 else { return nil }
-    return String(decoding: address.dropFirst(2).prefix { $0 != 0 }, as: UTF8.self)
+    return String(pathBytes: address.dropFirst(2).prefix { $0 != 0 })
   }
 
   /// What would be told once, and must not be told to us.

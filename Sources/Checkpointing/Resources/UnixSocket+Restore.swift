@@ -81,7 +81,7 @@ extension UnixSocket {
     guard detail.peerAddress.count > 2 else { return }
     var peerAddress = detail.peerAddress
     if let path = path(of: peerAddress).map({ restoration.place(of: $0) }) {
-      peerAddress = Array(peerAddress.prefix(2)) + Array(path.utf8) + [0]
+      peerAddress = Array(peerAddress.prefix(2)) + path.pathBytes + [0]
     }
     guard peerAddress.count <= 110 else { throw .malformed(.outOfRange(7)) }
     do throws(SystemCallError) {
@@ -153,7 +153,7 @@ extension UnixSocket {
     _ path: String, of detail: Detail, _ restoration: Restoration
   ) throws(SystemCallError) {
     let wanted = restoration.place(of: detail.presentPath)
-    let address = Array(detail.address.prefix(2)) + Array(wanted.utf8) + [0]
+    let address = Array(detail.address.prefix(2)) + wanted.pathBytes + [0]
     if address.count <= 110, try isAbandoned(wanted, address, type: detail.type) {
       restoration.journal.drop(try restoration.journal.setAside(wanted))
     }
@@ -167,10 +167,10 @@ extension UnixSocket {
   ) throws(CheckpointError) -> (address: [UInt8], path: String?) {
     if detail.presentPath.isEmpty { return try name(of: detail, restoration) }
     let path = restoration.place(of: detail.presentPath)
-    var address = Array(detail.address.prefix(2)) + Array(path.utf8) + [0]
+    var address = Array(detail.address.prefix(2)) + path.pathBytes + [0]
     if address.count > 110, let end = path.lastIndex(of: "/") {
       let folder = try shortPath(of: String(path[..<end]), restoration)
-      address = Array(detail.address.prefix(2)) + Array((folder + path[end...]).utf8) + [0]
+      address = Array(detail.address.prefix(2)) + (folder + path[end...]).pathBytes + [0]
     }
     guard address.count <= 110 else { throw .malformed(.outOfRange(17)) }
     return (address, path)
@@ -184,10 +184,10 @@ extension UnixSocket {
     let path =
       detail.folder.isEmpty
       ? restoration.place(of: name) : "\(restoration.place(of: detail.folder))/\(name)"
-    var address = Array(detail.address.prefix(2)) + Array(path.utf8) + [0]
+    var address = Array(detail.address.prefix(2)) + path.pathBytes + [0]
     if address.count > 110, !detail.folder.isEmpty {
       let folder = try shortPath(of: restoration.place(of: detail.folder), restoration)
-      address = Array(detail.address.prefix(2)) + Array("\(folder)/\(name)".utf8) + [0]
+      address = Array(detail.address.prefix(2)) + "\(folder)/\(name)".pathBytes + [0]
     }
     guard address.count <= 110 else { throw .malformed(.outOfRange(5)) }
     return (address, path)

@@ -167,6 +167,6 @@ extension UnixSocket {
   private static func readable(_ address: [UInt8]) -> String? {
     if let path = path(of: address) { return path }
     guard address.count > 3 else { return nil }
-    return "@" + String(decoding: address.dropFirst(3), as: UTF8.self)
+    return "@" + String(pathBytes: address.dropFirst(3))
   }
 }

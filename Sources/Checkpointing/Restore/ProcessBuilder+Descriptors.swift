@@ -87,7 +87,7 @@ extension ProcessBuilder {
   /// Opens what is something else to each process, such as /dev/tty.
   func open(_ path: String, flags: UInt32) throws(CheckpointError) -> OwnedDescriptor {
     guard path.utf8.count < 4096 else { throw .malformed(.outOfRange(1)) }
-    let name = try put(Array(path.utf8) + [0])
+    let name = try put(path.pathBytes + [0])
     let flags = flags & ~OpenFlags.ofTheFirstTime | OpenFlags.noTerminal
     let number = try inside(id) { () throws(InjectionError) in
       try injector.call(.open, "open", [name, UInt64(flags) | Self.closeOnExec, 0])

@@ -338,7 +338,7 @@ final class ProcessBuilder {
   /// A descriptor for a directory, as it is among the mounts that the process has.
   func directory(_ path: String) throws(CheckpointError) -> UInt64 {
     guard restoration.isInNamespace else { return try restoration.number(ofDirectory: path) }
-    let place = Array(restoration.place(of: path).utf8) + [0]
+    let place = restoration.place(of: path).pathBytes + [0]
     guard place.count <= 4096 else { throw .malformed(.outOfRange(9)) }
     let address = try put(place)
     return UInt64(

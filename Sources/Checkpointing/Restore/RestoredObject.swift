@@ -106,8 +106,8 @@ final class RestoredObject: Sendable {
       switch state.kind {
       case .anonymous: return try anonymous(state, restoration)
       case .memoryFile:
-        // What was not UTF-8 takes more room now.
-        let name = String(decoding: state.name.utf8.prefix(240), as: UTF8.self)
+        // A longer one is none that the kernel gave.
+        let name = String(pathBytes: state.name.pathBytes.prefix(249))
         return try OwnedDescriptor.memoryFile(name: name, byteCount: Int(state.byteCount))
       case .deletedFile:
         let file = try withoutName(at: path)

@@ -1,3 +1,4 @@
+import LinuxSystem
 import Synchronization
 import SystemPackage
 
@@ -51,7 +52,7 @@ package final class Output: Sendable {
   /// behind the first as text and takes its place as JSON (`status --watch`).
   package func show(_ report: some Report) {
     state.withLock { $0.report = report }
-    if !isJSON { writeResult(report.text(resultStyle)) }
+    if !isJSON { writeResult(report.text(resultStyle).withReadableBytes) }
   }
 
   /// Shows the result where the last one stood, if that was on a terminal; else below it.
@@ -118,5 +119,5 @@ package final class Output: Sendable {
   }
 
   /// Whoever closed standard error, or filled its disk, does not want to hear; the result is no worse for it.
-  private func say(_ text: String) { try? messages.write(text) }
+  private func say(_ text: String) { try? messages.write(text.withReadableBytes) }
 }

@@ -49,7 +49,7 @@ extension Files {
         }
       }
     }
-    return String(decoding: bytes.prefix(count), as: UTF8.self)
+    return String(pathBytes: bytes.prefix(count))
   }
 }
 

@@ -71,7 +71,7 @@ extension MemoryArea {
     device = DeviceNumbers(major: major, minor: minor)
     self.inode = inode
     name = Self.unescaped(
-      String(decoding: line.rest.drop { $0 == UInt8(ascii: " ") }, as: UTF8.self))
+      String(pathBytes: line.rest.drop { $0 == UInt8(ascii: " ") }))
     flags = []
   }
 
