@@ -51,6 +51,17 @@ enum InternetSocket: DescriptorKind {
       let host = family == version4 ? 4..<8 : 8..<24
       return address.count >= host.upperBound && address[host].contains { $0 != 0 }
     }
+    /// connect(2) has given it its address: bind(2) of one of IPv6 would have set IPV6_V6ONLY.
+    var hasHostOfItsRoute: Bool {
+      family == version6 && type == datagram && !peerAddress.isEmpty && hasHost
+        && options.values.contains { ($0.level, $0.number) == (41, 26) && $0.bytes.first == 0 }
+    }
+    /// Its port at no address.
+    var anyHost: [UInt8] {
+      var any = address
+      any.replaceSubrange(8..<24, with: repeatElement(0, count: 16))
+      return any
+    }
   }
 
   static let version4: Int32 = 2
@@ -253,6 +264,17 @@ enum InternetSocket: DescriptorKind {
   private static func make(
     _ detail: Detail, _ flags: UInt32
   ) throws(SystemCallError) -> OwnedDescriptor {
+    if detail.hasHostOfItsRoute {
+      let socket = try? make(detail, flags, at: detail.anyHost)
+      if let socket, try socket.ownAddress() == detail.address { return socket }
+      // The way there is another now, or the port is taken elsewhere.
+    }
+    return try make(detail, flags, at: detail.hasPort || detail.hasHost ? detail.address : nil)
+  }
+
+  private static func make(
+    _ detail: Detail, _ flags: UInt32, at address: [UInt8]?
+  ) throws(SystemCallError) -> OwnedDescriptor {
     let socket = try OwnedDescriptor.makeSocket(
       family: detail.family, type: detail.type, protocol: detail.protocolNumber)
     try detail.options.set(on: socket)
@@ -262,7 +284,7 @@ enum InternetSocket: DescriptorKind {
     try socket.setOption(
       reuseAddress, to: detail.type == stream ? 1 : detail.reusesAddress)
     if detail.reusesPort != 0 { try socket.setOption(reusePort, to: 1) }
-    if detail.hasPort || detail.hasHost { try socket.bind(to: detail.address) }
+    if let address { try socket.bind(to: address) }
     if detail.isListening { try socket.listen(backlog: Int32(clamping: detail.backlog)) }
     if !detail.peerAddress.isEmpty { try socket.connect(to: detail.peerAddress) }
     try socket.setOption(reuseAddress, to: detail.reusesAddress)

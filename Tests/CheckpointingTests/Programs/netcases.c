@@ -121,6 +121,8 @@ static const struct option of_tcp[] = {
   {IPPROTO_TCP, 34 /* FASTOPEN_NO_COOKIE */, 1}, {IPPROTO_TCP, 37 /* TX_DELAY */, 5}, {IPPROTO_TCP, 44 /* RTO_MAX_MS */, 9000}, {0}};
 static const struct option of_unix[] = {{SOL_SOCKET, SO_MAX_PACING_RATE, 123456}, {0}};
 static uint8_t taken[4][24];
+static int routed;  // has the address that connect() gave it
+static struct sockaddr_in6 routed_here;
 
 static void set_all(int file, const struct option *options, uint8_t *taken) {
   for (; options->name; options++, taken++)
@@ -137,6 +139,11 @@ static void prepare_options(void) {
   set_all(four, of_four, taken[0]), set_all(six, of_six, taken[1]), set_all(tcp, of_tcp, taken[2]);
   need(!socketpair(AF_UNIX, SOCK_STREAM, 0, unix_pair));
   set_all(unix_pair[0], of_unix, taken[3]);
+  routed = socket(AF_INET6, SOCK_DGRAM, 0);
+  struct sockaddr_in6 there = {.sin6_family = AF_INET6, .sin6_port = htons(9), .sin6_addr = in6addr_loopback};
+  socklen_t length = sizeof routed_here;
+  need(!connect(routed, (void *)&there, sizeof there) && !getsockname(routed, (void *)&routed_here, &length));
+  set(routed, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
   need(taken[0][2] && taken[0][13] && taken[1][2] && taken[1][12] && taken[2][0] && taken[3][0]);
   uint32_t ports = 40000 | 50000u << 16, index = htonl(if_nametoindex("lo"));
   need(!setsockopt(four, IPPROTO_IP, 50 /* UNICAST_IF */, &index, sizeof index));
@@ -150,6 +157,10 @@ static void prepare_options(void) {
 static void check_options(void) {
   check_all(four, of_four, taken[0]), check_all(six, of_six, taken[1]), check_all(tcp, of_tcp, taken[2]);
   check_all(unix_pair[0], of_unix, taken[3]);
+  struct sockaddr_in6 here;
+  socklen_t length = sizeof here;
+  need(!getsockname(routed, (void *)&here, &length) && !memcmp(&here, &routed_here, sizeof here));
+  need(is(routed, IPPROTO_IPV6, IPV6_V6ONLY, 0) && is(routed, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1));
   need(is(four, IPPROTO_IP, 50, htonl(if_nametoindex("lo"))) && is(six, IPPROTO_IPV6, 76, htonl(if_nametoindex("lo"))));
   need(is(six, IPPROTO_IPV6, IPV6_MULTICAST_IF, if_nametoindex("lo")));
   need(taken[0][23] || is(four, IPPROTO_IP, 51, (int)(40000 | 50000u << 16)));
