@@ -93,7 +93,7 @@ package enum Checkpoint {
     }
     defer { moment.copy?.remove() }
     let outside = OutsideHolders(moment.tree).obstacles(
-      besides: moment.copy?.processes ?? [])
+      besides: moment.copy?.processes ?? [], until: moment.ticks)
     if !outside.isEmpty { throw CheckpointError.obstacles(outside) }
     let spaces = try moment.copy?.spaces() ?? moment.tree.stoppedSpaces(of: moment.state)
     let summary = try write(moment, spaces, file, options, isDurable)
@@ -151,6 +151,8 @@ package enum Checkpoint {
     let standstill: Standstill
     /// How long it stood still for that.
     let duration: Duration
+    /// When it did: what was made afterwards is no part of it.
+    let ticks: UInt64
 
     init(
       _ freezer: ProcessFreezer, _ options: SaveOptions, _ known: Foreknowledge?,
@@ -165,6 +167,7 @@ package enum Checkpoint {
         options.afterwards == .running && canBeCopied
         ? FrozenTree.make(of: tree, state, options.folder) : nil
       freezer.unpin()
+      ticks = Machine.ticks
       do throws(CheckpointError) {
         try standstill.check()
       } catch {

@@ -45,6 +45,11 @@ package enum Machine {
     return (read(CLOCK_MONOTONIC), read(CLOCK_BOOTTIME))
   }
 
+  /// Now, as `ProcessStatus.startTime` counts.
+  package static var ticks: UInt64 {
+    clocks().boottime / (1_000_000_000 / UInt64(max(1, sysconf(Int32(_SC_CLK_TCK)))))
+  }
+
   /// Who runs the program; 0 is root.
   package static var userID: UInt32 { geteuid() }
 

@@ -29,17 +29,16 @@ struct InterruptedCall {
   /// with a timeout in memory do where the kernel can't write there what is left.
   private static let interruptedByStops: Set<KernelCall> = [
     .epollWait, .epollPwait, .epollPwait2, .semop, .semtimedop, .rtSigtimedwait, .ioGetevents,
-    .ioPgetevents, .read, .readv, .recvfrom, .recvmsg, .recvmmsg, .accept, .accept4, .select,
-    .pselect6, .ppoll,
+    .ioPgetevents, .read, .readv, .preadv2, .recvfrom, .recvmsg, .recvmmsg, .accept, .accept4,
+    .select, .pselect6, .ppoll, .write, .writev, .pwritev2, .sendto, .sendmsg, .sendmmsg, .connect,
+    .splice,
   ]
 
   /// What is known of a thread that was stopped.
   struct Circumstances {
-    /// A signal waits that the thread does not block: when the thread goes on, the kernel looks at it first,
-    /// and settles by it how the call goes on.
-    var hasDueSignal: Bool
-    /// And a handler takes it.
-    var isHandled: Bool
+    /// A signal waits that the thread does not block, and a handler takes it: when the thread goes on, the kernel
+    /// looks at it first, and settles by it how the call goes on. Another thread may be the one that takes it.
+    var isSignalled: Bool
     /// How it slept before.
     var note: SleepNote?
     /// For how many nanoseconds; to find out takes a while.
@@ -58,18 +57,7 @@ struct InterruptedCall {
     }
     let result = registers.callResult
     let isUnsettled = Self.restart.contains(result) || result == Self.restartBlock
-    if isUnsettled && circumstances.hasDueSignal {
-      // Nobody settles it for who takes itself up again, should we die in between.
-      toResume = registers.settled(
-        result, isHandled: circumstances.isHandled, mayRestart: circumstances.mayRestart)
-      (toSave, unsettled) = (registers, registers)
-      return
-    }
-    let isCutOff =
-      isUnsettled
-      || (result == Self.interrupted && !circumstances.hasDueSignal
-        && Self.interruptedByStops.contains(call))
-    guard isCutOff else {
+    guard isUnsettled || result == Self.interrupted && Self.interruptedByStops.contains(call) else {
       var settled = registers
       settled.currentCall = nil
       (toResume, toSave) = (settled, settled)
@@ -79,7 +67,12 @@ struct InterruptedCall {
     if call == .restartSyscall {
       guard let note = circumstances.note,
         let kept = TimedCall.kept(at: note.place, arguments)
-      else { return nil }
+      else {
+        guard circumstances.isSignalled else { return nil }
+        (toResume, toSave) = (registers.endedBySignal, registers.endedBySignal)
+        unsettled = registers
+        return
+      }
       call = kept
     }
     var again = registers
@@ -106,7 +99,10 @@ struct InterruptedCall {
       unsettled = resumed.cutOff(by: number)
       interruption = UInt16(-number)
     }
-    (toResume, toSave) = (resumed, again)
+    // Nobody settles it for who takes itself up again, should we die in between.
+    let endsBySignal = isKept || Int(interruption) == -Self.unlessHandled
+    toResume = circumstances.isSignalled && endsBySignal ? registers.endedBySignal : resumed
+    toSave = again
   }
 }
 
@@ -118,19 +114,12 @@ extension Registers {
     currentCall = nil
   }
 
-  /// How a call that was cut off goes on when a signal is due, with what is known before a handler runs: which calls
-  /// are made again after one is for its flags to say (SA_RESTART), and taken for granted.
-  fileprivate func settled(_ result: Int, isHandled: Bool, mayRestart: Bool) -> Registers {
-    guard let call = currentCall else { return self }
-    var settled = self
-    let isRemembered = result == InterruptedCall.restartBlock
-    if isHandled, isRemembered || result == InterruptedCall.unlessHandled {
-      settled.callResult = InterruptedCall.interrupted
-      settled.currentCall = nil
-    } else {
-      settled.makeAgain(isRemembered && mayRestart ? .restartSyscall : call)
-    }
-    return settled
+  /// Behind a call that a handler has ended.
+  fileprivate var endedBySignal: Registers {
+    var ended = self
+    ended.callResult = InterruptedCall.interrupted
+    ended.currentCall = nil
+    return ended
   }
 
   /// From before the instruction that calls to within the call, which was cut off: the kernel settles how it goes

@@ -29,7 +29,9 @@ struct OutsideHolders {
   /// What can be found: of other users' processes only with the right to look.
   ///
   /// - Parameter copies: processes that are frozen copies of the tree's own.
-  func obstacles(besides copies: [ProcessID] = []) -> [Obstacle] {
+  /// - Parameter ticks: when the tree stood still, as `ProcessStatus.startTime` counts, if it runs on by now: what it
+  ///   has made since then has its descriptors, and is not of that moment.
+  func obstacles(besides copies: [ProcessID] = [], until ticks: UInt64 = .max) -> [Obstacle] {
     guard !wanted.isEmpty, let all = try? Files.list("/proc") else { return [] }
     let inside = Set(tree.captures.map(\.process.id) + copies + [.current])
     var obstacles: [Obstacle] = []
@@ -40,6 +42,7 @@ struct OutsideHolders {
         guard let link = try? Files.linkTarget("\(other.folder)/fd/\(number)"),
           let indices = wanted[link]
         else { continue }
+        if isYounger(other, than: ticks, inside) { break }
         for index in indices
         where !told.contains(index) && isHeld(index, link, other, number)
           && (confirmed.contains(other) || holdsOn(other, number, link))
@@ -51,6 +54,14 @@ struct OutsideHolders {
       }
     }
     return obstacles
+  }
+
+  private func isYounger(
+    _ other: ProcessID, than ticks: UInt64, _ inside: Set<ProcessID>
+  ) -> Bool {
+    guard ticks < .max, let status = try? ProcessStatus(of: other) else { return false }
+    return status.startTime > ticks
+      || status.startTime == ticks && inside.contains(status.parent)
   }
 
   /// A process that has just been made and becomes another program has everything of its maker for a moment.

@@ -70,7 +70,7 @@ final class ProcessFreezer {
         if !thread.isStopped { try? bringToStop(thread, of: process) }
         if let registers = process.unsettled[thread.id] {
           // A signal may have come since the thread was looked at: then it ends the call, as it would have.
-          if (try? thread.leadToSignals()) == true { try? thread.set(registers) }
+          try? thread.leadToSignals(with: registers)
         }
         guard thread.isStopped else {
           if thread.isAttached { lingering[thread.id] = thread }
@@ -140,19 +140,27 @@ final class ProcessFreezer {
   private func stopNewcomers(of id: ProcessID) throws(CheckpointError) -> Bool {
     let process = try self.process(id)
     if process.isZombie { return false }
+    let threads = try about(id, { () throws(SystemCallError) in try id.threads() }).filter {
+      !stopped.contains($0)
+    }
+    // The first one last: while it is traced, signals that the process ignores wake others all the same.
+    try stop(threads.filter { $0 != id }, of: process)
+    try stop(threads.filter { $0 == id }, of: process)
+    process.threads.removeAll { !$0.isAttached }
+    process.threads.sort { ($0.id == id ? 0 : 1, $0.id) < ($1.id == id ? 0 : 1, $1.id) }
+    return threads.contains { stopped.contains($0) }
+  }
+
+  private func stop(_ threads: [ProcessID], of process: FrozenProcess) throws(CheckpointError) {
     var newcomers: [TracedThread] = []
-    for thread in try about(id, { () throws(SystemCallError) in try id.threads() })
-    where !stopped.contains(thread) {
+    for thread in threads {
       process.notes[thread] = SleepNote(of: thread)
-      guard let traced = try seize(thread, of: id) else { continue }
+      guard let traced = try seize(thread, of: process.id) else { continue }
       newcomers.append(traced)
       process.threads.append(traced)
       stopped.insert(thread)
     }
     for thread in newcomers { try bringToStop(thread, of: process) }
-    process.threads.removeAll { !$0.isAttached }
-    process.threads.sort { ($0.id == id ? 0 : 1, $0.id) < ($1.id == id ? 0 : 1, $1.id) }
-    return !newcomers.isEmpty
   }
 
   /// All processes there are now, parents first.

@@ -142,8 +142,7 @@ struct ThreadCapture {
     if note?.call != registers.currentCall { note = nil }
     let caught = process.status.set("SigCgt")
     let circumstances = InterruptedCall.Circumstances(
-      hasDueSignal: !due.isEmpty, isHandled: due.contains { caught >> ($0 - 1) & 1 == 1 },
-      note: note,
+      isSignalled: due.contains { caught >> ($0 - 1) & 1 == 1 }, note: note,
       slept: {
         note.flatMap { note in
           clocks.now(onProcessor: note.processor).flatMap {

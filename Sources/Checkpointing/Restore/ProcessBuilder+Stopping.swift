@@ -40,7 +40,7 @@ extension ProcessBuilder {
       for (thread, registers) in zip(threads, finalRegisters) {
         // Where the kernel looks at its signals, with one that has come from another of the tree by now: it settles
         // by them how a call that was cut off goes on.
-        if try thread.leadToSignals() { try thread.set(registers) }
+        try thread.leadToSignals(with: registers)
         try thread.detach()
       }
     }

@@ -117,6 +117,12 @@ package struct KernelCall: RawRepresentable, Hashable, Sendable {
     package static let getsid = KernelCall(rawValue: 124)
     package static let waitid = KernelCall(rawValue: 247)
     package static let epollPwait2 = KernelCall(rawValue: 441)
+    package static let sendto = KernelCall(rawValue: 44)
+    package static let sendmmsg = KernelCall(rawValue: 307)
+    package static let writev = KernelCall(rawValue: 20)
+    package static let pwritev2 = KernelCall(rawValue: 328)
+    package static let splice = KernelCall(rawValue: 275)
+    package static let preadv2 = KernelCall(rawValue: 327)
   #endif
 }
 

@@ -92,18 +92,20 @@ package final class TracedThread {
   }
 
   /// Leads a stopped thread to where the kernel is about to look at its signals, on its way back to its own code,
-  /// none of which runs. Registers that are set there are settled by the kernel like those of a thread that comes
-  /// from a system call. Returns false if it has ended, or a signal has acted on the way: then the kernel has
-  /// settled it with the registers that it had.
-  package func leadToSignals() throws(SystemCallError) -> Bool {
+  /// none of which runs, and gives it these registers there: the kernel settles them like those of a thread that
+  /// comes from a system call, also by signals that act on the way.
+  package func leadToSignals(with registers: Registers) throws(SystemCallError) {
     try interrupt()
     try resume()
-    var isSettled = false
+    var isGiven = false
     while let stop = try wait(), !stop.isEnd {
       switch stop {
-      case .interrupted, .groupStopped: return !isSettled
+      case .interrupted, .groupStopped:
+        if !isGiven { try set(registers) }
+        return
       case .signal(let signal):
-        isSettled = true
+        if !isGiven { try set(registers) }
+        isGiven = true
         try interrupt()
         try resume(signal: signal)
       default:
@@ -111,7 +113,6 @@ package final class TracedThread {
         try resume()
       }
     }
-    return false
   }
 
   /// Has a thread of a stopped process that was cut off in a call go on with that for a moment, to see where the
