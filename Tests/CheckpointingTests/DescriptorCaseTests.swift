@@ -39,7 +39,7 @@ import Testing
     "ring": "io_uring", "perf": "perf_event_open", "bpf": "bpf(2)", "landlock": "landlock",
     "queue": "message queue", "namespace": "a namespace", "device": "device 1:11",
     "dnotify": "F_NOTIFY", "lease": "F_SETLEASE", "outofband": "out of band",
-    "rights": "carries descriptors", "pending": "wait to be accepted", "corked": "MSG_MORE",
+    "rights": "carries descriptors", "pending": "wait to be accepted", "corked": "MSG_MORE", "ended": "was a TCP connection", "unasked": "was a TCP connection",
     "program": "program of bpf(2)", "held": "output is held", "discipline": "line discipline",
     "watched": "events that nobody has read", "sibling": "is shared with process",
     "removed": "the directory has been removed", "replaced": "does not lead to it any more",

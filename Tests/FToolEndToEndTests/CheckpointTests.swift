@@ -556,6 +556,29 @@ import Testing
     #expect(run.output == "ended with 9\n" + (1...60).map { "\($0)\n" }.joined(), run.remark)
   }
 
+  /// A traced process gets signals that it ignores, and they end calls.
+  @Test(.needs("cc")) func `signals that nobody wants end no call`() throws {
+    let bench = try Workbench()
+    let program = try CompiledProgram("deaf", in: bench.folder, test: #filePath).start(
+      [], output: bench.folder.path("said"))
+    while try bench.folder.text("said").isEmpty { Machine.sleep(seconds: 0.01) }
+    let id = program.id
+    let sender = try StartedProgram(
+      "perl",
+      [
+        "-e",
+        "for (;;) { kill $_, $ARGV[0] for 'CHLD', 'WINCH', 'URG'; select undef, undef, undef, 0.0003 }",
+        "\(id)",
+      ], output: bench.folder.path("sender"))
+    for verb in ["check \(id)", "save \(id) -o a.ftc --force", "save \(id) -o a.ftc --force"] {
+      try bench.ftool("checkpoint \(verb)")
+    }
+    try sender.kill()
+    try program.id.send(signal: SIGTERM)
+    let status = try program.wait()
+    #expect(try status == 0 && bench.folder.text("said") == "ready\n")
+  }
+
   /// By the tool itself: in a process that has other things to do, another thread's fork holds the end of a pipe for a
   /// moment, and signals begin when it is closed.
   @Test(.needs("cc"), .choosesNumbers)

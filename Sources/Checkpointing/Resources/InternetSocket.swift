@@ -165,6 +165,7 @@ enum InternetSocket: DescriptorKind {
   ) throws(CheckpointError) {
     guard information.count >= 32 else { throw seen.obstacle("the kernel does not tell its state") }
     let (closed, listening): (UInt8, UInt8) = (7, 10)  // TCP_CLOSE, TCP_LISTEN
+    let isSpent = try hasEnded(seen)
     if information[0] == listening {
       detail.isListening = true
       // tcpi_unacked and tcpi_sacked: who waits, and how many may
@@ -176,10 +177,12 @@ enum InternetSocket: DescriptorKind {
       if counts[0] > 0, connections == .refuse {
         throw seen.passingObstacle("connections wait to be accepted")
       }
-    } else if information[0] != closed || !detail.peerAddress.isEmpty {
+    } else if information[0] != closed || !detail.peerAddress.isEmpty || isSpent {
       guard connections == .close else {
         throw seen.obstacle(
-          "it is an established TCP connection",
+          information[0] == closed
+            ? "it was a TCP connection, whose end and last bytes the program may not have seen"
+            : "it is an established TCP connection",
           remedy:
             "let the program close it first, or pass --tcp close: then it comes back with its other end gone"
         )
@@ -195,6 +198,13 @@ enum InternetSocket: DescriptorKind {
     }
   }
 
+  /// A fresh one says neither: that it has ended, and that there was an error.
+  private static func hasEnded(_ seen: SeenDescriptor) throws(CheckpointError) -> Bool {
+    try about(seen.process) { () throws(SystemCallError) in
+      try seen.copy.readyEvents(PollEvents.ended) & (PollEvents.ended | PollEvents.failed) != 0
+    }
+  }
+
   private static func lookAtDatagrams(
     _ seen: SeenDescriptor, _ detail: inout Detail
   ) throws(CheckpointError) {
@@ -207,7 +217,9 @@ enum InternetSocket: DescriptorKind {
     }
     if tunnel != 0 { throw seen.obstacle("it carries a tunnel of the kernel (UDP_ENCAP)") }
     detail.lostDatagrams = try about(seen.process) { () throws(SystemCallError) in
-      try seen.copy.readyEvents(1) & 1 != 0
+      let events = try seen.copy.readyEvents(PollEvents.readable | PollEvents.ended)
+      // After shutdown(2) it can always be read from.
+      return events & (PollEvents.readable | PollEvents.ended) == PollEvents.readable
     }
   }
 

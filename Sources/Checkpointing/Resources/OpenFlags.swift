@@ -12,6 +12,8 @@ enum OpenFlags {
   static let signalling: UInt32 = 0o20000
   /// O_DIRECT: for pipes, what one write wrote is read as one.
   static let direct: UInt32 = 0o40000
+  /// O_LARGEFILE
+  static let large: UInt32 = 0o100000
   static let pathOnly: UInt32 = 0o10000000
   /// O_NOCTTY
   static let noTerminal: UInt32 = 0o400
@@ -27,4 +29,6 @@ enum PollEvents {
   static let failed: Int16 = 0x8
   static let hungUp: Int16 = 0x10
   static let hungUpOrFailed: Int16 = 0x18
+  /// POLLRDHUP: nothing more will come. To be asked for.
+  static let ended: Int16 = 0x2000
 }

@@ -136,8 +136,11 @@ enum PipeEnd: DescriptorKind {
     let pipe = try restoration.pipe(detail.pipe, capacity: detail.capacity, path: detail.path)
     return try about(nil) { () throws(SystemCallError) in
       try pipe.fill(detail.content, inPackets: detail.isInPackets)
-      // Packets can be had by fcntl(2) only.
-      let made = try pipe.reopen(flags: state.flags & ~OpenFlags.direct)
+      // Packets can be had by fcntl(2) only. What open(2) makes has O_LARGEFILE, what pipe(2) makes has not.
+      let made =
+        state.flags & OpenFlags.large == 0 && detail.path.isEmpty
+        ? try pipe.firstEnd(flags: state.flags)
+        : try pipe.reopen(flags: state.flags & ~OpenFlags.direct)
       if state.flags & OpenFlags.direct != 0 {
         try made.control(DescriptorOwner.setFlags, Int(state.flags))
       }

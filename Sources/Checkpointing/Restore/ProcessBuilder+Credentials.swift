@@ -20,9 +20,16 @@ extension ProcessBuilder {
       try call(.prctl, "prctl(PR_SET_NO_NEW_PRIVS)", 38, 1, 0, 0, 0)
     }
     // A change of users clears these two.
-    let signal = thread?.parentDeathSignal ?? 0
+    var signal = thread?.parentDeathSignal ?? 0
+    let isRoot = state.id == restoration.state.processes[0].id
+    if isRoot, signal != 0, restoration.options.isDetached, !restoration.isInNamespace {
+      restoration.warn(
+        state.id, "PR_SET_PDEATHSIG",
+        "it is not set, as the parent is now this command, which ends with --detach")
+      signal = 0
+    }
     // The first thread of the root has that of its stub.
-    if signal != 0 || state.id == restoration.state.processes[0].id {
+    if signal != 0 || isRoot {
       try call(.prctl, "prctl(PR_SET_PDEATHSIG)", 1, UInt64(UInt32(bitPattern: signal)))
     }
     if state.isDumpable <= 1 {

@@ -268,7 +268,6 @@ final class ProcessBuilder {
     try setTimers()
     try makeTimers()
     try setOwnOptions()
-    try setLimits()
     setMemoryPriority()
     for signal in signalsToQueue(of: state.pendingSignals) {
       try call(
@@ -276,6 +275,7 @@ final class ProcessBuilder {
         UInt64(UInt32(bitPattern: signal.signal)), try put(signal.bytes))
     }
     try settle(0)
+    if threads.count == 1 { try setLimits() }
     try setCredentials(of: 0)
     try beginCall(0)
     try inside(id) { () throws(InjectionError) in try injector.leave() }
@@ -285,6 +285,8 @@ final class ProcessBuilder {
         try injector.enter(threads[index], registers: others)
       }
       try settle(index)
+      // More signals may wait than are allowed now.
+      if index == threads.count - 1 { try setLimits() }
       try setCredentials(of: index)
       try beginCall(index)
       try inside(id) { () throws(InjectionError) in try injector.leave() }

@@ -92,6 +92,7 @@ package struct CheckpointRestore: Verb {
         return .done
       }
     }
+    if let pidfile { try checkPlace(pidfile) }
     if write.dryRun { return try rehearse(options, context) }
     let progress = CheckpointProgress("restore", context, global)
     options.watch = progress.watch
@@ -108,6 +109,31 @@ package struct CheckpointRestore: Verb {
     }
     if !tree.stopped.isEmpty { context.output.warn("the program is\(tree.stopped.waysOn)") }
     return try stay(with: tree, lease!, context)
+  }
+
+  /// Nothing but a file is written over with the number, and not the image.
+  private func checkPlace(_ pidfile: String) throws(Failure) {
+    if pidfile.isEmpty || pidfile == "-" {
+      throw Failure(
+        .usage, "--pidfile: '\(pidfile)' is no file", hint: "the result says the number, too")
+    }
+    let folder = Files.directory(of: pidfile)
+    guard Files.exists(folder) else {
+      throw Failure(
+        .notFound, "there is no folder \(folder) to write \(pidfile) into",
+        hint: "make it, or choose another with --pidfile")
+    }
+    guard Files.exists(pidfile) || (try? Files.linkTarget(pidfile)) != nil else { return }
+    guard let status = try? Files.status(of: pidfile), status.kind == .regular else {
+      throw Failure(
+        .wouldOverwrite, "\(pidfile) is there already, and not a file",
+        hint: "choose another name with --pidfile")
+    }
+    if file != "-", status.identity == (try? Files.identity(of: file)) {
+      throw Failure(
+        .wouldOverwrite, "\(pidfile) is the image itself",
+        hint: "choose another name with --pidfile")
+    }
   }
 
   /// Says what stands in the way, and makes nothing.

@@ -124,10 +124,14 @@ package struct CheckpointSave: Verb {
         hint: "make it, or choose another with -o")
     }
     guard Files.exists(path) else { return }
-    guard (try? Files.kind(of: path)) == .regular else {
+    let kind = try? Files.kind(of: path)
+    guard kind == .regular else {
       throw Failure(
-        .wouldOverwrite, "\(path) is there already, and not a file",
-        hint: "name a file; a pipe or device can be written with '-o - > \(path)'")
+        .wouldOverwrite,
+        "\(path) is there already, and \(kind == .directory ? "a folder" : "not a file")",
+        hint: kind == .directory
+          ? "name a file in it"
+          : "name a file; a pipe or device can be written with '-o - > \(path)'")
     }
     if !write.force {
       throw Failure(

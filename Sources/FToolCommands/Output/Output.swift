@@ -105,9 +105,17 @@ package final class Output: Sendable {
   private func statusAfterWriting(_ status: ExitStatus) -> Int32 {
     guard let error = state.withLock({ $0.writeError }) else { return status.code }
     if error == .brokenPipe { return status.code }
-    let failure = Failure(.inputOutput, "cannot write the result: \(error)")
+    let failure = Failure(
+      .inputOutput, "cannot write the result: \(error)",
+      hint: plainResult.map { "all is done but that, and it was: \($0)" })
     say(failure.text(messageStyle))
     return failure.status.code
+  }
+
+  /// The first line of the result, of a command that has done something.
+  private var plainResult: String? {
+    let text = state.withLock { $0.report }?.text(TextStyle(isColoured: false, columnCount: nil))
+    return text?.split(separator: "\n").first.map(String.init)
   }
 
   private func writeResult(_ text: String) {

@@ -27,12 +27,14 @@ package final class Pipe: Sendable {
 
   /// Writes what somebody shall find in it; it must fit.
   package func fill(_ pieces: [[UInt8]], inPackets: Bool) throws(SystemCallError) {
+    guard pieces.contains(where: { !$0.isEmpty }) else { return }
+    let before = try writing.control(F_GETFL, 0)
     try writing.control(F_SETFL, Int(O_NONBLOCK) | (inPackets ? O_DIRECT : 0))
     for bytes in pieces where !bytes.isEmpty {
       // Safe: bytes have no padding.
       try writing.writeStream(unsafe bytes.span.bytes, range: 0..<bytes.count)
     }
-    try writing.control(F_SETFL, 0)
+    try writing.control(F_SETFL, before)
   }
 
   /// Takes so many bytes out of it, in pieces as they come.
@@ -46,6 +48,14 @@ package final class Pipe: Sendable {
       pieces.append(piece)
     }
     return pieces
+  }
+
+  /// The description of one of its ends that was there from the start, with these flags.
+  package func firstEnd(flags: UInt32) throws(SystemCallError) -> OwnedDescriptor {
+    let isWritten = Int32(bitPattern: flags) & O_ACCMODE == O_WRONLY
+    let end = isWritten ? try writing.duplicate(from: 0) : try reading.duplicate(from: 0)
+    try end.control(F_SETFL, Int(flags))
+    return end
   }
 
   /// A new open file description of one of its ends, or of both, as the access mode in the flags says.

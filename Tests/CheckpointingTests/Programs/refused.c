@@ -76,6 +76,31 @@ static void pending(void) {
   need(!getsockname(listening, (void *)&address, &length));
   need(!connect(socket(AF_UNIX, SOCK_STREAM, 0), (void *)&address, length));
 }
+// Connected once: what came before its end was not read, and the error of a connection was not asked for.
+static int connected(int listening, int flags) {
+  struct sockaddr_in here;
+  socklen_t length = sizeof here;
+  need(!getsockname(listening, (void *)&here, &length));
+  int client = socket(AF_INET, SOCK_STREAM | flags, 0);
+  need(!connect(client, (void *)&here, sizeof here) || flags);
+  return client;
+}
+static void ended(void) {
+  int listening = socket(AF_INET, SOCK_STREAM, 0);
+  struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  need(!bind(listening, (void *)&here, sizeof here) && !listen(listening, 1));
+  int client = connected(listening, 0), server = accept(listening, NULL, NULL);
+  need(!shutdown(client, SHUT_WR) && write(server, "answer", 6) == 6 && !close(server));
+  struct pollfd end = {client, POLLIN, 0};
+  while (!(end.revents & POLLHUP)) need(poll(&end, 1, 10000) == 1);
+}
+static void unasked(void) {
+  int nobody = socket(AF_INET, SOCK_STREAM, 0);
+  struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  need(!bind(nobody, (void *)&here, sizeof here));
+  struct pollfd end = {connected(nobody, SOCK_NONBLOCK), POLLOUT, 0};
+  while (!(end.revents & POLLERR)) need(poll(&end, 1, 10000) == 1);
+}
 static void corked(void) {
   int udp = socket(AF_INET, SOCK_DGRAM, 0);
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -147,7 +172,7 @@ static const struct test_case cases[] = {
   {"crypto", crypto, done}, {"fanotify", fanotify, done}, {"userfault", userfault, done}, {"ring", ring, done},
   {"perf", perf, done}, {"bpf", bpf, done}, {"landlock", landlock, done}, {"queue", queue, done},
   {"namespace", namespace, done}, {"device", device, done}, {"dnotify", dnotify, done}, {"lease", lease, done},
-  {"outofband", outofband, done}, {"rights", rights, done}, {"pending", pending, done}, {"corked", corked, done},
+  {"outofband", outofband, done}, {"rights", rights, done}, {"pending", pending, done}, {"corked", corked, done}, {"ended", ended, done}, {"unasked", unasked, done},
   {"program", program, done}, {"held", held, done}, {"discipline", discipline, done}, {"watched", watched, done},
   {"sibling", sibling, done}, {"removed", removed, done}, {"replaced", replaced, done}, {"foreign", foreign, done},
   {"relative", relative, done},

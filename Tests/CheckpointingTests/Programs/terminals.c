@@ -54,7 +54,7 @@ static int child(int slave, const char *path) {
 
 // A low number may be somebody else's by the time of the restore: this gets one that others hardly come to.
 static int open_with_high_number(int *master, int *slave, const struct winsize *size) {
-  int low[40];
+  int low[300];
   const int count = sizeof low / sizeof low[0];
   for (int i = 0; i < count; i++) low[i] = open("/dev/ptmx", O_RDWR | O_NOCTTY);
   int result = openpty(master, slave, NULL, NULL, size);

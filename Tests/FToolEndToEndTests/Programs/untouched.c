@@ -1,5 +1,5 @@
 // What a process has of nobody: not of the program that brings it back, and not of what that does on the way. A thread
-// and four children, each of which checks itself again and again.
+// and five children, each of which checks itself again and again.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -80,6 +80,16 @@ static void signals(void) {
   again(check_told);
 }
 
+// What pipe(2) makes has other flags than what open(2) makes.
+static int pipe_ends[2];
+static void check_ends(void) { need(!fcntl(pipe_ends[0], F_GETFL) && fcntl(pipe_ends[1], F_GETFL) == O_WRONLY, "flags of a pipe"); }
+static void ends(void) {
+  need(!pipe(pipe_ends) && write(pipe_ends[1], "in it", 5) == 5, "pipe");
+  again(check_ends);
+  char bytes[8];
+  need(read(pipe_ends[0], bytes, sizeof bytes) == 5, "what was in a pipe");
+}
+
 // A nice value that will count again.
 static void check_nice(void) {
   need(sched_getscheduler(0) == SCHED_IDLE && getpriority(PRIO_PROCESS, 0) == 8, "another nice value");
@@ -140,8 +150,8 @@ int main(int argc, char **argv) {
   mkdir(folder, 0700);
   struct sigaction action = {.sa_handler = handle, .sa_flags = SA_ONSTACK};
   sigaction(SIGUSR1, &action, NULL);
-  void (*parts[])(void) = {file_user, signals, idle, implied};
-  for (int i = 0; i < 4; i++) {
+  void (*parts[])(void) = {file_user, signals, idle, implied, ends};
+  for (int i = 0; i < 5; i++) {
     if (fork() == 0) {
       parts[i]();
       check_stack();
@@ -152,7 +162,7 @@ int main(int argc, char **argv) {
   pthread_create(&other, NULL, thread, NULL);
   again(check_stack);
   pthread_join(other, NULL);
-  for (int i = 0; i < 4; i++) {
+  for (int i = 0; i < 5; i++) {
     int status;
     need(wait(&status) > 0 && status == 0, "a child that ended otherwise");
   }
