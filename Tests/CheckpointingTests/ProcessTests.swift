@@ -12,7 +12,7 @@ import Testing
 
   @Test(
     arguments: [
-      "stops", "confined", "together", "relations", "options", "vectors", "pingpong",
+      "stops", "confined", "together", "relations", "options", "vectors", "pingpong", "queued",
     ],
     [UInt64(1)])
   func `loses nothing, looked at or brought back`(_ name: String, _ seed: UInt64) throws {

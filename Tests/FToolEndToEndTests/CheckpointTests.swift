@@ -556,6 +556,72 @@ import Testing
     #expect(run.output == "ended with 9\n" + (1...60).map { "\($0)\n" }.joined(), run.remark)
   }
 
+  /// They have its descriptors, and came to be while what it was is still being written.
+  @Test func `children that a program makes while its copy is written are its own`() throws {
+    let bench = try Workbench()
+    let program = try StartedProgram(
+      "perl",
+      [
+        "-e",
+        """
+        $^F = 20; pipe my $out, my $in; my $memory = 'x' x (96 << 20);
+        if (!fork) { exec 'sh', '-c', 'while :; do sleep 0.02; done' } sleep 1000
+        """,
+      ], output: bench.folder.path("output"))
+    Machine.sleep(seconds: 0.6)
+    for _ in 0..<5 { try bench.ftool("checkpoint save \(program.id) -o a.ftc --force") }
+    try program.killTree()
+  }
+
+  @Test(.choosesNumbers)
+  func `a number is written over nothing but a file, and never over the image`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    try bench.ftool("checkpoint save \(program.id) -o a.ftc --leave dead")
+    _ = try program.wait()
+    _ = try bench.shell("mkfifo fifo; mkdir folder; ln -s nowhere link")
+    for (place, status, words) in [
+      ("fifo", Int32(73), "not a file"), ("folder", 73, "not a file"), ("link", 73, "not a file"),
+      ("a.ftc", 73, "the image itself"), ("gone/pid", 66, "there is no folder"),
+      ("-", 64, "no file"),
+    ] {
+      let run = try bench.ftool(
+        "checkpoint restore a.ftc --detach --pidfile \(place)", ends: status)
+      #expect(run.error.contains(words), run.remark)
+    }
+    #expect(!program.id.exists)
+    try bench.ftool("checkpoint verify a.ftc")
+  }
+
+  @Test(.choosesNumbers) func `a death signal that ftool's own end would send is not set`() throws {
+    let bench = try Workbench()
+    let program = try StartedProgram(
+      "perl", ["-e", "syscall(157, 1, 9, 0, 0, 0) and exit 1; sleep 1000"],
+      output: bench.folder.path("output"))
+    Machine.sleep(seconds: 0.3)
+    try bench.ftool("checkpoint save \(program.id) -o a.ftc --leave dead")
+    _ = try program.wait()
+    let run = try bench.ftool("checkpoint restore a.ftc --detach")
+    #expect(run.error.contains("PR_SET_PDEATHSIG: it is not set"), run.remark)
+    Machine.sleep(seconds: 0.2)
+    #expect(try ProcessStatus(of: program.id).state == "S")
+    try program.kill()
+  }
+
+  @Test func `a result that can't be written is told as the error's hint`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    let run = try bench.shell(
+      "'\(try BuiltTool.path)' checkpoint save \(program.id) -o a.ftc > /dev/full || echo \"ended with $?\""
+    )
+    #expect(
+      run.output == "ended with 74\n" && run.error.contains("cannot write the result")
+        && run.error.contains("all is done but that, and it was: saved process \(program.id)"),
+      run.remark)
+    try bench.ftool("checkpoint verify a.ftc")
+    try program.kill()
+  }
+
   /// A traced process gets signals that it ignores, and they end calls.
   @Test(.needs("cc")) func `signals that nobody wants end no call`() throws {
     let bench = try Workbench()
