@@ -19,6 +19,10 @@ enum PipeEnd: DescriptorKind {
     var isInPackets = false
     /// The reading end of a FIFO to which nobody has written since it was opened.
     var isQuiet = false
+    /// Whose it is, of one without a path, and who may open it by way of /proc; no permissions: it is not known.
+    var user: UInt32 = 0
+    var group: UInt32 = 0
+    var permissions: UInt32 = 0
 
     mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
       try coder.field(1, &pipe)
@@ -27,6 +31,9 @@ enum PipeEnd: DescriptorKind {
       try coder.field(4, &path)
       try coder.field(5, &isInPackets)
       try coder.field(6, &isQuiet)
+      try coder.field(7, &user, isOptional: true)
+      try coder.field(8, &group, isOptional: true)
+      try coder.field(9, &permissions, isOptional: true)
     }
   }
 
@@ -40,7 +47,10 @@ enum PipeEnd: DescriptorKind {
     var detail = Detail()
     let others = tree.descriptions(of: PipeEnd.self).filter { $0.seen.isSamePipe(as: seen) }
     detail.pipe = UInt64(others.first?.index ?? tree.descriptions.count)
-    if !seen.info.link.hasPrefix("pipe:") {
+    if seen.info.link.hasPrefix("pipe:") {
+      (detail.user, detail.group) = (seen.details.user, seen.details.group)
+      detail.permissions = seen.details.mode & 0o7777
+    } else {
       detail.path = seen.info.link
       let named = try? OwnedDescriptor.open(detail.path, flags: OpenFlags.pathOnly).details()
       guard named?.inode == seen.details.inode, named?.device == seen.details.device else {
@@ -136,6 +146,14 @@ enum PipeEnd: DescriptorKind {
     let pipe = try restoration.pipe(detail.pipe, capacity: detail.capacity, path: detail.path)
     return try about(nil) { () throws(SystemCallError) in
       try pipe.fill(detail.content, inPackets: detail.isInPackets)
+      if detail.path.isEmpty, detail.permissions != 0 {
+        do throws(SystemCallError) {
+          try pipe.set(user: detail.user, group: detail.group, detail.permissions)
+        } catch  where error.errno == .notPermitted {
+          restoration.warn(
+            0, "a pipe", "it belonged to user \(detail.user), which wants CAP_CHOWN to set")
+        }
+      }
       // Packets can be had by fcntl(2) only. What open(2) makes has O_LARGEFILE, what pipe(2) makes has not.
       let made =
         state.flags & OpenFlags.large == 0 && detail.path.isEmpty

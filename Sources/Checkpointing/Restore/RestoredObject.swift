@@ -361,9 +361,17 @@ final class RestoredObject: Sendable {
     let kept = try about(nil) { () throws(SystemCallError) -> String? in
       if state.isRemoved && state.kind == .systemV { try SystemVMemory.remove(state.id) }
       guard let file = try opened().file else { return nil }
+      // What was not opened when it was saved has neither.
+      let isKnownMemory = state.kind == .memoryFile && state.seconds != 0
+      if isKnownMemory {
+        let present = try file.descriptor.details()
+        if present.user != state.user || present.group != state.group {
+          try file.descriptor.set(user: state.user, group: state.group)
+        }
+      }
       if state.kind != .anonymous { try file.descriptor.setPermissions(state.permissions & 0o7777) }
       if state.kind == .memoryFile && state.seals != 0 { try file.descriptor.seal(state.seals) }
-      if state.hasName || state.hasNoName {
+      if state.hasName || state.hasNoName || isKnownMemory {
         try file.descriptor.set(modified: (state.seconds, state.nanoseconds))
       }
       return try replacement?.commit(file.descriptor)

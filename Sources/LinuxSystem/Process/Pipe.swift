@@ -37,6 +37,17 @@ package final class Pipe: Sendable {
     try writing.control(F_SETFL, before)
   }
 
+  /// Whose it is, and who may open it by way of /proc.
+  package func set(
+    user: UInt32, group: UInt32, _ permissions: UInt32
+  ) throws(SystemCallError) {
+    let present = try writing.details()
+    if present.user != user || present.group != group {
+      try writing.set(user: user, group: group)
+    }
+    if present.mode & 0o7777 != permissions { try writing.setPermissions(permissions) }
+  }
+
   /// Takes so many bytes out of it, in pieces as they come.
   func drain(_ count: Int) throws(SystemCallError) -> [[UInt8]] {
     var pieces: [[UInt8]] = []

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -82,9 +83,24 @@ static void signals(void) {
 
 // What pipe(2) makes has other flags than what open(2) makes.
 static int pipe_ends[2];
-static void check_ends(void) { need(!fcntl(pipe_ends[0], F_GETFL) && fcntl(pipe_ends[1], F_GETFL) == O_WRONLY, "flags of a pipe"); }
+static int memory;
+static void check_owned(int file, unsigned mode) {
+  struct stat status;
+  need(!fstat(file, &status) && status.st_uid == 33 && status.st_gid == 44 && (status.st_mode & 07777) == mode, "another owner");
+}
+static void check_ends(void) {
+  need(!fcntl(pipe_ends[0], F_GETFL) && fcntl(pipe_ends[1], F_GETFL) == O_WRONLY, "flags of a pipe");
+  check_owned(pipe_ends[0], 0622);
+  check_owned(memory, 0640);
+  struct stat status;
+  need(!fstat(memory, &status) && status.st_mtime == 2000000, "another time");
+}
 static void ends(void) {
   need(!pipe(pipe_ends) && write(pipe_ends[1], "in it", 5) == 5, "pipe");
+  need(!fchmod(pipe_ends[1], 0622) && !fchown(pipe_ends[0], 33, 44), "owner of a pipe");
+  struct timespec times[2] = {{2000000, 0}, {2000000, 0}};
+  memory = memfd_create("memory", 0);
+  need(memory >= 0 && !fchmod(memory, 0640) && !fchown(memory, 33, 44) && !futimens(memory, times), "owner of memory");
   again(check_ends);
   char bytes[8];
   need(read(pipe_ends[0], bytes, sizeof bytes) == 5, "what was in a pipe");
