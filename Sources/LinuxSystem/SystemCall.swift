@@ -16,7 +16,8 @@ package func systemCall<Value: FixedWidthInteger>(
   }
 }
 
-/// Gives `body` the path as C has it, with the bytes that it stands for (`String.pathBytes`). A path with a NUL inside would silently name another file.
+/// Gives `body` the path as C has it, with the bytes that it stands for (`String.pathBytes`). A path with a NUL inside
+/// would silently name another file.
 @discardableResult
 @safe
 func withCPath<Result>(

@@ -350,7 +350,7 @@ import Testing
     try #require(lines.count == 3, run.remark)
     #expect(
       lines[0].contains(
-        "descriptor 1 (\(bench.folder.path("result"))): this output of its own goes where --stdio says"
+        "descriptor 1 (\(bench.folder.path("result"))): this file of its own gives way to what --stdio says"
       )
         && lines[1] == "new: result said end " && lines[2] == "said", run.remark)
     #expect(try text("result", bench) == "result\n")

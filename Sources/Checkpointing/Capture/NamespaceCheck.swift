@@ -39,17 +39,19 @@ enum NamespaceCheck {
   ) throws(CheckpointError) {
     let id = process.id
     var obstacles: [Obstacle] = []
-    func add(_ name: String, _ reason: String = ofOthers) {
+    func add(_ name: String, _ reason: String = ofOthers, remedy: String? = nil) {
       obstacles.append(
         Obstacle(
           id, "its \(name) namespace", reason,
-          remedy: "run ftool inside, as with 'nsenter -a -t \(id) ftool checkpoint ...'"))
+          remedy: remedy ?? "run ftool inside, as with 'nsenter -a -t \(id) ftool checkpoint ...'"))
     }
     for (file, name) in kinds where try !isSame(file, of: id, as: .current) { add(name) }
     if try !isSame("pid", of: id, as: root) {
       add("pid", numbers.areOurs ? ofOthers : "it is another one than that of process \(root)")
     } else if !numbers.areOurs && numbers.number(id.number) == 1 {
-      add("pid", "it is the first process there, without which there is no other")
+      add(
+        "pid", "it is the first process there, without which there is no other",
+        remedy: "save a process that it has made")
     } else if try !isSame("pid_for_children", of: id, as: id, "pid") {
       add("pid (for children)")
     }

@@ -27,7 +27,7 @@ extension CheckpointState {
           forgotten.append(
             Obstacle(
               ProcessID(processes[process].id), "descriptor \(descriptor.number) (\(path))",
-              "this output of its own goes where --stdio says, too"))
+              "this file of its own gives way to what --stdio says, too"))
         }
         left.insert(descriptor.description)
         let number = descriptor.number

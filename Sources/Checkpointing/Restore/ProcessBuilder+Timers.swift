@@ -22,14 +22,14 @@ extension ProcessBuilder {
       try inside(id) { () throws(InjectionError) in
         try injector.callForResult(.prctl, [77, 1, 0, 0, 0])
       } == 0
-    let waiting = Set(
-      (state.pendingSignals + state.threads.flatMap(\.pendingSignals)).compactMap {
-        SignalInformation($0).timer
-      })
+    let waiting = (state.pendingSignals + state.threads.flatMap(\.pendingSignals)).compactMap {
+      SignalInformation($0).timer
+    }
+    var ranOut: [(timer: TimerState, moment: [UInt64])] = []
     for timer in state.timers {
       try make(timer, choosesNumbers: choosesNumbers)
       if waiting.contains(timer.id), let moment = try momentOfRunningOut(timer) {
-        try set(timer, [timer.times[0], timer.times[1]] + moment, isAbsolute: true)
+        ranOut.append((timer, moment))
         timersThatSignal.insert(timer.id)
         continue
       }
@@ -38,6 +38,12 @@ extension ProcessBuilder {
       // It had just run out, and its signal waited: the next period begins.
       if times[2] == 0 && times[3] == 0 { (times[2], times[3]) = (times[0], times[1]) }
       try set(timer, times, isAbsolute: false)
+    }
+    // Each sends its signal at once: in the order in which these wait.
+    for id in waiting {
+      guard let place = ranOut.firstIndex(where: { $0.timer.id == id }) else { continue }
+      let (timer, moment) = ranOut.remove(at: place)
+      try set(timer, [timer.times[0], timer.times[1]] + moment, isAbsolute: true)
     }
     if choosesNumbers { try call(.prctl, "prctl(PR_TIMER_CREATE_RESTORE_IDS)", 77, 0) }
   }

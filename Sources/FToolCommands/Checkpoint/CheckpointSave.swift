@@ -128,7 +128,7 @@ package struct CheckpointSave: Verb {
     guard kind == .regular else {
       throw Failure(
         .wouldOverwrite,
-        "\(path) is there already, and \(kind == .directory ? "a folder" : "not a file")",
+        "\(path) is there already, and not a file",
         hint: kind == .directory
           ? "name a file in it"
           : "name a file; a pipe or device can be written with '-o - > \(path)'")

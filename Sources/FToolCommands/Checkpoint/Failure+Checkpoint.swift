@@ -50,6 +50,8 @@ extension Failure {
         hint: "try again when more memory is free, or with --leave stopped, which needs no copy")
     case .system(let error, let process):
       self = Failure(error, of: process)
+      // What is not as the image says is no fault of an operand.
+      if case .usage = status { status = .damaged }
     case .forbidden(let obstacles): self.init(obstacles, .notPermitted)
     case .noNamespace(let failure): self.init(failure)
     case .injected(let error, let process):

@@ -62,6 +62,9 @@ struct StandardFileOption {
   /// A descriptor has to be open for what it will be used for.
   private func check(_ text: String) throws(Failure) {
     for (number, file) in files {
+      if case .file(let path) = file, (try? Files.kind(of: path)) == .directory {
+        throw Failure(.usage, "--stdio: '\(text)': \(path) is a folder")
+      }
       guard case .descriptor(let given) = file else { continue }
       let mode = Self.mode(of: given)
       if number == 0 ? !mode.isReadable : !mode.isWritable {

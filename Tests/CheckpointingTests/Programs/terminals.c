@@ -52,10 +52,11 @@ static int child(int slave, const char *path) {
   return 42;
 }
 
-// A low number may be somebody else's by the time of the restore: this gets one that others hardly come to.
+// A low number may be somebody else's by the time of the restore: this gets one that others hardly come to, also others
+// of this program.
 static int open_with_high_number(int *master, int *slave, const struct winsize *size) {
-  int low[300];
-  const int count = sizeof low / sizeof low[0];
+  int low[200];
+  const int count = 40 + getpid() % 160;
   for (int i = 0; i < count; i++) low[i] = open("/dev/ptmx", O_RDWR | O_NOCTTY);
   int result = openpty(master, slave, NULL, NULL, size);
   for (int i = 0; i < count; i++) close(low[i]);
