@@ -32,6 +32,10 @@ protocol DescriptorKind: Sendable {
   static func finish(
     _ state: DescriptionState, _ file: borrowing OwnedDescriptor, _ restoration: Restoration
   ) throws(CheckpointError)
+  /// Called after that, when processes are asked for nothing any more and their memory is as they will find it.
+  static func finishAtLast(
+    _ state: DescriptionState, _ file: borrowing OwnedDescriptor
+  ) throws(CheckpointError)
 }
 
 /// What most kinds have nothing to do for.
@@ -48,6 +52,9 @@ extension DescriptorKind {
   ) throws(CheckpointError) {}
   static func finish(
     _ state: DescriptionState, _ file: borrowing OwnedDescriptor, _ restoration: Restoration
+  ) throws(CheckpointError) {}
+  static func finishAtLast(
+    _ state: DescriptionState, _ file: borrowing OwnedDescriptor
   ) throws(CheckpointError) {}
 }
 

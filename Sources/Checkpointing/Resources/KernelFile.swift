@@ -64,9 +64,10 @@ enum KernelFile: DescriptorKind {
     return try open(detail, state.flags, restoration)
   }
 
-  /// To get there it is read up to there, and what was read is kept: so not before all is as it was.
-  static func finish(
-    _ state: DescriptionState, _ file: borrowing OwnedDescriptor, _ restoration: Restoration
+  /// To get there it is read up to there, and what was read is kept: so not before all is as it was, also the list of
+  /// a process's memory.
+  static func finishAtLast(
+    _ state: DescriptionState, _ file: borrowing OwnedDescriptor
   ) throws(CheckpointError) {
     if state.position == 0 || state.flags & OpenFlags.pathOnly != 0 { return }
     do throws(SystemCallError) {

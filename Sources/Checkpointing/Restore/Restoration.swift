@@ -230,6 +230,14 @@ final class Restoration {
     (terminals, passage) = ([:], nil)
   }
 
+  /// After the last step of the processes themselves.
+  func finishAtLast() throws(CheckpointError) {
+    for (index, description) in state.descriptions.enumerated() {
+      guard let file = opened[index] else { continue }
+      try Self.kind(of: description).finishAtLast(description, file.descriptor)
+    }
+  }
+
   /// Under a number that the tree does not use.
   func keep(_ descriptor: consuming OwnedDescriptor) throws(CheckpointError) -> OpenFile {
     let lowest = lowestNumber

@@ -264,6 +264,7 @@ package final class TreeRestorer {
       try builder.beginSignalling()
     }
     for builder in builders { try builder.removeScratch() }
+    try restoration.finishAtLast()
     for builder in builders { try builder.setRegisters() }
   }
 

@@ -87,8 +87,9 @@ int main(void) {
   char *mark = mmap(NULL, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   munmap(mark, page);
   for (int round = 0; round < 250; round++) {
-    if (strcmp(before, list()) != 0) {
-      fprintf(stderr, "BEFORE\n%s\nNOW\n%s\n", before, list());
+    const char *now = list();
+    if (strcmp(before, now) != 0) {
+      fprintf(stderr, "BEFORE\n%s\nNOW\n%s\n", before, now);
       return 10;
     }
     if (!faults(none) || !faults(none + size - 1)) return 11;
