@@ -31,7 +31,28 @@ static void check_places(void) {
 // /proc: of the machine, of the process itself and of its child, each read to somewhere in the middle.
 
 static pid_t child;
-static char first[8][64];
+static char first[8][64], last[64];
+
+// All of the list of memory but the end, which is the same as long as nothing else has been put into it.
+static void read_list(void) {
+  char piece[512];
+  off_t length = 0;
+  ssize_t got;
+  int whole = open("/proc/self/maps", O_RDONLY);
+  while ((got = read(whole, piece, sizeof piece)) > 0) length += got;
+  close(whole);
+  need((files[7] = open("/proc/self/maps", O_RDONLY)) >= 0);
+  for (off_t at = 0; at < length - 40; at += got) {
+    off_t left = length - 40 - at;
+    need((got = read(files[7], piece, left < 512 ? (size_t)left : sizeof piece)) > 0);
+  }
+  whole = open("/proc/self/maps", O_RDONLY);
+  for (off_t at = 0; at < length - 40; at += got) {
+    off_t left = length - 40 - at;
+    need((got = read(whole, piece, left < 512 ? (size_t)left : sizeof piece)) > 0);
+  }
+  need(read(whole, last, sizeof last) == 40 && !close(whole));
+}
 
 static void prepare_proc(void) {
   if (!(child = fork())) for (;;) pause();
@@ -41,6 +62,7 @@ static void prepare_proc(void) {
   const char *paths[] = {"/proc/self/status", of_child, "/proc/meminfo", of_thread, "/proc/self/mem", "/proc/self/fd", "/proc/sys/kernel/ostype"};
   for (int i = 0; i < 7; i++) need((files[i] = open(paths[i], i == 3 ? O_RDWR : O_RDONLY)) >= 0);
   need(read(files[0], first[0], 6) == 6 && read(files[6], first[6], 3) == 3);
+  read_list();
 }
 
 static void check_proc(void) {
@@ -53,6 +75,7 @@ static void check_proc(void) {
   snprintf(rest, sizeof rest, "%d", files[5]);
   need(faccessat(files[5], rest, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
   need(read(files[6], rest, 3) == 3 && !memcmp(rest, "ux\n", 3));
+  need(read(files[7], rest, sizeof rest) == 40 && !memcmp(rest, last, 40));
   kill(child, SIGKILL);
   waitpid(child, NULL, 0);
 }
