@@ -86,9 +86,11 @@ final class ProcessBuilder {
   /// Ends as the saved one had: its parent finds it and its status.
   func end() throws(CheckpointError) {
     try take()
-    // Images may be without.
-    if !state.name.isEmpty { try set(name: state.name) }
-    setMemoryPriority()
+    // Images may be without either.
+    if !state.name.isEmpty {
+      try set(name: state.name)
+      setMemoryPriority()
+    }
     try setCredentials(of: 0)
     let status = state.status
     guard status & 0x7f == 0 else {

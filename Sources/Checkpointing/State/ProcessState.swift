@@ -2,6 +2,7 @@ import BinaryCodec
 
 /// What a process is, without the content of its memory.
 package struct ProcessState: FieldCoded, Equatable, Sendable {
+  /// Whether it runs.
   package enum Life: UInt8, Sendable {
     case running = 1
     /// Stopped by a signal (`T`).
@@ -10,21 +11,28 @@ package struct ProcessState: FieldCoded, Equatable, Sendable {
     case zombie = 3
   }
 
+  /// Its number, as it was known where it was saved.
   package var id: Int32 = 0
   /// The parent: a process of the checkpoint, or 0 for what is outside.
   package var parent: Int32 = 0
+  /// The number of its process group's leader.
   package var processGroup: Int32 = 0
+  /// The number of its session's leader.
   package var session: Int32 = 0
+  /// Whether it ran, was stopped, or had ended.
   package var life = Life.running
   /// How a zombie ended, as wait(2) tells it; the signal that stopped a stopped one.
   package var status: Int32 = 0
   /// The signal that its parent gets when it ends.
   package var exitSignal: Int32 = 17
 
+  /// The path of its program; empty for a zombie.
   package var executable = ""
+  /// The path of the folder that it works in.
   package var workingDirectory = ""
   /// The directory that it takes for `/`.
   package var root = ""
+  /// The permissions that new files don't get: umask(2).
   package var umask: UInt32 = 0
   package var personality: UInt32 = 0
   package var memory = MemoryState()
