@@ -5,7 +5,7 @@ import SystemPackage
 /// closes those of a killed process when it gets to it, and what other processes were just starting may hold
 /// copies until it is executed.
 enum NamePatience {
-  private static let limit = Duration.milliseconds(500)
+  private static let limit = Duration.seconds(2)
 
   /// Tries again for a moment while the kernel says EADDRINUSE.
   static func bind<Socket: ~Copyable>(

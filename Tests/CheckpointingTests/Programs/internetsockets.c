@@ -25,7 +25,9 @@ static int port(int file) {
 
 int main(void) {
   int on = 1;
-  struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  // An address of its own (127/8 is all this machine): nobody else takes its ports while it is away.
+  struct sockaddr_in here = {.sin_family = AF_INET};
+  here.sin_addr.s_addr = htonl(INADDR_LOOPBACK | (getpid() & 0xffff) << 8);
   struct sockaddr_in6 here6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT};
   int listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   if (bind(listening, (void *)&here, sizeof here) || listen(listening, 13)) return 1;
