@@ -70,6 +70,7 @@ int clinux_stop_install(void) {
   struct sigaction stop = {.sa_handler = receive_stop, .sa_flags = SA_RESTART};
   struct sigaction status = {.sa_handler = note_status_request, .sa_flags = SA_RESTART};
   struct sigaction ignore = {.sa_handler = SIG_IGN};
+  struct sigaction standard = {.sa_handler = SIG_DFL};
   // Each of the two waits while the other is being noted.
   sigaddset(&stop.sa_mask, SIGINT);
   sigaddset(&stop.sa_mask, SIGTERM);
@@ -78,6 +79,8 @@ int clinux_stop_install(void) {
   if (sigaction(SIGUSR1, &status, NULL) != 0) return -1;
   if (sigaction(SIGPIPE, &ignore, NULL) != 0) return -1;
   if (sigaction(SIGWINCH, &ignore, NULL) != 0) return -1;
+  // Nobody could wait for children of a process that was started with this ignored.
+  if (sigaction(SIGCHLD, &standard, NULL) != 0) return -1;
   // A file that may not grow is an error of the write, after which there is something to clear away.
   if (sigaction(SIGXFSZ, &ignore, NULL) != 0) return -1;
   return atomic_load(&stop_event);

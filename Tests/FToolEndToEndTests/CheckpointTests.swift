@@ -463,7 +463,7 @@ import Testing
       ftool checkpoint restore a.ftc --detach && exit 1 || [ $? = 66 ]
       ftool checkpoint restore a.ftc --detach --pidfile no/where --map $PWD/old=$PWD/new && exit 1 || [ $? = 66 ]
       kill -0 $pid 2> /dev/null && exit 1
-      ftool checkpoint restore a.ftc --detach --pidfile pid --stdio file:second --map $PWD/old=$PWD/new
+      ftool checkpoint restore a.ftc --detach --pidfile pid --stdio file:second --map $PWD/old/=$PWD/new/
       [ $(cat pid) = $pid ]
       while kill -0 $pid 2> /dev/null && ! grep -q Z /proc/$pid/wchan 2> /dev/null &&
         [ "$(sed 's/.*) //; s/ .*//' /proc/$pid/stat)" != Z ]; do sleep 0.1; done
@@ -620,6 +620,26 @@ import Testing
       run.remark)
     try bench.ftool("checkpoint verify a.ftc")
     try program.kill()
+  }
+
+  /// As `trap '' CHLD` does, which commands inherit: nobody can wait for their children then.
+  @Test(arguments: ["same", "any"])
+  func `a caller that ignores the end of children`(_ pids: String) throws {
+    let bench = try Workbench()
+    let program = try StartedProgram(
+      "perl",
+      [
+        "-e", "select undef, undef, undef, 0.02 until -e \"$ARGV[0]/go\"; exit 5",
+        bench.folder.path,
+      ],
+      output: bench.folder.path("output"))
+    let saved = try bench.shell(
+      "trap '' CHLD; ftool checkpoint save --leave dead --into 'cat > a.ftc' \(program.id) && touch go"
+    )
+    #expect(saved.status == 0, saved.remark)
+    _ = try program.wait()
+    let run = try bench.shell("trap '' CHLD; ftool checkpoint restore --pid \(pids) a.ftc")
+    #expect(run.status == 5, run.remark)
   }
 
   /// A traced process gets signals that it ignores, and they end calls.

@@ -42,7 +42,7 @@ package struct RestoreOptions: Sendable {
   /// Standard input of this process is the image, and nothing for the tree.
   package var standardInputIsImage = false
   /// Paths that begin with one lead to the other instead; the first that fits.
-  package var pathMap: [(old: String, new: String)] = []
+  package var pathMap: [PathMapping] = []
   /// The tree gets a session of its own when its own session was outside.
   package var isDetached = false
   /// It stays stopped, as by SIGSTOP.
@@ -293,9 +293,8 @@ final class Restoration {
 
   /// Where a path of then leads to now.
   func place(of path: String) -> String {
-    for (old, new) in options.pathMap where path.hasPrefix(old) {
-      let rest = path.dropFirst(old.count)
-      if rest.isEmpty || rest.hasPrefix("/") || old.hasSuffix("/") { return new + rest }
+    for mapping in options.pathMap {
+      if let place = mapping.place(of: path) { return place }
     }
     return path
   }

@@ -226,7 +226,7 @@ package struct CheckpointRestore: Verb {
       guard parts.count == 2, parts[0].hasPrefix("/"), parts[1].hasPrefix("/") else {
         throw Failure(.usage, "--map: '\(pair)' is not OLD=NEW with two absolute paths")
       }
-      options.pathMap.append((String(parts[0]), String(parts[1])))
+      options.pathMap.append(PathMapping(old: String(parts[0]), new: String(parts[1])))
     }
     return options
   }
