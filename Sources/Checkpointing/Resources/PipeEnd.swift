@@ -11,7 +11,7 @@ enum PipeEnd: DescriptorKind {
     var pipe: UInt64 = 0
     var capacity: UInt64 = 0
     /// What was written and not read yet, in pieces as they were written where that matters; kept with one
-    /// reading end.
+    /// reading end, or with a writing end where nobody reads.
     var content: [[UInt8]] = []
     /// Of a FIFO.
     var path = ""
@@ -89,6 +89,9 @@ enum PipeEnd: DescriptorKind {
       }
       // Nobody is at the other end: then it is enough that nobody will be.
       if isAlone {
+        if mode == OpenFlags.writeOnly, same.first?.index == end.index {
+          try takeUnreadContent(of: end.seen, end.index, tree)
+        }
         let isQuiet = mode == OpenFlags.readOnly && events & PollEvents.hungUp == 0
         if isQuiet, !end.seen.info.link.hasPrefix("pipe:") {
           try mark(end.index, in: tree) { $0.isQuiet = true }
@@ -105,6 +108,24 @@ enum PipeEnd: DescriptorKind {
         }
         tree.replace(end.index, kind: ExternalFile.self, detail: ExternalFile.detail(of: end.seen))
       }
+    }
+  }
+
+  /// What waits in a pipe that nobody has open for reading: who opens it by its path, or by way of /proc, reads it.
+  private static func takeUnreadContent(
+    of end: SeenDescriptor, _ index: Int, _ tree: TreeCapture
+  ) throws(CheckpointError) {
+    let content = try about(end.process) { () throws(SystemCallError) -> [[UInt8]] in
+      // Only then: to come and go as a reader wakes who waits for one.
+      guard try end.copy.unreadByteCount() > 0 else { return [] }
+      let capacity = Int(try end.copy.control(F_GETPIPE_SZ))
+      return try OwnedDescriptor.open(
+        end.copy.pathForAll, flags: OpenFlags.readOnly | OpenFlags.nonBlocking
+      ).pipeContent(capacity: capacity)
+    }
+    try mark(index, in: tree) {
+      $0.content = content
+      if content.count > 1 { $0.isInPackets = true }
     }
   }
 

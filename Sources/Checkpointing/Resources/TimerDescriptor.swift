@@ -49,10 +49,8 @@ enum TimerDescriptor: DescriptorKind {
       detail = try Detail(infoNow(of: seen), of: seen)
     }
     if detail.isOfTimeOfDay {
-      detail.expiry =
-        Machine.nanoseconds(ofClock: 0)
-        + Int64(clamping: detail.remaining[0]) * 1_000_000_000
-        + Int64(clamping: detail.remaining[1])
+      detail.expiry = later(
+        Machine.nanoseconds(ofClock: 0), by: nanoseconds(detail.remaining))
     }
     return detail
   }
@@ -108,7 +106,7 @@ enum TimerDescriptor: DescriptorKind {
     // Due whenever it was looked at.
     if detail.isRunning && detail.remaining == [0, 0] { detail.remaining = detail.interval }
     guard detail.interval.count == 2, detail.remaining.count == 2,
-      detail.remaining[0] < 1 << 33, detail.remaining[1] < 1_000_000_000
+      detail.remaining[0] <= never, detail.remaining[1] < 1_000_000_000
     else { throw .malformed(.outOfRange(5)) }
     try about(nil) { () throws(SystemCallError) in
       for _ in 0..<maximumSettings {
@@ -129,6 +127,20 @@ enum TimerDescriptor: DescriptorKind {
   private static let maximumSettings = 8
   /// CLOCK_MONOTONIC
   private static let monotonic: Int32 = 1
+}
+
+/// KTIME_MAX in seconds: what is set to later never runs out.
+private let never: UInt64 = 9_223_372_036
+
+/// Of seconds and nanoseconds; the largest number for never.
+private func nanoseconds(_ parts: [UInt64]) -> Int64 {
+  parts[0] >= never ? .max : Int64(parts[0]) * 1_000_000_000 + Int64(min(parts[1], 999_999_999))
+}
+
+/// Never where the sum is too large, as ktime_add_safe has it.
+private func later(_ moment: Int64, by duration: Int64) -> Int64 {
+  let (sum, isTooLarge) = moment.addingReportingOverflow(duration)
+  return isTooLarge ? .max : sum
 }
 
 extension TimerDescriptor.Detail {
@@ -162,21 +174,21 @@ extension TimerDescriptor.Detail {
   /// What one that was not read would have run out by the time of day meanwhile: the kernel counts this itself, but
   /// only while no ticks are set.
   fileprivate mutating func takeMissedTicks() {
-    let parts = interval.map { Int64(clamping: min($0, 1 << 32)) }
-    let period = parts[0] * 1_000_000_000 + parts[1]
+    let period = nanoseconds(interval)
     let start = max(expiry, 0)
     let late = Machine.nanoseconds(ofClock: 0) - start
     guard isOfTimeOfDay, isRunning, late >= 0, period > 0 else { return }
     let missed = late / period + 1
     ticks &+= UInt64(missed)
-    expiry = start + missed * period
+    let (span, isTooLong) = missed.multipliedReportingOverflow(by: period)
+    expiry = later(start, by: isTooLong ? .max : span)
   }
 
   /// Until it runs out.
   fileprivate var nanosecondsLeft: Int64 {
     isOfTimeOfDay
       ? max(expiry, 0) - Machine.nanoseconds(ofClock: 0)
-      : Int64(min(remaining[0], 1 << 32)) * 1_000_000_000 + Int64(min(remaining[1], 1 << 32))
+      : nanoseconds(remaining)
   }
 
   /// It has run out while it was being set. What waits for a time of day finds that out by itself.
@@ -194,7 +206,8 @@ extension TimerDescriptor.Detail {
     if !isAbsolute { return remaining }
     // Its clock may begin anew with the machine, but a time of day stays what it is.
     let time =
-      isOfTimeOfDay ? expiry : Machine.nanoseconds(ofClock: readableClock) + nanosecondsLeft
+      isOfTimeOfDay
+      ? expiry : later(Machine.nanoseconds(ofClock: readableClock), by: nanosecondsLeft)
     return [UInt64(max(time, 1) / 1_000_000_000), UInt64(max(time, 1) % 1_000_000_000)]
   }
 }

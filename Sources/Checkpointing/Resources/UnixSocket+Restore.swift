@@ -8,8 +8,14 @@ final class UnixSocketTable {
   fileprivate var made: [UInt32: OwnedDescriptorBox] = [:]
   /// The ends of those whose other end was closed, open until what came from there is in the queue.
   fileprivate var farEnds: [UInt32: OwnedDescriptorBox] = [:]
-  /// The folders of names that are relative paths and too long when they are not, with a path to each.
-  fileprivate var folders: [String: (file: OwnedDescriptorBox, path: String)] = [:]
+  /// The folders of names that are relative paths and too long when they are not.
+  fileprivate var folders: [String: OwnedDescriptorBox] = [:]
+  /// The files of those whose path leads to them no more.
+  fileprivate var lostFiles: [UInt32: OwnedDescriptorBox] = [:]
+  /// To whom each is connected by now.
+  fileprivate var connected: [UInt32: UInt32] = [:]
+  /// How many of the messages in its queue are there already.
+  fileprivate var queued: [UInt32: Int] = [:]
 }
 
 extension UnixSocket {
@@ -44,6 +50,7 @@ extension UnixSocket {
     }
     for detail in details where detail.hasLostItsPath { try make(detail, restoration) }
     for detail in details { try make(detail, restoration) }
+    try connectDatagramSockets(details, restoration)
   }
 
   private static func other(
@@ -61,13 +68,16 @@ extension UnixSocket {
     let table = restoration.unixSockets
     if table.made[detail.own] != nil { return }
     guard [1, 2, 5].contains(detail.type) else { throw .malformed(.outOfRange(1)) }
-    if detail.peer == detail.own + 1 { return try makeOneThatHearsItself(detail, restoration) }
     if detail.peer != 0 {
       let peer = try other(detail.peer, restoration)
       guard peer.type == detail.type else { throw .inconsistent(.unknownDescription) }
-      if peer.peer == detail.own + 1 { return try makePair(detail, peer, restoration) }
-      guard detail.type == datagrams else { throw .inconsistent(.unknownDescription) }
-      return try makeDatagramSocket(detail, to: peer, restoration)
+      if detail.isConnectedLater(to: peer) {
+        guard !peer.address.isEmpty else { throw .inconsistent(.unknownDescription) }
+        table.made[detail.own] = try single(detail, restoration)
+        return
+      }
+      guard peer.peer == detail.own + 1 else { throw .inconsistent(.unknownDescription) }
+      return try makePair(detail, peer, restoration)
     }
     if detail.isOrphan {
       let (near, far) = try pair(detail, nil, restoration)
@@ -118,7 +128,8 @@ extension UnixSocket {
     _ socket: OwnedDescriptorBox, _ detail: Detail, _ restoration: Restoration
   ) throws(CheckpointError) {
     if detail.address.isEmpty { return }
-    let (address, path) = try name(of: detail, restoration)
+    let place = try name(of: detail, restoration)
+    let (address, path) = (place.address, place.path)
     do throws(SystemCallError) {
       try NamePatience.bind { () throws(SystemCallError) in
         if let path, try isAbandoned(path, address, type: detail.type) {
@@ -136,6 +147,8 @@ extension UnixSocket {
         try Files.setPermissions(path, file.permissions & 0o7777)
         if !detail.presentPath.isEmpty { try move(path, of: detail, restoration) }
       } else {
+        restoration.unixSockets.lostFiles[detail.own] = OwnedDescriptorBox(
+          try OwnedDescriptor.open(path, flags: OpenFlags.pathOnly))
         try Files.unlink(path)
       }
     } catch {
@@ -161,49 +174,61 @@ extension UnixSocket {
     try restoration.journal.made(at: wanted)
   }
 
-  /// Where it is reached now, as an address that is good from everywhere, and a path.
+  /// Where a socket is reached.
+  private struct Place {
+    /// Of the file that leads to it; nil for what has none.
+    var path: String?
+    /// What stands before the rest of the address, where it begins with an open file.
+    var base: OwnedDescriptorBox?
+    var rest: [UInt8]
+
+    /// `struct sockaddr_un` for this process.
+    var address: [UInt8] { address(base: base?.descriptor.pathForAll) }
+
+    /// For one in which this path leads to the open file.
+    func address(base: String?) -> [UInt8] {
+      base.map { [1, 0] + $0.pathBytes + rest + [0] } ?? rest
+    }
+  }
+
+  /// Where it is reached now, from everywhere.
   private static func place(
     of detail: Detail, _ restoration: Restoration
-  ) throws(CheckpointError) -> (address: [UInt8], path: String?) {
+  ) throws(CheckpointError) -> Place {
+    if let file = restoration.unixSockets.lostFiles[detail.own] {
+      return Place(base: file, rest: [])
+    }
     if detail.presentPath.isEmpty { return try name(of: detail, restoration) }
     let path = restoration.place(of: detail.presentPath)
-    var address = Array(detail.address.prefix(2)) + path.pathBytes + [0]
-    if address.count > 110, let end = path.lastIndex(of: "/") {
-      let folder = try shortPath(of: String(path[..<end]), restoration)
-      address = Array(detail.address.prefix(2)) + (folder + path[end...]).pathBytes + [0]
-    }
-    guard address.count <= 110 else { throw .malformed(.outOfRange(17)) }
-    return (address, path)
+    let end = path.lastIndex(of: "/") ?? path.startIndex
+    return try place(in: String(path[..<end]), String(path[end...]), restoration)
   }
 
-  /// Where its name leads now, as an address that is good from everywhere, and a path.
+  /// Where its name leads now.
   private static func name(
     of detail: Detail, _ restoration: Restoration
-  ) throws(CheckpointError) -> (address: [UInt8], path: String?) {
-    guard let name = path(of: detail.address) else { return (detail.address, nil) }
-    let path =
-      detail.folder.isEmpty
-      ? restoration.place(of: name) : "\(restoration.place(of: detail.folder))/\(name)"
-    var address = Array(detail.address.prefix(2)) + path.pathBytes + [0]
-    if address.count > 110, !detail.folder.isEmpty {
-      let folder = try shortPath(of: restoration.place(of: detail.folder), restoration)
-      address = Array(detail.address.prefix(2)) + "\(folder)/\(name)".pathBytes + [0]
-    }
-    guard address.count <= 110 else { throw .malformed(.outOfRange(5)) }
-    return (address, path)
+  ) throws(CheckpointError) -> Place {
+    guard let name = path(of: detail.address) else { return Place(rest: detail.address) }
+    if detail.folder.isEmpty { return try place(in: "", restoration.place(of: name), restoration) }
+    return try place(in: restoration.place(of: detail.folder), "/\(name)", restoration)
   }
 
-  /// By a descriptor of this process.
-  private static func shortPath(
-    of folder: String, _ restoration: Restoration
-  ) throws(CheckpointError) -> String {
-    if let known = restoration.unixSockets.folders[folder] { return known.path }
-    let file = try about(nil) { () throws(SystemCallError) in
-      OwnedDescriptorBox(try OwnedDescriptor.open(folder, flags: OpenFlags.pathOnly))
+  /// By its whole path if an address has room for that.
+  private static func place(
+    in folder: String, _ name: String, _ restoration: Restoration
+  ) throws(CheckpointError) -> Place {
+    let address = [1, 0] + (folder + name).pathBytes + [0]
+    if address.count <= 110 { return Place(path: folder + name, rest: address) }
+    let table = restoration.unixSockets
+    guard !folder.isEmpty else { throw .malformed(.outOfRange(5)) }
+    if table.folders[folder] == nil {
+      table.folders[folder] = try about(nil) { () throws(SystemCallError) in
+        OwnedDescriptorBox(try OwnedDescriptor.open(folder, flags: OpenFlags.pathOnly))
+      }
     }
-    let path = file.descriptor.pathForAll
-    restoration.unixSockets.folders[folder] = (file, path)
-    return path
+    let place = Place(path: folder + name, base: table.folders[folder], rest: name.pathBytes)
+    guard place.address.count <= 100 else { throw .malformed(.outOfRange(17)) }
+    return place
   }
 
   private static func isAbandoned(
@@ -242,18 +267,23 @@ extension UnixSocket {
   }
 
   private static func connect(
-    _ socket: OwnedDescriptorBox, to address: [UInt8], as maker: PeerIdentity?,
+    _ socket: OwnedDescriptorBox, to place: Place, as maker: PeerIdentity?,
     _ restoration: Restoration
   ) throws(CheckpointError) {
     guard let maker, let standIns = restoration.standIns else {
       return try about(nil) { () throws(SystemCallError) in
-        try socket.descriptor.connect(to: address)
+        try socket.descriptor.connect(to: place.address)
       }
     }
     try standIns.perform(as: maker) { (process) throws(CheckpointError) in
       let number = try process.receive(socket.descriptor)
+      let base = try place.base.map { (base) throws(CheckpointError) in
+        try process.receive(base.descriptor)
+      }
+      let address = place.address(base: base.map { "/proc/self/fd/\($0)" })
       try process.call(
         .connect, "connect", number, try process.put(address), UInt64(address.count))
+      if let base { try process.call(.close, "close", base) }
       try process.call(.close, "close", number)
     }
   }
@@ -295,6 +325,8 @@ extension UnixSocket {
     let (first, second) = try pair(one, two, restoration)
     restoration.unixSockets.made[one.own] = first
     restoration.unixSockets.made[two.own] = second
+    restoration.unixSockets.connected[one.own] = two.own
+    restoration.unixSockets.connected[two.own] = one.own
   }
 
   /// Two that are connected. One that was accepted has its listener's name, and shares it.
@@ -304,11 +336,15 @@ extension UnixSocket {
     if one.type == datagrams {
       return try datagramPair(one, two, restoration)
     }
-    if !one.address.isEmpty { return try accepted(one, from: two, restoration) }
+    // Where both have names, one has that of a listener, or nobody can tell who was accepted.
     if let two, !two.address.isEmpty {
-      let (second, first) = try accepted(two, from: one, restoration)
-      return (first, second)
+      let isAccepted = try knownListener(for: two, restoration) != nil
+      if one.address.isEmpty || isAccepted {
+        let (second, first) = try accepted(two, from: one, restoration)
+        return (first, second)
+      }
     }
+    if !one.address.isEmpty { return try accepted(one, from: two, restoration) }
     let (first, second) = try socketPair(one.type, as: one.maker, restoration)
     try about(nil) { () throws(SystemCallError) in
       try one.options.set(on: first.descriptor)
@@ -317,17 +353,10 @@ extension UnixSocket {
     return (first, second)
   }
 
-  /// A pair from the beginning, which may have got names since; or two with names, each connected to the
-  /// other, of which nobody is noted as the maker.
+  /// A pair from the beginning, which may have got names since.
   private static func datagramPair(
     _ one: Detail, _ two: Detail?, _ restoration: Restoration
   ) throws(CheckpointError) -> (OwnedDescriptorBox, OwnedDescriptorBox) {
-    if let two, one.maker == nil, !one.address.isEmpty, !two.address.isEmpty {
-      let (first, second) = (try single(one, restoration), try single(two, restoration))
-      try connect(first, to: try place(of: two, restoration).address, as: nil, restoration)
-      try connect(second, to: try place(of: one, restoration).address, as: nil, restoration)
-      return (first, second)
-    }
     let (first, second) = try socketPair(one.type, as: one.maker, restoration)
     try finish(first, one, restoration)
     if let two { try finish(second, two, restoration) }
@@ -338,7 +367,7 @@ extension UnixSocket {
   private static func accepted(
     _ server: Detail, from client: Detail?, _ restoration: Restoration
   ) throws(CheckpointError) -> (OwnedDescriptorBox, OwnedDescriptorBox) {
-    let (listener, isTemporary) = try listener(for: server, client, restoration)
+    let listener = try listener(for: server, client, restoration)
     let near: OwnedDescriptorBox
     if let client {
       near = try single(client, restoration)
@@ -348,38 +377,49 @@ extension UnixSocket {
           try OwnedDescriptor.makeSocket(family: family, type: server.type, protocol: 0))
       }
     }
-    let (address, path) = try place(of: server, restoration)
-    try connect(near, to: address, as: server.maker, restoration)
+    try connect(near, to: try place(of: server, restoration), as: server.maker, restoration)
     let far = try about(nil) { () throws(SystemCallError) in
       let far = try listener.descriptor.acceptConnection()
       try server.options.set(on: far)
       return OwnedDescriptorBox(far)
     }
-    if isTemporary, server.file == nil, let path {
-      try about(nil) { () throws(SystemCallError) in try Files.unlink(path) }
-    }
     return (far, near)
+  }
+
+  /// The listener of the image that has the name of what was accepted.
+  private static func knownListener(
+    for server: Detail, _ restoration: Restoration
+  ) throws(CheckpointError) -> Detail? {
+    for state in restoration.state.descriptions where state.kind == name && !server.hasLostItsPath {
+      let detail = try restoration.decode(Detail.self, state.detail)
+      if detail.isListening, detail.address == server.address, detail.folder == server.folder,
+        detail.presentPath == server.presentPath, detail.type == server.type,
+        !detail.hasLostItsPath
+      {
+        return detail
+      }
+    }
+    return nil
   }
 
   /// A listener of the image, or one for this moment: where a path led to a listener that is gone, it still
   /// leads to its file.
   private static func listener(
     for server: Detail, _ client: Detail?, _ restoration: Restoration
-  ) throws(CheckpointError) -> (OwnedDescriptorBox, isTemporary: Bool) {
-    for state in restoration.state.descriptions where state.kind == name && !server.hasLostItsPath {
-      let detail = try restoration.decode(Detail.self, state.detail)
-      guard detail.isListening, detail.address == server.address, detail.folder == server.folder,
-        detail.presentPath == server.presentPath, detail.type == server.type, !detail.hasLostItsPath
-      else { continue }
+  ) throws(CheckpointError) -> OwnedDescriptorBox {
+    if let detail = try knownListener(for: server, restoration) {
       try make(detail, restoration)
-      guard let box = restoration.unixSockets.made[detail.own] else { continue }
+      guard let box = restoration.unixSockets.made[detail.own] else {
+        throw .inconsistent(.unknownDescription)
+      }
       if let client, client.maker != detail.maker {
         restoration.warn(
           0, "a Unix socket", "its other end is told who listens now, and not who did then")
       }
-      return (box, false)
+      return box
     }
     var plain = Detail()
+    plain.own = server.own
     plain.type = server.type
     plain.address = server.address
     plain.folder = server.folder
@@ -388,33 +428,43 @@ extension UnixSocket {
     plain.maker = client?.maker
     plain.options.user = server.options.user
     plain.options.group = server.options.group
-    plain.file = server.file ?? SocketFile(permissions: 0o600)
+    plain.file = server.file
     let box = try single(plain, restoration)
     try listen(box, plain, restoration)
-    return (box, true)
+    return box
   }
 
   // MARK: Datagrams to one side
 
-  private static func makeDatagramSocket(
-    _ detail: Detail, to peer: Detail, _ restoration: Restoration
+  /// Connects those that were connected by a name. Nobody but its peer may connect or send to one that is connected
+  /// (unix_may_send in net/unix/af_unix.c): so first come all that are connected to it, and what others sent it.
+  private static func connectDatagramSockets(
+    _ details: [Detail], _ restoration: Restoration
   ) throws(CheckpointError) {
-    guard !peer.address.isEmpty else { throw .inconsistent(.unknownDescription) }
-    let socket = try single(detail, restoration)
-    restoration.unixSockets.made[detail.own] = socket
-    try make(peer, restoration)
-    try connect(socket, to: try place(of: peer, restoration).address, as: nil, restoration)
-  }
-
-  private static func makeOneThatHearsItself(
-    _ detail: Detail, _ restoration: Restoration
-  ) throws(CheckpointError) {
-    guard detail.type == datagrams, !detail.address.isEmpty else {
-      throw .inconsistent(.unknownDescription)
+    let table = restoration.unixSockets
+    var peers: [UInt32: Detail] = [:]
+    var awaited: [UInt32: Int] = [:]
+    for detail in details where detail.peer != 0 {
+      let peer = try other(detail.peer, restoration)
+      guard detail.isConnectedLater(to: peer) else { continue }
+      peers[detail.own] = peer
+      // Two that are connected to each other do not wait, and neither does one for itself.
+      if peer.peer != detail.own + 1 { awaited[peer.own, default: 0] += 1 }
     }
-    let socket = try single(detail, restoration)
-    restoration.unixSockets.made[detail.own] = socket
-    try connect(socket, to: try place(of: detail, restoration).address, as: nil, restoration)
+    var ready = details.filter { peers[$0.own] != nil && awaited[$0.own] == nil }
+    while let detail = ready.popLast() {
+      guard let peer = peers.removeValue(forKey: detail.own), let socket = table.made[detail.own]
+      else { continue }
+      let early = detail.queue.lastIndex { $0.sender != detail.peer }.map { $0 + 1 } ?? 0
+      for message in detail.queue[..<early] { try replay(message, to: detail, restoration) }
+      table.queued[detail.own] = early
+      try connect(socket, to: try place(of: peer, restoration), as: nil, restoration)
+      table.connected[detail.own] = peer.own
+      guard peer.peer != detail.own + 1, let others = awaited[peer.own] else { continue }
+      awaited[peer.own] = others - 1
+      if others == 1, peers[peer.own] != nil { ready.append(peer) }
+    }
+    guard peers.isEmpty else { throw .inconsistent(.unknownDescription) }
   }
 
   // MARK: Queues
@@ -427,7 +477,9 @@ extension UnixSocket {
       details.append(try restoration.decode(Detail.self, state.detail))
     }
     for detail in details {
-      for message in detail.queue { try replay(message, to: detail, restoration) }
+      for message in detail.queue.dropFirst(table.queued[detail.own] ?? 0) {
+        try replay(message, to: detail, restoration)
+      }
     }
     for detail in details {
       guard let box = table.made[detail.own] else { continue }
@@ -447,6 +499,7 @@ extension UnixSocket {
     }
     table.made = [:]
     table.folders = [:]
+    table.lostFiles = [:]
   }
 
   static func finish(
@@ -483,10 +536,12 @@ extension UnixSocket {
       let stranger = OwnedDescriptorBox(
         try OwnedDescriptor.makeSocket(family: family, type: detail.type, protocol: 0))
       let sender = known ?? stranger
-      let isConnected = known != nil && number == detail.peer || table.farEnds[detail.own] != nil
+      let isConnected =
+        table.farEnds[detail.own] != nil
+        || known != nil && table.connected[number - 1] == detail.own
       // The name leads nowhere from here if it is a relative path, or no longer leads to it.
       let name =
-        detail.folder.isEmpty && detail.presentPath.isEmpty
+        detail.folder.isEmpty && detail.presentPath.isEmpty && !detail.hasLostItsPath
         ? try receiver.descriptor.ownAddress() : place.address
       let address = isConnected ? [] : name
       // It came when nobody asked who sent it.
@@ -520,4 +575,11 @@ extension UnixSocket {
 extension UnixSocket.Detail {
   /// Its name is a path that does not lead to it any more.
   fileprivate var hasLostItsPath: Bool { file == nil && UnixSocket.path(of: address) != nil }
+
+  /// Whether it was connected to a name, and not made together with its peer: of those, nobody is noted as the maker.
+  fileprivate func isConnectedLater(to peer: Self) -> Bool {
+    guard type == UnixSocket.datagrams else { return false }
+    return peer.peer != own + 1 || peer.own == own
+      || (maker == nil || peer.maker == nil) && !address.isEmpty && !peer.address.isEmpty
+  }
 }

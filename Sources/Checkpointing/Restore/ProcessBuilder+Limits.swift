@@ -64,7 +64,9 @@ extension ProcessBuilder {
   ) throws(CheckpointError) {
     do throws(SystemCallError) {
       if try thread.id.scheduling() != scheduling { try thread.id.set(scheduling: scheduling) }
-      if let nice { try thread.id.set(nice: nice) }
+      // SCHED_OTHER (0) and SCHED_BATCH (3) have it among their attributes. Others have ours until they get theirs.
+      let policy = scheduling.count > 4 ? scheduling[4] : 0
+      if ![0, 3].contains(policy) { try thread.id.set(nice: nice ?? 0) }
     } catch {
       // The one of sched_setattr(2), the other of setpriority(2).
       guard error.errno == .notPermitted || error.errno == .permissionDenied else {

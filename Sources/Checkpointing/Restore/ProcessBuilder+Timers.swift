@@ -10,9 +10,14 @@ extension ProcessBuilder {
       if value.allSatisfy({ $0 == 0 }) { continue }
       // It had run out, and its signal waited to be delivered: the next period begins.
       if value[2] == 0 && value[3] == 0 { (value[2], value[3]) = (value[0], value[1]) }
+      // One of processor time that never runs out is told as a little more than can be set.
+      if value[2] > Self.longestTimer { (value[2], value[3]) = (Self.longestTimer, 0) }
       try call(.setitimer, "setitimer", UInt64(which), try put(words: value), 0)
     }
   }
+
+  /// A second less than KTIME_MAX, in seconds.
+  private static let longestTimer: UInt64 = 9_223_372_035
 
   /// Timers of timer_create(2), under the numbers that they had.
   func makeTimers() throws(CheckpointError) {
