@@ -13,7 +13,7 @@ import Testing
 
   static let programs = [
     "events", "pollset", "removed", "pipes", "unixsockets", "internetsockets", "watches",
-    "terminals", "duetimers", "clockticks",
+    "terminals", "duetimers", "clockticks", "nevertimers",
   ]
 
   @Test(arguments: programs, [UInt64(1), 2])

@@ -61,7 +61,7 @@ extension DescriptorKind {
 /// All kinds.
 enum DescriptorKinds {
   static let all: [any DescriptorKind.Type] = [
-    PathOnly.self, ControllingTerminal.self, ExternalFile.self, PipeEnd.self, DeviceFile.self,
+    PathOnly.self, HungTerminal.self, ControllingTerminal.self, ExternalFile.self, PipeEnd.self, DeviceFile.self,
     KernelFile.self, ObjectFile.self, RegularFile.self,
     EventCounter.self, TimerDescriptor.self, SignalDescriptor.self, EventPoll.self, UnixSocket.self,
     InternetSocket.self, NetlinkSocket.self,

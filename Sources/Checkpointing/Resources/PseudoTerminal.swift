@@ -59,7 +59,7 @@ enum PseudoTerminal: DescriptorKind {
     return numbers == (5, 2) || slaveMajors.contains(numbers.major)
   }
 
-  /// Which terminal a device number of /proc/PID/stat means; nil for others.
+  /// Which terminal a device number means; nil for others.
   static func index(major: UInt32, minor: UInt32) -> UInt32? {
     slaveMajors.contains(major) ? (major - slaveMajors.lowerBound) << 8 | minor : nil
   }
@@ -347,18 +347,18 @@ final class RestoredTerminal {
   }
 
   func openSlave(flags: UInt32) throws(SystemCallError) -> OwnedDescriptor {
-    try master.openPeer(flags: flags & ~0o1700)
+    try master.openPeer(flags: flags & ~OpenFlags.ofTheFirstTime)
   }
 }
 
 extension OwnedDescriptor {
-  fileprivate borrowing func terminalNumber(_ request: Int) throws(SystemCallError) -> UInt32 {
+  borrowing func terminalNumber(_ request: Int) throws(SystemCallError) -> UInt32 {
     var number: [UInt32] = [0]
     try self.request("ioctl of a terminal", request, &number)
     return number[0]
   }
 
-  fileprivate borrowing func setTerminalNumber(
+  borrowing func setTerminalNumber(
     _ request: Int, _ value: UInt32
   ) throws(SystemCallError) {
     var number = [value]
@@ -366,10 +366,13 @@ extension OwnedDescriptor {
   }
 
   /// The slave of this master; O_NOCTTY is added.
-  fileprivate borrowing func openPeer(flags: UInt32) throws(SystemCallError) -> OwnedDescriptor {
+  borrowing func openPeer(flags: UInt32) throws(SystemCallError) -> OwnedDescriptor {
     let made = try request(
-      "ioctl(TIOCGPTPEER)", PseudoTerminal.Request.openSlave, Int(flags | 0o400 | 0o2000000))
-    return OwnedDescriptor(owning: Int32(made), name: "a terminal")
+      "ioctl(TIOCGPTPEER)", PseudoTerminal.Request.openSlave, Int(flags | 0o400))
+    let slave = OwnedDescriptor(owning: Int32(made), name: "a terminal")
+    // O_CLOEXEC would be told among its flags for ever.
+    try slave.control(2, 1)  // F_SETFD, FD_CLOEXEC
+    return slave
   }
 }
 

@@ -79,13 +79,13 @@ extension DescriptionState {
     return state
   }
 
-  /// A regular file can; a device of the kind of /dev/null only where its number was named. What leads to others of
+  /// A regular file can, and what leads nowhere any more; a device of the kind of /dev/null only where its number was named. What leads to others of
   /// the tree can't.
   fileprivate func canBeRedirected(_ redirection: RestoreOptions.Redirection) -> Bool {
     switch kind {
     case RegularFile.name:
       (try? RegularFile.Detail(decoding: detail[...]))?.isDirectory == false
-    case ObjectFile.name: true
+    case ObjectFile.name, HungTerminal.name: true
     case DeviceFile.name: redirection == .named
     default: false
     }

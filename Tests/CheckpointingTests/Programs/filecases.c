@@ -173,6 +173,29 @@ static void check_pipes(void) {
   for (int i = 0; i < 1 << 20; i++) need(large[i] == (char)(i * 7 >> 3));
 }
 
+// What waits in a pipe and in a FIFO that nobody reads any more.
+
+static int waiting[2];
+
+static void prepare_unread(void) {
+  signal(SIGPIPE, SIG_IGN);
+  need(!mkfifo(in_folder("unread"), 0600) && !pipe(ends));
+  int reader = open(in_folder("unread"), O_RDONLY | O_NONBLOCK);
+  need((waiting[0] = open(in_folder("unread"), O_WRONLY)) >= 0 && write(waiting[0], "precious", 8) == 8);
+  waiting[1] = ends[1];
+  need(write(ends[1], "data", 4) == 4 && !close(reader) && !close(ends[0]));
+}
+
+static void check_unread(void) {
+  char path[40], bytes[16];
+  need(write(waiting[0], "x", 1) == -1 && errno == EPIPE);
+  int reader = open(in_folder("unread"), O_RDONLY | O_NONBLOCK);
+  need(read(reader, bytes, 16) == 8 && !memcmp(bytes, "precious", 8));
+  snprintf(path, sizeof path, "/proc/self/fd/%d", waiting[1]);
+  reader = open(path, O_RDONLY | O_NONBLOCK);
+  need(read(reader, bytes, 16) == 4 && !memcmp(bytes, "data", 4));
+}
+
 // Mapped files whose names look like what /proc makes of others, or like nothing that it can tell.
 
 static const char *const odd_names[] = {"left (deleted)", "twice (deleted) (deleted)", "new\nline", "back\\012slash", " space "};
@@ -208,6 +231,7 @@ static const struct test_case cases[] = {
   {"flags", prepare_flags, check_flags},
   {"fifos", prepare_fifos, check_fifos},
   {"pipes", prepare_pipes, check_pipes},
+  {"unread", prepare_unread, check_unread},
   {"odd", prepare_odd, check_odd},
   {0},
 };

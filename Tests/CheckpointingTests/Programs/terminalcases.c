@@ -91,10 +91,43 @@ static void check_half(void) {
   need(write(master, "gX\177\n", 4) == 4 && read(slave, bytes, 32) == 6 && !memcmp(bytes, "halfg\n", 6));
 }
 
+// Terminals whose window was closed: by their names, and as a session's own.
+
+static int hung_flags;
+
+static void prepare_hung(void) {
+  need((master = posix_openpt(O_RDWR | O_NOCTTY)) >= 0 && !grantpt(master) && !unlockpt(master));
+  need((slave = open(ptsname(master), O_RDONLY | O_NOCTTY | O_NONBLOCK)) >= 0);
+  if (!(child = fork())) {
+    signal(SIGHUP, SIG_IGN);
+    setsid();
+    need(!ioctl(slave, TIOCSCTTY, 0) && (other = open("/dev/tty", O_RDWR)) >= 0);
+    close(master);
+    struct pollfd end = {other, 0, 0};
+    while (poll(&end, 1, 5) == 0) {}
+    wait_for_go();
+    char byte;
+    _exit(read(other, &byte, 1) == 0 && write(other, "x", 1) == -1 && errno == EIO ? 0 : 1);
+  }
+  usleep(100000);
+  close(master);
+  hung_flags = fcntl(slave, F_GETFL);
+}
+
+static void check_hung(void) {
+  char byte;
+  int status;
+  struct pollfd end = {slave, 0, 0};
+  need(poll(&end, 1, 0) == 1 && end.revents & POLLHUP && read(slave, &byte, 1) == 0);
+  need(fcntl(slave, F_GETFL) == hung_flags && tcgetsid(slave) == -1 && errno == EIO);
+  need(waitpid(child, &status, 0) == child && status == 0);
+}
+
 static const struct test_case cases[] = {
   {"tty", prepare_tty, check_tty},
   {"masters", prepare_masters, check_masters},
   {"half", prepare_half, check_half},
+  {"hung", prepare_hung, check_hung},
   {0},
 };
 

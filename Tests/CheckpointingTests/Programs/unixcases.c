@@ -353,6 +353,62 @@ static void check_deep(void) {
   need(accept(a, NULL, NULL) >= 0);
 }
 
+// Connections in which both ends have names: one that listens still, one whose name was removed.
+
+static void prepare_both(void) {
+  a = bound(SOCK_STREAM, in_folder("server"), 0);
+  b = bound(SOCK_SEQPACKET, in_folder("lost"), 0);
+  need(!listen(a, 3) && !listen(b, 3));
+  pair[0] = bound(SOCK_STREAM, in_folder("client"), 0);
+  join(pair[0], in_folder("server"), 0);
+  other[0] = bound(SOCK_SEQPACKET, hidden(), 1);
+  join(other[0], in_folder("lost"), 0);
+  need((pair[1] = accept(a, NULL, NULL)) >= 0 && (other[1] = accept(b, NULL, NULL)) >= 0);
+  need(!unlink(in_folder("lost")) && sends(pair[0], "early") && sends(other[1], "late"));
+}
+
+static void check_both(void) {
+  struct sockaddr_un peer;
+  socklen_t length = sizeof peer;
+  need(!getpeername(pair[1], (void *)&peer, &length) && !strcmp(peer.sun_path, in_folder("client")));
+  need(is_named(pair[1], in_folder("server")) && is_named(other[1], in_folder("lost")));
+  need(receives(pair[1], "early") && receives(other[0], "late") && access(in_folder("lost"), F_OK));
+  int late = socket(AF_UNIX, SOCK_STREAM, 0);
+  join(late, in_folder("server"), 0);
+  need(accept(a, NULL, NULL) >= 0);
+}
+
+// Datagram sockets that others were connected to before they got a peer, or lost their name, of their own.
+
+static void prepare_chain(void) {
+  a = bound(SOCK_DGRAM, in_folder("first"), 0);
+  b = bound(SOCK_DGRAM, in_folder("second"), 0);
+  c = bound(SOCK_DGRAM, in_folder("third"), 0);
+  d = socket(AF_UNIX, SOCK_DGRAM, 0);
+  join(d, in_folder("first"), 0);
+  // These wait in one that hears only the third afterwards.
+  struct sockaddr_un second;
+  socklen_t length = name(&second, in_folder("second"), 0);
+  need(sendto(c, "from third", 10, 0, (void *)&second, length) == 10);
+  join(a, in_folder("second"), 0);
+  need(sends(a, "from first"));
+  join(b, in_folder("third"), 0);
+  need(sendto(c, "again", 5, 0, (void *)&second, length) == 5);
+  join(c, in_folder("third"), 0);
+  need(sends(c, "to itself") && !unlink(in_folder("second")) && !unlink(in_folder("first")));
+}
+
+static void check_chain(void) {
+  need(receives(b, "from third") && receives(b, "from first") && receives(b, "again"));
+  need(receives(c, "to itself") && sends(c, "more") && receives(c, "more"));
+  // Who is connected hears nobody else.
+  need(!sends(d, "x") && errno == EPERM && !sends(b, "x") && errno == EPERM);
+  struct sockaddr_un peer;
+  socklen_t length = sizeof peer;
+  need(!getpeername(a, (void *)&peer, &length) && !strcmp(peer.sun_path, in_folder("second")));
+  need(access(in_folder("first"), F_OK) && access(in_folder("second"), F_OK) && !access(in_folder("third"), F_OK));
+}
+
 // More in a queue than most may send.
 
 enum { MANY = 20 << 20, PART = 100000 };
@@ -389,6 +445,8 @@ static const struct test_case cases[] = {
   {"relative", prepare_relative, check_relative},
   {"deep", prepare_deep, check_deep},
   {"moved", prepare_moved, check_moved},
+  {"both", prepare_both, check_both},
+  {"chain", prepare_chain, check_chain},
   {"full", prepare_full, check_full},
   {0},
 };
