@@ -61,8 +61,8 @@ extension DescriptorKind {
 /// All kinds.
 enum DescriptorKinds {
   static let all: [any DescriptorKind.Type] = [
-    PathOnly.self, HungTerminal.self, ControllingTerminal.self, ExternalFile.self, PipeEnd.self, DeviceFile.self,
-    KernelFile.self, ObjectFile.self, RegularFile.self,
+    PathOnly.self, HungTerminal.self, ControllingTerminal.self, ExternalFile.self,
+    PipeEnd.self, DeviceFile.self, KernelFile.self, ObjectFile.self, RegularFile.self,
     EventCounter.self, TimerDescriptor.self, SignalDescriptor.self, EventPoll.self, UnixSocket.self,
     InternetSocket.self, NetlinkSocket.self,
     ProcessDescriptor.self, FileWatch.self, PseudoTerminal.self,

@@ -52,6 +52,40 @@ enum CredentialCheck {
     }
   }
 
+  /// Throws `forbidden` with all files and shared memory that this process may not make as they were.
+  static func requireObjects(_ restoration: Restoration) throws(CheckpointError) {
+    let (own, effective) = try ourCredentials()
+    let mayChoose = try mayChooseNumbers()
+    let mayGiveAway = effective & 1 == 1  // CAP_CHOWN
+    var obstacles: [Obstacle] = []
+    for object in restoration.state.objects {
+      if object.kind == .systemV, !mayChoose {
+        obstacles.append(
+          Obstacle(
+            ProcessID(0), "System V shared memory \(object.id)", "its number may not be chosen",
+            remedy: "restore it as root or with CAP_CHECKPOINT_RESTORE"))
+      }
+      let isOurs =
+        own.users[3] == object.user
+        && (own.groups + own.supplementaryGroups).contains(UInt64(object.group))
+      guard !mayGiveAway, !isOurs, isMadeAsItsOwners(object, restoration) else { continue }
+      obstacles.append(
+        Obstacle(
+          ProcessID(0), restoration.place(of: object.name),
+          "it belonged to user \(object.user) and group \(object.group), which wants CAP_CHOWN to set",
+          remedy: remedy))
+    }
+    if !obstacles.isEmpty { throw .forbidden(obstacles) }
+  }
+
+  private static func isMadeAsItsOwners(_ object: ObjectState, _ restoration: Restoration) -> Bool {
+    switch object.kind {
+    case .deletedFile, .namelessFile: true
+    case .copiedFile: [.returns, .replaced].contains(restoration.fate(of: object.name))
+    case .anonymous, .memoryFile, .systemV, .namedFile: false
+    }
+  }
+
   /// Whether this process may choose the numbers of processes (CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE).
   static func mayChooseNumbers() throws(CheckpointError) -> Bool {
     let (_, effective) = try ourCredentials()

@@ -31,6 +31,7 @@ package final class TreeRestorer {
     try Self.check(state)
     TracingLimits.allowTracing()
     restoration = try Restoration(state, options)
+    try CredentialCheck.requireObjects(restoration)
     births = TreeBirth(restoration)
     do throws(CheckpointError) {
       // What the tool and a process do in turn is quick on one processor.
@@ -51,6 +52,7 @@ package final class TreeRestorer {
   ) throws(CheckpointError) -> RestoreForecast {
     try check(state)
     let restoration = try Restoration(state, options)
+    try CredentialCheck.requireObjects(restoration)
     let forecast = RestoreForecast(
       state: state, warnings: restoration.warnings, putBack: restoration.putBack)
     guard try CredentialCheck.mayChooseNumbers() else {
