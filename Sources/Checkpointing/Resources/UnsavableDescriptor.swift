@@ -39,7 +39,7 @@ enum UnsavableDescriptor {
   private static let names: [(String, reason: String, remedy: String)] = [
     (
       "anon_inode:[io_uring]", "it is a ring of io_uring(7), whose work the kernel keeps to itself",
-      "start the program so that it uses epoll: many have a setting, and node UV_USE_IO_URING=0"
+      "start the program without it: many have a setting, as node UV_USE_IO_URING=0, and mariadbd --innodb-use-native-aio=0"
     ),
     (
       "anon_inode:[userfaultfd]", "it handles faults of memory (userfaultfd)",
