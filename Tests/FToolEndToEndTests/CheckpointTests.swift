@@ -725,6 +725,61 @@ import Testing
     #expect(run.output.hasSuffix("ended with 11\n"), run.remark)
   }
 
+  /// Says things in an interactive shell as a person does, and waits for what they lead to.
+  private static let person = #"""
+    import os, pty, re, select, subprocess, sys, time
+    tool, options = sys.argv[1:]
+    shell, terminal = pty.fork()
+    if shell == 0:
+        os.closerange(3, 1000)
+        os.execvp("bash", ["bash", "--norc", "--noprofile", "--noediting", "-i"])
+    def say(text, wanted):
+        time.sleep(0.2)
+        os.write(terminal, text.encode())
+        got, end = "", time.monotonic() + 10
+        while not re.search(wanted, got):
+            if not select.select([terminal], [], [], max(0, end - time.monotonic()))[0]:
+                sys.exit(f"after {text!r} there was no {wanted!r} in {got!r}")
+            got += os.read(terminal, 4096).decode()
+        return re.search(wanted, got)[1]
+    say("stty -echo; echo quiet\n", r"quiet\r\n(.*)")
+    code = '$| = 1; print "I am $$\\n"; while (<STDIN>) { print "got $_" } print "over\\n"; exit 9'
+    program = say(f"perl -e '{code}'\n", r"I am (\d+)\r")
+    restore = f"{tool} checkpoint restore {options} a.ftc"
+    # One that is still there has the numbers, for which the other needs a namespace.
+    leave = "stopped" if options == "--pid any" else "dead"
+    save = f"{tool} checkpoint save --leave {leave} -o a.ftc {program}"
+    subprocess.run(save.split(), check=True, stdout=subprocess.DEVNULL)
+    stopped = r"\](\+) +Stopped"
+    say("disown; echo gone\n", r"(gone)\r")
+    for start in "one by one", "behind":
+        if start == "behind":
+            say(restore + " &\n", r"\] (\d+)")
+            time.sleep(1)
+        else:
+            say(restore + "\n", r"(.*)")
+            say("one\n", "got (one)")
+            say("\x1a", stopped)
+            say("bg\n", r"(&)")
+            time.sleep(0.5)
+        say("jobs\n", stopped)
+        say("fg\n", "checkpoint (restore)")
+        say("two\n", "got (two)")
+        say("\x04", "(over)")
+        say("echo it was $?\n", "it was (9)")
+    if leave == "stopped": os.kill(int(program), 9)
+    """#
+
+  @Test(.needs("python3"), .choosesNumbers, arguments: ["--pid same", "--pid any"])
+  func `a program has the terminal when it comes to the front, and stops if it reads behind`(
+    _ options: String
+  ) throws {
+    let bench = try Workbench()
+    try bench.folder.file("person.py", Array(Self.person.utf8))
+    let run = try bench.shell("python3 person.py '\(try BuiltTool.path)' '\(options)'")
+    #expect(run.status == 0, run.remark)
+  }
+
   @Test func `descendants may come and go while the tree is stopped`() throws {
     let bench = try Workbench()
     let program = try StartedProgram(

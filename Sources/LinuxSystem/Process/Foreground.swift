@@ -3,7 +3,7 @@ import Glibc
 import SystemPackage
 
 /// Stays in front of a child as a shell's job: passes on what it is sent, stops when the child is stopped
-/// from the terminal, and waits for its end.
+/// from the terminal, lends it the terminal when the job comes to its front, and waits for its end.
 package enum Foreground {
   /// How a child ended.
   package enum End: Equatable, Sendable {
@@ -33,8 +33,8 @@ package enum Foreground {
       case .ended(let end):
         reports?.waitForReaper()
         return end
-      case .stopped(let signal) where lease.isHeld && terminalStops.contains(signal):
-        stopAlong(child, lease)
+      case .stopped(let signal) where terminalStops.contains(signal) && isStopped(child):
+        follow(child, stoppedBy: signal, lease)
         continue
       case .stopped: continue  // whoever stopped it lets it go on
       case nil: break
@@ -44,12 +44,33 @@ package enum Foreground {
       // What a key made went to all of the terminal's group, and so to the child, if it is in ours.
       let isFromKey = unsafe information.si_code == SI_KERNEL
       let hasItToo = isFromKey && getpgid(child.number) == getpgrp()
+      // The job goes on, perhaps in front where it was not before.
+      if signal == SIGCONT { lease.give() }
       // A child that has ended in this moment is found in the next round.
-      if passedOn.contains(signal), !hasItToo { try? child.send(signal: signal) }
+      if passedOn.contains(signal), !hasItToo {
+        try? (signal == SIGCONT ? lease.target(of: child) : child).send(signal: signal)
+      }
       if signal == SIGTSTP {
         if !hasItToo { try? lease.target(of: child).send(signal: SIGTSTP) }
         if !lease.isHeld { stopAlong(child, lease) }
       }
+    }
+  }
+
+  /// Where a reaper tells of stops, the child may have gone on since.
+  private static func isStopped(_ child: ProcessID) -> Bool {
+    (try? ProcessStatus(of: child))?.state == "T"
+  }
+
+  /// A child that wanted a terminal which it can have now gets it; else this process's whole job stops with it.
+  private static func follow(_ child: ProcessID, stoppedBy signal: Int32, _ lease: TerminalLease) {
+    if signal != SIGTSTP, lease.give() {
+      try? lease.target(of: child).send(signal: SIGCONT)
+    } else if signal != SIGTSTP, lease.isElsewhere {
+      // As the kernel does it to a job that reads in the background. SIGCONT tells when it goes on, if it can stop.
+      kill(0, signal)
+    } else if lease.isHeld {
+      stopAlong(child, lease)
     }
   }
 
@@ -64,7 +85,7 @@ package enum Foreground {
     unsafe sigaddset(&only, SIGTSTP)
     unsafe pthread_sigmask(SIG_UNBLOCK, &only, nil)
     unsafe pthread_sigmask(SIG_BLOCK, &only, nil)
-    if hadTerminal { lease.give() }
+    lease.give()
     try? lease.target(of: child).send(signal: SIGCONT)
   }
 
@@ -124,14 +145,25 @@ package final class TerminalLease {
   /// Whom a signal for the child is for: all of its group where the group has the terminal.
   func target(of child: ProcessID) -> ProcessID { group.map { ProcessID(-$0.number) } ?? child }
 
-  func give() {
-    guard let group, !isHeld, isatty(0) == 1, tcgetpgrp(0) == getpgrp() else { return }
+  /// Lends it if this process's group has it; returns whether it was lent now.
+  @discardableResult
+  func give() -> Bool {
+    guard let group, isatty(0) == 1, tcgetpgrp(0) == getpgrp() else { return false }
     isHeld = tcsetpgrp(0, group.number) == 0
+    return isHeld
+  }
+
+  /// Some other group has the terminal: this process's job is in the background.
+  var isElsewhere: Bool {
+    guard let group, isatty(0) == 1 else { return false }
+    return ![-1, getpgrp(), group.number].contains(tcgetpgrp(0))
   }
 
   package func takeBack() {
     guard isHeld else { return }
     isHeld = false
+    // A shell that has taken it meanwhile keeps it.
+    if tcgetpgrp(0) == getpgid(getppid()) { return }
     // Who is not in front is stopped for trying, unless the signal is blocked.
     var only = sigset_t()
     var previous = sigset_t()
