@@ -375,6 +375,41 @@ import Testing
     #expect(try program.wait() == 5)
   }
 
+  @Test(arguments: ["running", "dead"])
+  func `a file that comes to be there during a save stays, and the program runs on`(
+    leave: String
+  ) throws {
+    let bench = try Workbench()
+    let program = try start(bench, Self.holder(64))
+    var save = try bench.start(
+      "checkpoint save \(program.id) -o a.ftc --leave \(leave) --compress zlib:9 --threads 1")
+    for _ in 0..<500 where !(try Files.list(bench.folder.path).contains { $0.contains("a.ftc") }) {
+      Machine.sleep(seconds: 0.01)
+    }
+    try bench.folder.file("a.ftc", [1, 2, 3])
+    let outcome = try save.finish()
+    #expect(outcome.status == 73, "\(outcome.errorText)")
+    #expect(outcome.errorText.contains("a.ftc is there already"), "\(outcome.errorText)")
+    #expect(try bench.contents("a.ftc") == [1, 2, 3])
+    #expect(try Files.list(bench.folder.path).filter { $0.contains("ftc") } == ["a.ftc"])
+    #expect(try program.wait() == 5)
+  }
+
+  @Test func `a link that leads nowhere is replaced only with force`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    _ = try bench.shell("ln -s nowhere a.ftc")
+    for rehearsal in ["", " -n"] {
+      let run = try bench.ftool("checkpoint save \(program.id) -o a.ftc\(rehearsal)", ends: 73)
+      #expect(run.error.contains("a.ftc is there already"), run.remark)
+    }
+    #expect(try Files.linkTarget(bench.folder.path("a.ftc")) == "nowhere")
+    try bench.ftool("checkpoint save \(program.id) -f -o a.ftc")
+    #expect(!Files.exists(bench.folder.path("nowhere")))
+    try bench.ftool("checkpoint verify a.ftc")
+    try program.kill()
+  }
+
   @Test func `a full disk leaves no file, and the program runs on`() throws {
     let bench = try Workbench()
     let program = try start(bench, Self.holder(16))

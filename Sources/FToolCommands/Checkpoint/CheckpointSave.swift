@@ -123,9 +123,10 @@ package struct CheckpointSave: Verb {
         .notFound, "there is no folder \(folder) to write \(path) into",
         hint: "make it, or choose another with -o")
     }
-    guard Files.exists(path) else { return }
     let kind = try? Files.kind(of: path)
-    guard kind == .regular else {
+    // A link that leads nowhere is there, too.
+    if kind == nil, (try? Files.linkTarget(path)) == nil { return }
+    guard kind == .regular || kind == nil else {
       throw Failure(
         .wouldOverwrite,
         "\(path) is there already, and not a file",
@@ -133,10 +134,12 @@ package struct CheckpointSave: Verb {
           ? "name a file in it"
           : "name a file; a pipe or device can be written with '-o - > \(path)'")
     }
-    if !write.force {
-      throw Failure(
-        .wouldOverwrite, "\(path) is there already", hint: "choose another name, or pass --force")
-    }
+    if !write.force { throw isThere(path) }
+  }
+
+  private func isThere(_ path: String) -> Failure {
+    Failure(
+      .wouldOverwrite, "\(path) is there already", hint: "choose another name, or pass --force")
   }
 
   private func codec(_ text: String) throws(Failure) -> CodecSetting {
@@ -193,13 +196,26 @@ package struct CheckpointSave: Verb {
       temporary, access: .readWrite, options: [.create, .exclusive], permissions: 0o600)
     do {
       return try Checkpoint.save(root, to: file, options, isDurable: true) {
-        try Files.rename(temporary, to: path)
+        try putInPlace(temporary, path)
         try Files.synchronizeDirectory(Files.directory(of: path))
       }
     } catch {
       try? Files.unlink(temporary)  // the first error is the one to tell
       throw error
     }
+  }
+
+  /// What has come to be there while the image was written is replaced only with force.
+  private func putInPlace(_ temporary: String, _ path: String) throws {
+    do throws(SystemCallError) {
+      if !write.force { return try Files.rename(temporary, toFree: path) }
+    } catch  where error.errno == .fileExists {
+      throw isThere(path)
+    } catch {
+      // A filesystem that can do neither that nor links; what else is wrong is so here as well.
+      try checkPlace(path)
+    }
+    try Files.rename(temporary, to: path)
   }
 
   /// Where it goes, for a sentence.
