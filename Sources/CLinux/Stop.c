@@ -52,7 +52,7 @@ static void note_status_request(int signal) {
   atomic_store(&status_requested, 1);
 }
 
-// A shell without job control starts `command &` with SIGINT ignored, and means it.
+// A shell without job control starts `command &` with SIGINT ignored, nohup(1) one with SIGHUP, and both mean it.
 static int install_unless_ignored(int signal, const struct sigaction *action) {
   struct sigaction present;
   if (sigaction(signal, NULL, &present) != 0) return -1;
@@ -71,11 +71,12 @@ int clinux_stop_install(void) {
   struct sigaction status = {.sa_handler = note_status_request, .sa_flags = SA_RESTART};
   struct sigaction ignore = {.sa_handler = SIG_IGN};
   struct sigaction standard = {.sa_handler = SIG_DFL};
-  // Each of the two waits while the other is being noted.
-  sigaddset(&stop.sa_mask, SIGINT);
-  sigaddset(&stop.sa_mask, SIGTERM);
-  if (install_unless_ignored(SIGINT, &stop) != 0) return -1;
-  if (install_unless_ignored(SIGTERM, &stop) != 0) return -1;
+  static const int wishes[] = {SIGHUP, SIGINT, SIGTERM};
+  const size_t count = sizeof wishes / sizeof *wishes;
+  // Each of them waits while another is being noted.
+  for (size_t i = 0; i < count; i++) sigaddset(&stop.sa_mask, wishes[i]);
+  for (size_t i = 0; i < count; i++)
+    if (install_unless_ignored(wishes[i], &stop) != 0) return -1;
   if (sigaction(SIGUSR1, &status, NULL) != 0) return -1;
   if (sigaction(SIGPIPE, &ignore, NULL) != 0) return -1;
   if (sigaction(SIGWINCH, &ignore, NULL) != 0) return -1;

@@ -2,10 +2,10 @@ import CLinux
 
 /// Somebody's wish that the program ends, or says how far it is.
 ///
-/// The first SIGINT or SIGTERM is noted here, so that long work can write its resume point; one that comes half a
-/// second later or after that does what signals do. What comes sooner is the same wish once more, as timeout(1) sends it
-/// to the program and to its group. SIGUSR1 asks for a status line. SIGPIPE, SIGWINCH and SIGXFSZ are ignored, and
-/// SIGCHLD is not, so that children can be waited for.
+/// The first SIGHUP, SIGINT or SIGTERM is noted here, so that long work can write its resume point; one that comes
+/// half a second later or after that does what signals do. What comes sooner is the same wish once more, as timeout(1)
+/// sends it to the program and to its group. SIGUSR1 asks for a status line. SIGPIPE, SIGWINCH and SIGXFSZ are ignored,
+/// and SIGCHLD is not, so that children can be waited for.
 package final class StopRequest: Sendable {
   /// The only one: signals are for the whole process.
   package static let shared = StopRequest()

@@ -354,7 +354,7 @@ import Testing
     #expect(try log(bench) == Self.numbers)
   }
 
-  @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
+  @Test(arguments: [(SIGHUP, 129), (SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
   func `a save that is interrupted leaves no file, and the program runs on`(
     signal: Int32, status: Int32
   ) throws {
@@ -528,21 +528,22 @@ import Testing
     #expect(run.status == 0, run.remark)
   }
 
-  @Test(.choosesNumbers)
-  func `a restore that is interrupted leaves nothing`() throws {
+  @Test(.choosesNumbers, arguments: [SIGHUP, SIGTERM])
+  func `a restore that is interrupted leaves nothing`(signal: Int32) throws {
     let bench = try Workbench()
     let program = try start(bench, Self.holder(16))
     try bench.ftool("checkpoint save \(program.id) -o a.ftc --compress none --leave dead")
     _ = try program.wait()
     let run = try bench.shell(
       """
-      (head -c 9000000 a.ftc; sleep 10) |
+      (head -c 9000000 a.ftc; sleep 3) |
         (echo $BASHPID > number; exec "\(try BuiltTool.path)" checkpoint restore --detach -) & job=$!
       for ((i = 0; i < 900; i++)); do kill -0 \(program.id) 2> /dev/null && break; sleep 0.01; done
-      kill -TERM $(cat number); wait $job; echo "ended with $?"
+      kill -\(signal) $(cat number); wait $job; echo "ended with $?"
       """)
     #expect(
-      run.output == "ended with 143\n" && run.error.contains("nothing of the program is left"),
+      run.output == "ended with \(128 + signal)\n"
+        && run.error.contains("nothing of the program is left"),
       run.remark)
     #expect(!program.id.exists)
     try bench.ftool("checkpoint restore a.ftc", ends: 5)

@@ -8,7 +8,7 @@ import Testing
 // Signals are for whole processes, so each of these has one of its own.
 // They are raised, which returns when they have come; threads of Swift's own pool block them at first.
 @Suite struct StopRequestTests {
-  @Test(arguments: [SIGINT, SIGTERM])
+  @Test(arguments: [SIGHUP, SIGINT, SIGTERM])
   func `notes the first signal`(signal: Int32) async {
     await #expect(processExitsWith: .exitCode(10)) { [signal = signal as Int32] in
       let stop = StopRequest.install()

@@ -65,8 +65,8 @@ int clinux_name_thread(const char *name);
 // Signals: what a handler writes, Swift reads. Handlers may run between any two instructions of any
 // thread, so they touch nothing but lock-free atomics and calls that signal-safety(7) allows.
 
-/// SIGINT and SIGTERM are noted once and then mean what they always mean; SIGUSR1 is noted; SIGPIPE and
-/// SIGWINCH are ignored. Returns a descriptor that becomes readable at the first of SIGINT and SIGTERM.
+/// SIGHUP, SIGINT and SIGTERM are noted once and then mean what they always mean; SIGUSR1 is noted; SIGPIPE and
+/// SIGWINCH are ignored. Returns a descriptor that becomes readable at the first of the three.
 int clinux_stop_install(void);
 /// That descriptor, or -1.
 int clinux_stop_descriptor(void);

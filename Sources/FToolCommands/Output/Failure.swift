@@ -38,7 +38,7 @@ package struct Failure: Error, Equatable, Sendable {
     self.hint = hint
   }
 
-  /// The end that SIGINT or SIGTERM asked for. `resuming` says how to go on, where not by running
+  /// The end that SIGHUP, SIGINT or SIGTERM asked for. `resuming` says how to go on, where not by running
   /// the same command again.
   package static func interrupted(
     signal: Int32, resuming hint: String = "run the same command again: it goes on from there"

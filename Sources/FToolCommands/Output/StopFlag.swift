@@ -4,7 +4,7 @@ import LinuxSystem
 ///
 /// A long job looks at it between steps; the signal handlers behind it only set flags.
 package protocol StopFlag: Sendable {
-  /// The signal that asked for an end (SIGINT, SIGTERM), once one came.
+  /// The signal that asked for an end (SIGHUP, SIGINT, SIGTERM), once one came.
   var signal: Int32? { get }
   /// Whether a status line was asked for (SIGUSR1) since the last time that this was called.
   func takeStatusRequest() -> Bool
