@@ -410,6 +410,16 @@ import Testing
     try program.kill()
   }
 
+  @Test(arguments: ["077", "0277", "0777"])
+  func `an image can be read and written by its owner, whatever the umask`(mask: String) throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    let run = try bench.shell("umask \(mask); ftool checkpoint save \(program.id) -o a.ftc")
+    #expect(run.status == 0, run.remark)
+    #expect(try Files.status(of: bench.folder.path("a.ftc")).permissions & 0o777 == 0o600)
+    try program.kill()
+  }
+
   @Test func `a full disk leaves no file, and the program runs on`() throws {
     let bench = try Workbench()
     let program = try start(bench, Self.holder(16))

@@ -195,6 +195,7 @@ package struct CheckpointSave: Verb {
     let file = try OwnedDescriptor.open(
       temporary, access: .readWrite, options: [.create, .exclusive], permissions: 0o600)
     do {
+      try file.setPermissions(0o600)  // whatever the umask has left of it
       return try Checkpoint.save(root, to: file, options, isDurable: true) {
         try putInPlace(temporary, path)
         try Files.synchronizeDirectory(Files.directory(of: path))
