@@ -61,11 +61,9 @@ package final class TreeRestorer {
       return forecast
     }
     try CredentialCheck.require(state)
-    let taken = state.numbers.first {
-      $0 > 0 && (ProcessID($0).exists || ProcessID(-$0).exists)
-    }
-    if let taken {
-      guard options.numbers == .any else { throw .numberTaken(ProcessID(taken)) }
+    do throws(CheckpointError) {
+      try requireFree(state.numbers)
+    } catch .numberTaken where options.numbers == .any {
       try NamespaceFitness.require(restoration)
     }
     return forecast
@@ -113,7 +111,8 @@ package final class TreeRestorer {
       let thread = try TracedThread.takingHold(ofStub: stub)
       do throws(CheckpointError) {
         try CredentialCheck.require(restoration.state)
-        try requireFreeNumbers()
+        // The root has its own.
+        try Self.requireFree(restoration.state.numbers.dropFirst())
       } catch {
         thread.endProcess()
         throw error
@@ -135,10 +134,9 @@ package final class TreeRestorer {
     }
   }
 
-  /// Numbers that are somebody else's are found before much is read, and while it is time to go elsewhere. The
-  /// root has its own.
-  private func requireFreeNumbers() throws(CheckpointError) {
-    for number in restoration.state.numbers.dropFirst() where number > 0 {
+  /// Numbers that are somebody else's are found before much is read, and while it is time to go elsewhere.
+  private static func requireFree(_ numbers: some Sequence<Int32>) throws(CheckpointError) {
+    for number in numbers where number > 0 {
       var patience = NumberPatience(ProcessID(number))
       while ProcessID(number).exists || ProcessID(-number).exists { try patience.pause() }
     }
