@@ -420,6 +420,22 @@ import Testing
     try program.kill()
   }
 
+  @Test func `who saves what is being saved is told to wait`() throws {
+    let bench = try Workbench()
+    let program = try start(bench, Self.holder(64))
+    var first = try bench.start(
+      "checkpoint save \(program.id) -o a.ftc --leave stopped --compress zlib:9 --threads 1")
+    for _ in 0..<500 where !(try Files.list(bench.folder.path).contains { $0.contains("a.ftc") }) {
+      Machine.sleep(seconds: 0.01)
+    }
+    Machine.sleep(seconds: 0.2)
+    let second = try bench.ftool("checkpoint save \(program.id) -o b.ftc", ends: 75)
+    #expect(second.error.contains(" is traced by process \(first.processID)\n"), second.remark)
+    #expect(second.error.contains("an ftool at work on it: try again"), second.remark)
+    #expect(try first.finish().status == 0)
+    try program.kill()
+  }
+
   @Test func `a full disk leaves no file, and the program runs on`() throws {
     let bench = try Workbench()
     let program = try start(bench, Self.holder(16))

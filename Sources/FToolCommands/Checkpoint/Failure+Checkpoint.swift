@@ -42,7 +42,9 @@ extension Failure {
     case .traced(let process, let tracer):
       self.init(
         .busy, "process \(process) is traced by process \(tracer)",
-        hint: "end the debugger or tracer first")
+        hint: Self.isTool(tracer)
+          ? "that is an ftool at work on it: try again when it has ended"
+          : "end the debugger or tracer first")
     case .copyLost:
       self.init(
         .busy,
@@ -81,6 +83,11 @@ extension Failure {
       self.init(.damaged, "the state in \(file) contradicts itself: \(what)")
     case .image(let error): self.init(error, file)
     }
+  }
+
+  /// By its name.
+  private static func isTool(_ process: ProcessID) -> Bool {
+    (try? ProcessStatus(of: process))?.name == Array("ftool".utf8)
   }
 
   /// What the kernel refused about a process.
