@@ -1044,6 +1044,11 @@ import Testing
       let short = try bench.ftool("checkpoint \(verb) -", ends: 65, input: [1, 2, 3])
       #expect(short.error.contains(" standard input was not written by "), short.remark)
     }
+    for verb in ["restore", "show", "verify"] {
+      let nameless = try bench.shell("ftool checkpoint \(verb) ''")
+      #expect(nameless.status == 64, nameless.remark)
+      #expect(nameless.error.contains("the name of the file is empty"), nameless.remark)
+    }
     try bench.ftool("checkpoint restore there --stdio nowhere", ends: 64)
     try bench.ftool("checkpoint restore there --map a=b", ends: 64)
     try bench.ftool("checkpoint restore --verify yes -", ends: 64)

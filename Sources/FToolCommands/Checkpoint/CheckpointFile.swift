@@ -1,3 +1,4 @@
+import ArgumentParser
 import CheckpointFormat
 import Checkpointing
 import LinuxSystem
@@ -6,6 +7,11 @@ import LinuxSystem
 enum CheckpointFile {
   /// What it is called in a sentence.
   static func name(_ path: String) -> String { path == "-" ? "standard input" : path }
+
+  /// Refuses what cannot be a name.
+  static func validate(_ path: String) throws(ValidationError) {
+    if path.isEmpty { throw ValidationError("the name of the file is empty") }
+  }
 
   /// Opens it, or standard input.
   static func open(_ path: String) throws(Failure) -> ImageReader {

@@ -77,6 +77,7 @@ package struct CheckpointRestore: Verb {
   package var writesDataToStandardOutput: Bool { !detach && !write.dryRun && verify != .only }
 
   package func validate() throws {
+    try CheckpointFile.validate(file)
     if file == "-" && verify == .yes {
       throw ValidationError(
         "--verify yes reads the file twice, and standard input can be read once")

@@ -20,6 +20,8 @@ package struct CheckpointShow: Verb {
 
   package init() {}
 
+  package func validate() throws { try CheckpointFile.validate(file) }
+
   package func perform(_ context: CommandContext) throws -> ExitStatus {
     let reader = try CheckpointFile.open(file)
     do throws(CheckpointError) {

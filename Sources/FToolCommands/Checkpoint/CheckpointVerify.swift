@@ -15,6 +15,8 @@ package struct CheckpointVerify: Verb {
 
   package init() {}
 
+  package func validate() throws { try CheckpointFile.validate(file) }
+
   package func perform(_ context: CommandContext) throws -> ExitStatus {
     context.output.show(try CheckpointFile.verify(file, context, global))
     return .done
