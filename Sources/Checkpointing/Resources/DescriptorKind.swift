@@ -1,5 +1,6 @@
 import BinaryCodec
 import LinuxSystem
+import SystemPackage
 
 /// A kind of open file description: how it is seen, taken down and opened again. A new kind is a type that
 /// conforms, in a file of its own, and a place in `DescriptorKinds`.
@@ -88,6 +89,19 @@ final class SeenDescriptor {
     info = try DescriptorInfo(number, of: process)
     copy = try handle.takeDescriptor(number)
     details = try copy.details()
+  }
+
+  /// What a path leads to; nil if to nothing, or to nothing that may be seen from here.
+  func details(at path: String, flags: UInt32 = 0) throws(CheckpointError) -> FileDetails? {
+    do throws(SystemCallError) {
+      return try OwnedDescriptor.open(path, flags: OpenFlags.pathOnly | flags).details()
+    } catch {
+      // That no descriptor is left says nothing of the path.
+      let isOurFault = [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory]
+        .contains(error.errno)
+      if isOurFault { throw .system(error, process: nil) }
+      return nil
+    }
   }
 
   /// For messages.

@@ -30,7 +30,7 @@ enum PathOnly: DescriptorKind {
     let path = seen.info.link
     let named =
       path.hasPrefix("/")
-      ? try? OwnedDescriptor.open(path, flags: OpenFlags.pathOnly | noFollow).details() : nil
+      ? try seen.details(at: path, flags: noFollow) : nil
     guard named?.inode == seen.details.inode, named?.device == seen.details.device else {
       throw seen.obstacle("it stands for something that its path does not lead to")
     }

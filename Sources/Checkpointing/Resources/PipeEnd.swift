@@ -52,7 +52,7 @@ enum PipeEnd: DescriptorKind {
       detail.permissions = seen.details.mode & 0o7777
     } else {
       detail.path = seen.info.link
-      let named = try? OwnedDescriptor.open(detail.path, flags: OpenFlags.pathOnly).details()
+      let named = try seen.details(at: detail.path)
       guard named?.inode == seen.details.inode, named?.device == seen.details.device else {
         throw seen.obstacle("it is a FIFO that its path does not lead to any more")
       }

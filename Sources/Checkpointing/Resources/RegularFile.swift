@@ -39,7 +39,7 @@ enum RegularFile: DescriptorKind {
       throw seen.obstacle("the directory has been removed")
     }
     let path = seen.info.link
-    let named = try? OwnedDescriptor.open(path, flags: OpenFlags.pathOnly | Self.noFollow).details()
+    let named = try seen.details(at: path, flags: Self.noFollow)
     guard let named, named.inode == seen.details.inode, named.device == seen.details.device else {
       throw seen.obstacle("its path does not lead to it any more, though it has another name")
     }
