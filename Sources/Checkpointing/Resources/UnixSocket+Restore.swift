@@ -14,7 +14,7 @@ final class UnixSocketTable {
   fileprivate var lostFiles: [UInt32: OwnedDescriptorBox] = [:]
   /// To whom each is connected by now.
   fileprivate var connected: [UInt32: UInt32] = [:]
-  /// How many of the messages in its queue are there already.
+  /// How many of the messages in its queue were there before it was connected; of those that were not made in pairs.
   fileprivate var queued: [UInt32: Int] = [:]
 }
 
@@ -456,8 +456,8 @@ extension UnixSocket {
       guard let peer = peers.removeValue(forKey: detail.own), let socket = table.made[detail.own]
       else { continue }
       let early = detail.queue.lastIndex { $0.sender != detail.peer }.map { $0 + 1 } ?? 0
-      for message in detail.queue[..<early] { try replay(message, to: detail, restoration) }
       table.queued[detail.own] = early
+      for message in detail.queue[..<early] { try replay(message, to: detail, restoration) }
       try connect(socket, to: try place(of: peer, restoration), as: nil, restoration)
       table.connected[detail.own] = peer.own
       guard peer.peer != detail.own + 1, let others = awaited[peer.own] else { continue }
@@ -518,7 +518,9 @@ extension UnixSocket {
   ) throws(CheckpointError) {
     let table = restoration.unixSockets
     guard let receiver = table.made[detail.own] else { return }
-    let number = message.sender != 0 ? message.sender : detail.peer
+    // Of a pair, the other end may have no name; who was connected to has one.
+    let isInPair = table.queued[detail.own] == nil
+    let number = message.sender != 0 || !isInPair ? message.sender : detail.peer
     let known = table.farEnds[detail.own] ?? (number != 0 ? table.made[number - 1] : nil)
     var control: [UInt64] = []
     if message.credentials.count == 3, message.credentials[0] != 0 {

@@ -390,6 +390,8 @@ static void prepare_chain(void) {
   struct sockaddr_un second;
   socklen_t length = name(&second, in_folder("second"), 0);
   need(sendto(c, "from third", 10, 0, (void *)&second, length) == 10);
+  int unnamed = socket(AF_UNIX, SOCK_DGRAM, 0);
+  need(sendto(unnamed, "from nobody", 11, 0, (void *)&second, length) == 11);
   join(a, in_folder("second"), 0);
   need(sends(a, "from first"));
   join(b, in_folder("third"), 0);
@@ -399,7 +401,11 @@ static void prepare_chain(void) {
 }
 
 static void check_chain(void) {
-  need(receives(b, "from third") && receives(b, "from first") && receives(b, "again"));
+  struct sockaddr_un sender;
+  socklen_t size = sizeof sender;
+  char bytes[16];
+  need(receives(b, "from third") && recvfrom(b, bytes, 16, MSG_DONTWAIT, (void *)&sender, &size) == 11 && size == 0);
+  need(receives(b, "from first") && receives(b, "again"));
   need(receives(c, "to itself") && sends(c, "more") && receives(c, "more"));
   // Who is connected hears nobody else.
   need(!sends(d, "x") && errno == EPERM && !sends(b, "x") && errno == EPERM);
