@@ -79,8 +79,8 @@ extension DescriptionState {
     return state
   }
 
-  /// A regular file can, and what leads nowhere any more; a device of the kind of /dev/null only where its number was named. What leads to others of
-  /// the tree can't.
+  /// A regular file can, and what leads nowhere any more; a device of the kind of /dev/null only where its number was
+  /// named. What leads to others of the tree can't.
   fileprivate func canBeRedirected(_ redirection: RestoreOptions.Redirection) -> Bool {
     switch kind {
     case RegularFile.name:
