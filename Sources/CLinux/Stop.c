@@ -52,12 +52,14 @@ static void note_status_request(int signal) {
   atomic_store(&status_requested, 1);
 }
 
+int clinux_ignores(int signal) {
+  struct sigaction present;
+  return sigaction(signal, NULL, &present) == 0 && present.sa_handler == SIG_IGN;
+}
+
 // A shell without job control starts `command &` with SIGINT ignored, nohup(1) one with SIGHUP, and both mean it.
 static int install_unless_ignored(int signal, const struct sigaction *action) {
-  struct sigaction present;
-  if (sigaction(signal, NULL, &present) != 0) return -1;
-  if (present.sa_handler == SIG_IGN) return 0;
-  return sigaction(signal, action, NULL);
+  return clinux_ignores(signal) ? 0 : sigaction(signal, action, NULL);
 }
 
 int clinux_stop_install(void) {

@@ -68,6 +68,8 @@ int clinux_name_thread(const char *name);
 /// SIGHUP, SIGINT and SIGTERM are noted once and then mean what they always mean; SIGUSR1 is noted; SIGPIPE and
 /// SIGWINCH are ignored. Returns a descriptor that becomes readable at the first of the three.
 int clinux_stop_install(void);
+/// 1 for a signal that this process ignores, else 0.
+int clinux_ignores(int signal);
 /// That descriptor, or -1.
 int clinux_stop_descriptor(void);
 /// The signal that asked to stop, or 0.

@@ -10,13 +10,14 @@ enum PipeEnd: DescriptorKind {
     /// Tells this pipe from others in the image.
     var pipe: UInt64 = 0
     var capacity: UInt64 = 0
-    /// What was written and not read yet, in pieces as they were written where that matters; kept with one
-    /// reading end, or with a writing end where nobody reads.
-    var content: [[UInt8]] = []
+    /// What was written and not read yet, in pieces; kept with one reading end, or with a writing end where
+    /// nobody reads.
+    private var pieces: [[UInt8]] = []
     /// Of a FIFO.
     var path = ""
-    /// Each piece is read by itself.
-    var isInPackets = false
+    /// All the pieces are packets, or all but these.
+    private var hasPackets = false
+    private var streamPieces: [UInt64] = []
     /// The reading end of a FIFO to which nobody has written since it was opened.
     var isQuiet = false
     /// Whose it is, of one without a path, and who may open it by way of /proc; no permissions: it is not known.
@@ -27,13 +28,29 @@ enum PipeEnd: DescriptorKind {
     mutating func code(_ coder: inout FieldCoder) throws(FieldError) {
       try coder.field(1, &pipe)
       try coder.field(2, &capacity)
-      try coder.field(3, &content)
+      try coder.field(3, &pieces)
       try coder.field(4, &path)
-      try coder.field(5, &isInPackets)
+      try coder.field(5, &hasPackets)
       try coder.field(6, &isQuiet)
       try coder.field(7, &user, isOptional: true)
       try coder.field(8, &group, isOptional: true)
       try coder.field(9, &permissions, isOptional: true)
+      try coder.field(10, &streamPieces)
+    }
+
+    var content: [PipePiece] {
+      get {
+        let streamPieces = Set(streamPieces)
+        return pieces.enumerated().map { (index, bytes) in
+          PipePiece(bytes, isPacket: hasPackets && !streamPieces.contains(UInt64(index)))
+        }
+      }
+      set {
+        pieces = newValue.map(\.bytes)
+        hasPackets = newValue.contains(where: \.isPacket)
+        streamPieces =
+          hasPackets ? newValue.indices.filter { !newValue[$0].isPacket }.map { UInt64($0) } : []
+      }
     }
   }
 
@@ -65,8 +82,6 @@ enum PipeEnd: DescriptorKind {
       detail.content = try about(seen.process) { () throws(SystemCallError) in
         try seen.copy.pipeContent(capacity: Int(detail.capacity))
       }
-      // What is read in one piece was written so.
-      detail.isInPackets = detail.content.count > 1
     }
     return detail.encoded()
   }
@@ -76,9 +91,6 @@ enum PipeEnd: DescriptorKind {
     let ends = tree.descriptions(of: PipeEnd.self)
     for end in ends {
       let same = ends.filter { $0.seen.isSamePipe(as: end.seen) }
-      if same.contains(where: { $0.state.flags & OpenFlags.direct != 0 }) {
-        try mark(end.index, in: tree) { $0.isInPackets = true }
-      }
       let mode = end.state.flags & OpenFlags.accessMode
       let hasPeer = same.contains { $0.state.flags & OpenFlags.accessMode != mode }
       if hasPeer || mode == OpenFlags.readWrite { continue }
@@ -115,7 +127,7 @@ enum PipeEnd: DescriptorKind {
   private static func takeUnreadContent(
     of end: SeenDescriptor, _ index: Int, _ tree: TreeCapture
   ) throws(CheckpointError) {
-    let content = try about(end.process) { () throws(SystemCallError) -> [[UInt8]] in
+    let content = try about(end.process) { () throws(SystemCallError) -> [PipePiece] in
       // Only then: to come and go as a reader wakes who waits for one.
       guard try end.copy.unreadByteCount() > 0 else { return [] }
       let capacity = Int(try end.copy.control(F_GETPIPE_SZ))
@@ -123,10 +135,7 @@ enum PipeEnd: DescriptorKind {
         end.copy.pathForAll, flags: OpenFlags.readOnly | OpenFlags.nonBlocking
       ).pipeContent(capacity: capacity)
     }
-    try mark(index, in: tree) {
-      $0.content = content
-      if content.count > 1 { $0.isInPackets = true }
-    }
+    try mark(index, in: tree) { $0.content = content }
   }
 
   /// Whether nobody holds the other end, and what has happened to this one.
@@ -166,7 +175,7 @@ enum PipeEnd: DescriptorKind {
     if detail.isQuiet { return try openQuietly(detail, state, restoration) }
     let pipe = try restoration.pipe(detail.pipe, capacity: detail.capacity, path: detail.path)
     return try about(nil) { () throws(SystemCallError) in
-      try pipe.fill(detail.content, inPackets: detail.isInPackets)
+      try pipe.fill(detail.content)
       if detail.path.isEmpty, detail.permissions != 0 {
         do throws(SystemCallError) {
           try pipe.set(user: detail.user, group: detail.group, detail.permissions)
@@ -219,7 +228,7 @@ extension PipeEnd {
     let mode = state.flags & OpenFlags.accessMode
     let side =
       mode == OpenFlags.readOnly ? "is read" : mode == OpenFlags.writeOnly ? "is written" : "both"
-    let count = detail.content.reduce(0) { $0 + $1.count }
+    let count = detail.content.reduce(0) { $0 + $1.bytes.count }
     // A pipe has the number of the first of its ends.
     let other = checkpoint.descriptionIndex(from: Int(clamping: detail.pipe)) { other in
       guard other.kind == name, other.flags & OpenFlags.accessMode != mode else { return false }

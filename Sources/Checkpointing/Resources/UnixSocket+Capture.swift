@@ -260,7 +260,9 @@ extension UnixSocket {
         detail.queue[index].sender = UInt32(sender.index) + 1
       }
       if detail.queue[index].sender == 0 {
-        throw seen.passingObstacle("a message in its queue came from outside of the tree")
+        throw seen.passingObstacle(
+          "a message in its queue came from outside of the tree, or from a socket that is closed by now"
+        )
       }
     }
   }
@@ -270,6 +272,14 @@ extension UnixSocket {
     for socket in tree.descriptions(of: UnixSocket.self) {
       try tree.noting { () throws(CheckpointError) in
         let detail = try decode(socket.state.detail)
+        for message in detail.queue where message.sender != 0 && detail.address.isEmpty {
+          let sender = try decode(tree.descriptions[Int(message.sender - 1)].detail)
+          if sender.peer != detail.own + 1 {
+            throw socket.seen.passingObstacle(
+              "a message in its queue came from the other end of its pair, which is connected elsewhere by now"
+            )
+          }
+        }
         guard detail.type == datagrams, detail.peer != 0, detail.peer != detail.own + 1 else {
           return
         }

@@ -4,14 +4,12 @@ import SystemPackage
 
 /// The Unix sockets of a tree while it is brought back: to make one may take making another.
 final class UnixSocketTable {
-  fileprivate var isMade = false
+  /// All of the image; none before the first is made.
+  fileprivate var details: [UnixSocket.Detail] = []
   fileprivate var made: [UInt32: OwnedDescriptorBox] = [:]
   /// The ends of those whose other end was closed, open until what came from there is in the queue.
   fileprivate var farEnds: [UInt32: OwnedDescriptorBox] = [:]
-  /// The folders of names that are relative paths and too long when they are not.
-  fileprivate var folders: [String: OwnedDescriptorBox] = [:]
-  /// The files of those whose path leads to them no more.
-  fileprivate var lostFiles: [UInt32: OwnedDescriptorBox] = [:]
+  let names = UnixSocketNames()
   /// To whom each is connected by now.
   fileprivate var connected: [UInt32: UInt32] = [:]
   /// How many of the messages in its queue were there before it was connected; of those that were not made in pairs.
@@ -37,19 +35,20 @@ extension UnixSocket {
     }
   }
 
-  /// Makes all that there are: those first that have a path which leads to another by now.
+  /// Makes all that there are.
   static func makeAll(_ restoration: Restoration) throws(CheckpointError) {
     let table = restoration.unixSockets
-    if table.isMade { return }
-    table.isMade = true
+    if !table.details.isEmpty { return }
     var details: [Detail] = []
     for (index, state) in restoration.state.descriptions.enumerated() where state.kind == name {
       let detail = try restoration.decode(Detail.self, state.detail)
       guard detail.own == index else { throw .inconsistent(.unknownDescription) }
       details.append(detail)
     }
-    for detail in details where detail.hasLostItsPath { try make(detail, restoration) }
+    table.details = details
+    table.names.areShared = details.contains { $0.hasLostItsPath || !$0.presentPath.isEmpty }
     for detail in details { try make(detail, restoration) }
+    try placeFiles(restoration)
     try connectDatagramSockets(details, restoration)
   }
 
@@ -119,133 +118,6 @@ extension UnixSocket {
   ) throws(CheckpointError) {
     try about(nil) { () throws(SystemCallError) in try detail.options.set(on: socket.descriptor) }
     try bind(socket, detail, restoration)
-  }
-
-  // MARK: Names
-
-  /// Gives it its name. A file that an ended process has left there is in the way.
-  private static func bind(
-    _ socket: OwnedDescriptorBox, _ detail: Detail, _ restoration: Restoration
-  ) throws(CheckpointError) {
-    if detail.address.isEmpty { return }
-    let place = try name(of: detail, restoration)
-    let (address, path) = (place.address, place.path)
-    do throws(SystemCallError) {
-      try NamePatience.bind { () throws(SystemCallError) in
-        if let path, try isAbandoned(path, address, type: detail.type) {
-          restoration.journal.drop(try restoration.journal.setAside(path))
-        }
-        if detail.folder.isEmpty { return try socket.descriptor.bind(to: address) }
-        try Files.working(in: restoration.place(of: detail.folder)) {
-          () throws(SystemCallError) in try socket.descriptor.bind(to: detail.address)
-        }
-      }
-      guard let path else { return }
-      try restoration.journal.made(at: path)
-      if let file = detail.file {
-        try Files.setOwner(path, user: file.user, group: file.group)
-        try Files.setPermissions(path, file.permissions & 0o7777)
-        if !detail.presentPath.isEmpty { try move(path, of: detail, restoration) }
-      } else {
-        restoration.unixSockets.lostFiles[detail.own] = OwnedDescriptorBox(
-          try OwnedDescriptor.open(path, flags: OpenFlags.pathOnly))
-        try Files.unlink(path)
-      }
-    } catch {
-      guard error.errno == .addressInUse else { throw .system(error, process: nil) }
-      throw .obstacles([
-        Obstacle(
-          ProcessID(0), path ?? "an abstract Unix socket", "its name is in use by another process",
-          remedy: "end that process first")
-      ])
-    }
-  }
-
-  /// Takes the file of a socket to where the program had moved it. What an ended process has left there goes.
-  private static func move(
-    _ path: String, of detail: Detail, _ restoration: Restoration
-  ) throws(SystemCallError) {
-    let wanted = restoration.place(of: detail.presentPath)
-    let address = Array(detail.address.prefix(2)) + wanted.pathBytes + [0]
-    if address.count <= 110, try isAbandoned(wanted, address, type: detail.type) {
-      restoration.journal.drop(try restoration.journal.setAside(wanted))
-    }
-    try Files.rename(path, toFree: wanted)
-    try restoration.journal.made(at: wanted)
-  }
-
-  /// Where a socket is reached.
-  private struct Place {
-    /// Of the file that leads to it; nil for what has none.
-    var path: String?
-    /// What stands before the rest of the address, where it begins with an open file.
-    var base: OwnedDescriptorBox?
-    var rest: [UInt8]
-
-    /// `struct sockaddr_un` for this process.
-    var address: [UInt8] { address(base: base?.descriptor.pathForAll) }
-
-    /// For one in which this path leads to the open file.
-    func address(base: String?) -> [UInt8] {
-      base.map { [1, 0] + $0.pathBytes + rest + [0] } ?? rest
-    }
-  }
-
-  /// Where it is reached now, from everywhere.
-  private static func place(
-    of detail: Detail, _ restoration: Restoration
-  ) throws(CheckpointError) -> Place {
-    if let file = restoration.unixSockets.lostFiles[detail.own] {
-      return Place(base: file, rest: [])
-    }
-    if detail.presentPath.isEmpty { return try name(of: detail, restoration) }
-    let path = restoration.place(of: detail.presentPath)
-    let end = path.lastIndex(of: "/") ?? path.startIndex
-    return try place(in: String(path[..<end]), String(path[end...]), restoration)
-  }
-
-  /// Where its name leads now.
-  private static func name(
-    of detail: Detail, _ restoration: Restoration
-  ) throws(CheckpointError) -> Place {
-    guard let name = path(of: detail.address) else { return Place(rest: detail.address) }
-    if detail.folder.isEmpty { return try place(in: "", restoration.place(of: name), restoration) }
-    return try place(in: restoration.place(of: detail.folder), "/\(name)", restoration)
-  }
-
-  /// By its whole path if an address has room for that.
-  private static func place(
-    in folder: String, _ name: String, _ restoration: Restoration
-  ) throws(CheckpointError) -> Place {
-    let address = [1, 0] + (folder + name).pathBytes + [0]
-    if address.count <= 110 { return Place(path: folder + name, rest: address) }
-    let table = restoration.unixSockets
-    guard !folder.isEmpty else { throw .malformed(.outOfRange(5)) }
-    if table.folders[folder] == nil {
-      table.folders[folder] = try about(nil) { () throws(SystemCallError) in
-        OwnedDescriptorBox(try OwnedDescriptor.open(folder, flags: OpenFlags.pathOnly))
-      }
-    }
-    let place = Place(path: folder + name, base: table.folders[folder], rest: name.pathBytes)
-    guard place.address.count <= 100 else { throw .malformed(.outOfRange(17)) }
-    return place
-  }
-
-  private static func isAbandoned(
-    _ path: String, _ address: [UInt8], type: Int32
-  ) throws(SystemCallError) -> Bool {
-    guard let found = try? OwnedDescriptor.open(path, flags: OpenFlags.pathOnly).details(),
-      found.kind == .socket
-    else { return false }
-    // One that listens and does not accept must not keep us waiting.
-    let probe = try OwnedDescriptor.makeSocket(
-      family: family, type: type | nonBlocking, protocol: 0)
-    do throws(SystemCallError) {
-      try probe.connect(to: address)
-      return false
-    } catch {
-      return error.errno == .connectionRefused
-    }
   }
 
   // MARK: What the other end is told
@@ -337,12 +209,11 @@ extension UnixSocket {
       return try datagramPair(one, two, restoration)
     }
     // Where both have names, one has that of a listener, or nobody can tell who was accepted.
-    if let two, !two.address.isEmpty {
-      let isAccepted = try knownListener(for: two, restoration) != nil
-      if one.address.isEmpty || isAccepted {
-        let (second, first) = try accepted(two, from: one, restoration)
-        return (first, second)
-      }
+    if let two, !two.address.isEmpty,
+      one.address.isEmpty || wasAccepted(two, from: one, restoration)
+    {
+      let (second, first) = try accepted(two, from: one, restoration)
+      return (first, second)
     }
     if !one.address.isEmpty { return try accepted(one, from: two, restoration) }
     let (first, second) = try socketPair(one.type, as: one.maker, restoration)
@@ -367,7 +238,7 @@ extension UnixSocket {
   private static func accepted(
     _ server: Detail, from client: Detail?, _ restoration: Restoration
   ) throws(CheckpointError) -> (OwnedDescriptorBox, OwnedDescriptorBox) {
-    let listener = try listener(for: server, client, restoration)
+    let (listener, name) = try listener(for: server, client, restoration)
     let near: OwnedDescriptorBox
     if let client {
       near = try single(client, restoration)
@@ -377,7 +248,7 @@ extension UnixSocket {
           try OwnedDescriptor.makeSocket(family: family, type: server.type, protocol: 0))
       }
     }
-    try connect(near, to: try place(of: server, restoration), as: server.maker, restoration)
+    try connect(near, to: try place(of: name, restoration), as: server.maker, restoration)
     let far = try about(nil) { () throws(SystemCallError) in
       let far = try listener.descriptor.acceptConnection()
       try server.options.set(on: far)
@@ -386,28 +257,29 @@ extension UnixSocket {
     return (far, near)
   }
 
+  /// Whether it was accepted, of two that have names: it shares its name then, with a listener, or with others that
+  /// a listener made which is gone. Who had none to connect with was perhaps given one by the kernel.
+  private static func wasAccepted(
+    _ server: Detail, from client: Detail, _ restoration: Restoration
+  ) -> Bool {
+    restoration.unixSockets.details.contains { $0.own != server.own && $0.sharesName(with: server) }
+      || client.isNamedByKernel && !server.isNamedByKernel
+  }
+
   /// The listener of the image that has the name of what was accepted.
   private static func knownListener(
     for server: Detail, _ restoration: Restoration
-  ) throws(CheckpointError) -> Detail? {
-    for state in restoration.state.descriptions where state.kind == name && !server.hasLostItsPath {
-      let detail = try restoration.decode(Detail.self, state.detail)
-      if detail.isListening, detail.address == server.address, detail.folder == server.folder,
-        detail.presentPath == server.presentPath, detail.type == server.type,
-        !detail.hasLostItsPath
-      {
-        return detail
-      }
-    }
-    return nil
+  ) -> Detail? {
+    if server.hasLostItsPath { return nil }
+    return restoration.unixSockets.details.first { $0.isListening && $0.sharesName(with: server) }
   }
 
   /// A listener of the image, or one for this moment: where a path led to a listener that is gone, it still
   /// leads to its file.
   private static func listener(
     for server: Detail, _ client: Detail?, _ restoration: Restoration
-  ) throws(CheckpointError) -> OwnedDescriptorBox {
-    if let detail = try knownListener(for: server, restoration) {
+  ) throws(CheckpointError) -> (OwnedDescriptorBox, named: Detail) {
+    if let detail = knownListener(for: server, restoration) {
       try make(detail, restoration)
       guard let box = restoration.unixSockets.made[detail.own] else {
         throw .inconsistent(.unknownDescription)
@@ -416,13 +288,14 @@ extension UnixSocket {
         restoration.warn(
           0, "a Unix socket", "its other end is told who listens now, and not who did then")
       }
-      return box
+      return (box, detail)
     }
     var plain = Detail()
     plain.own = server.own
     plain.type = server.type
     plain.address = server.address
     plain.folder = server.folder
+    plain.presentPath = server.presentPath
     plain.isListening = true
     plain.backlog = 1
     plain.maker = client?.maker
@@ -431,7 +304,7 @@ extension UnixSocket {
     plain.file = server.file
     let box = try single(plain, restoration)
     try listen(box, plain, restoration)
-    return box
+    return (box, plain)
   }
 
   // MARK: Datagrams to one side
@@ -498,8 +371,7 @@ extension UnixSocket {
       }
     }
     table.made = [:]
-    table.folders = [:]
-    table.lostFiles = [:]
+    table.names.close()
   }
 
   static func finish(
@@ -541,11 +413,9 @@ extension UnixSocket {
       let isConnected =
         table.farEnds[detail.own] != nil
         || known != nil && table.connected[number - 1] == detail.own
-      // The name leads nowhere from here if it is a relative path, or no longer leads to it.
-      let name =
-        detail.folder.isEmpty && detail.presentPath.isEmpty && !detail.hasLostItsPath
-        ? try receiver.descriptor.ownAddress() : place.address
-      let address = isConnected ? [] : name
+      let address =
+        isConnected
+        ? [] : place.address.isEmpty ? try receiver.descriptor.ownAddress() : place.address
       // It came when nobody asked who sent it.
       let asked = try receiver.descriptor.number(ofOption: passCredentials)
       let askedToo = try sender.descriptor.number(ofOption: passCredentials)
@@ -576,7 +446,18 @@ extension UnixSocket {
 
 extension UnixSocket.Detail {
   /// Its name is a path that does not lead to it any more.
-  fileprivate var hasLostItsPath: Bool { file == nil && UnixSocket.path(of: address) != nil }
+  var hasLostItsPath: Bool { file == nil && UnixSocket.path(of: address) != nil }
+
+  fileprivate func sharesName(with other: Self) -> Bool {
+    type == other.type && address == other.address && folder == other.folder
+      && presentPath == other.presentPath && hasLostItsPath == other.hasLostItsPath
+  }
+
+  /// As unix_autobind does it: abstract, five hexadecimal digits.
+  fileprivate var isNamedByKernel: Bool {
+    address.count == 8 && address[2] == 0
+      && address[3...].allSatisfy { Character(UnicodeScalar($0)).isHexDigit }
+  }
 
   /// Whether it was connected to a name, and not made together with its peer: of those, nobody is noted as the maker.
   fileprivate func isConnectedLater(to peer: Self) -> Bool {

@@ -206,7 +206,7 @@ package struct CheckpointSave: Verb {
     }
   }
 
-  /// What has come to be there while the image was written is replaced only with force.
+  /// What has come to be there while the image was written is replaced only with force, and if it is a file.
   private func putInPlace(_ temporary: String, _ path: String) throws {
     do throws(SystemCallError) {
       if !write.force { return try Files.rename(temporary, toFree: path) }
@@ -214,8 +214,8 @@ package struct CheckpointSave: Verb {
       throw isThere(path)
     } catch {
       // A filesystem that can do neither that nor links; what else is wrong is so here as well.
-      try checkPlace(path)
     }
+    try checkPlace(path)
     try Files.rename(temporary, to: path)
   }
 

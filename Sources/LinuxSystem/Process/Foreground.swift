@@ -25,6 +25,8 @@ package enum Foreground {
     var signals = sigset_t()
     unsafe sigemptyset(&signals)
     for signal in passedOn + [SIGCHLD, SIGTSTP, SIGIO] { unsafe sigaddset(&signals, signal) }
+    // nohup(1) means the program.
+    if clinux_ignores(SIGHUP) != 0 { unsafe sigdelset(&signals, SIGHUP) }
     unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
     try reports?.askForSignals()
     if let early { try? child.send(signal: early) }
@@ -33,7 +35,8 @@ package enum Foreground {
       case .ended(let end):
         reports?.waitForReaper()
         return end
-      case .stopped(let signal) where terminalStops.contains(signal) && isStopped(child):
+      case .stopped(let signal)
+      where (terminalStops.contains(signal) || lease.isHeld) && isStopped(child):
         follow(child, stoppedBy: signal, lease)
         continue
       case .stopped: continue  // whoever stopped it lets it go on
@@ -64,9 +67,11 @@ package enum Foreground {
 
   /// A child that wanted a terminal which it can have now gets it; else this process's whole job stops with it.
   private static func follow(_ child: ProcessID, stoppedBy signal: Int32, _ lease: TerminalLease) {
-    if signal != SIGTSTP, lease.give() {
+    let wantsTerminal = signal == SIGTTIN || signal == SIGTTOU
+    if wantsTerminal { lease.findTerminal() }
+    if wantsTerminal, lease.give() {
       try? lease.target(of: child).send(signal: SIGCONT)
-    } else if signal != SIGTSTP, lease.isElsewhere {
+    } else if wantsTerminal, lease.isElsewhere {
       // As the kernel does it to a job that reads in the background. SIGCONT tells when it goes on, if it can stop.
       kill(0, signal)
     } else if lease.isHeld {
@@ -129,9 +134,12 @@ package enum Foreground {
 }
 
 /// The terminal at standard input, lent to a child that has a process group of its own in this session: only
-/// one group may read a terminal. Taken back at the latest when nobody holds the lease any more.
+/// one group may read a terminal. Where standard input is none, the session's own once the child wants it. Taken back
+/// at the latest when nobody holds the lease any more.
 package final class TerminalLease {
   private let group: ProcessID?
+  private var sessionTerminal: OwnedDescriptorBox?
+  private var terminal: Int32 { sessionTerminal?.descriptor.descriptor ?? 0 }
   package private(set) var isHeld = false
 
   /// Lends it, if this process has it and the child can have it.
@@ -145,32 +153,38 @@ package final class TerminalLease {
   /// Whom a signal for the child is for: all of its group where the group has the terminal.
   func target(of child: ProcessID) -> ProcessID { group.map { ProcessID(-$0.number) } ?? child }
 
+  /// Takes that of the session where standard input is none.
+  func findTerminal() {
+    guard isatty(terminal) != 1 else { return }
+    sessionTerminal = try? OwnedDescriptorBox(OwnedDescriptor.open("/dev/tty", access: .readWrite))
+  }
+
   /// Lends it if this process's group has it; returns whether it was lent now.
   @discardableResult
   func give() -> Bool {
-    guard let group, isatty(0) == 1, tcgetpgrp(0) == getpgrp() else { return false }
-    isHeld = tcsetpgrp(0, group.number) == 0
+    guard let group, isatty(terminal) == 1, tcgetpgrp(terminal) == getpgrp() else { return false }
+    isHeld = tcsetpgrp(terminal, group.number) == 0
     return isHeld
   }
 
   /// Some other group has the terminal: this process's job is in the background.
   var isElsewhere: Bool {
-    guard let group, isatty(0) == 1 else { return false }
-    return ![-1, getpgrp(), group.number].contains(tcgetpgrp(0))
+    guard let group, isatty(terminal) == 1 else { return false }
+    return ![-1, getpgrp(), group.number].contains(tcgetpgrp(terminal))
   }
 
   package func takeBack() {
     guard isHeld else { return }
     isHeld = false
     // A shell that has taken it meanwhile keeps it.
-    if tcgetpgrp(0) == getpgid(getppid()) { return }
+    if tcgetpgrp(terminal) == getpgid(getppid()) { return }
     // Who is not in front is stopped for trying, unless the signal is blocked.
     var only = sigset_t()
     var previous = sigset_t()
     unsafe sigemptyset(&only)
     unsafe sigaddset(&only, SIGTTOU)
     unsafe pthread_sigmask(SIG_BLOCK, &only, &previous)
-    tcsetpgrp(0, getpgrp())
+    tcsetpgrp(terminal, getpgrp())
     unsafe pthread_sigmask(SIG_SETMASK, &previous, nil)
   }
 

@@ -26,15 +26,29 @@ package final class Pipe: Sendable {
   }
 
   /// Writes what somebody shall find in it; it must fit.
-  package func fill(_ pieces: [[UInt8]], inPackets: Bool) throws(SystemCallError) {
-    guard pieces.contains(where: { !$0.isEmpty }) else { return }
+  package func fill(_ pieces: [PipePiece]) throws(SystemCallError) {
     let before = try writing.control(F_GETFL, 0)
-    try writing.control(F_SETFL, Int(O_NONBLOCK) | (inPackets ? O_DIRECT : 0))
-    for bytes in pieces where !bytes.isEmpty {
-      // Safe: bytes have no padding.
-      try writing.writeStream(unsafe bytes.span.bytes, range: 0..<bytes.count)
+    for (index, piece) in pieces.enumerated() {
+      // What the kernel's copy ends with takes nothing more up, as the page must not into which a packet would go.
+      if !piece.isPacket, index + 1 < pieces.count {
+        let copied = try Pipe(capacity: writing.control(F_GETPIPE_SZ, 0))
+        try copied.write(piece)
+        let count = try copyContent(of: copied, limit: piece.bytes.count)
+        guard count == piece.bytes.count else {
+          throw SystemCallError(
+            call: "tee", subject: "a pipe", errno: .resourceTemporarilyUnavailable)
+        }
+      } else {
+        try write(piece)
+      }
     }
     try writing.control(F_SETFL, before)
+  }
+
+  private func write(_ piece: PipePiece) throws(SystemCallError) {
+    try writing.control(F_SETFL, Int(O_NONBLOCK) | (piece.isPacket ? O_DIRECT : 0))
+    // Safe: bytes have no padding.
+    try writing.writeStream(unsafe piece.bytes.span.bytes, range: 0..<piece.bytes.count)
   }
 
   /// Whose it is, and who may open it by way of /proc.
@@ -48,17 +62,12 @@ package final class Pipe: Sendable {
     if present.mode & 0o7777 != permissions { try writing.setPermissions(permissions) }
   }
 
-  /// Takes so many bytes out of it, in pieces as they come.
-  func drain(_ count: Int) throws(SystemCallError) -> [[UInt8]] {
-    var pieces: [[UInt8]] = []
-    var done = 0
-    while done < count {
-      let piece = try reading.readPiece(limit: count)
-      if piece.isEmpty { break }
-      done += piece.count
-      pieces.append(piece)
-    }
-    return pieces
+  /// How many bytes are in it.
+  func unreadByteCount() throws(SystemCallError) -> Int { try reading.unreadByteCount() }
+
+  /// Takes out what one read(2) gives.
+  func readPiece(limit: Int) throws(SystemCallError) -> [UInt8] {
+    try reading.readPiece(limit: limit)
   }
 
   /// The description of one of its ends that was there from the start, with these flags.
@@ -74,7 +83,14 @@ package final class Pipe: Sendable {
     try OwnedDescriptor.open("/proc/self/fd/\(reading.descriptor)", flags: flags)
   }
 
-  /// Copies what is in another pipe without taking it out.
+  /// Copies what is in another pipe without taking it out; returns how many bytes.
+  @discardableResult
+  func copyContent(of other: Pipe, limit: Int) throws(SystemCallError) -> Int {
+    try copyContent(of: other.reading, limit: limit)
+  }
+
+  /// Copies what is in another pipe without taking it out; returns how many bytes.
+  @discardableResult
   func copyContent(of other: borrowing OwnedDescriptor, limit: Int) throws(SystemCallError) -> Int {
     do throws(SystemCallError) {
       return try copyContentOrFail(of: other, limit: limit)
@@ -94,13 +110,6 @@ package final class Pipe: Sendable {
 }
 
 extension OwnedDescriptor {
-  /// What has been written to this pipe and not been read, left in it.
-  package borrowing func pipeContent(capacity: Int) throws(SystemCallError) -> [[UInt8]] {
-    let copy = try Pipe(capacity: capacity)
-    let count = try copy.copyContent(of: self, limit: capacity)
-    return try copy.drain(count)
-  }
-
   /// Whether nobody can write to it any more, and nothing is left in it.
   package borrowing func isPipeWithoutWriters() throws(SystemCallError) -> Bool {
     let copy = try Pipe()
@@ -129,4 +138,5 @@ extension OwnedDescriptor {
 private let O_DIRECT = 0o40000
 
 private let F_SETPIPE_SZ: Int32 = 1031
+private let F_GETPIPE_SZ: Int32 = 1032
 private let SPLICE_F_NONBLOCK: Int32 = 2

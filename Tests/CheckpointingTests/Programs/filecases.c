@@ -173,6 +173,74 @@ static void check_pipes(void) {
   for (int i = 0; i < 1 << 20; i++) need(large[i] == (char)(i * 7 >> 3));
 }
 
+// What was written with O_DIRECT and without it, by turns; the flag of now says nothing about it. The kernel puts what
+// is written to what no packet before it left of a page.
+
+static int mixed[2], plain[2], lone[2], small[2], late[2];
+
+static void put(int *pipe, const char *text, int flags) {
+  need(!fcntl(pipe[1], F_SETFL, flags) && write(pipe[1], text, strlen(text)) == (long)strlen(text));
+}
+
+static void put_stream(int *pipe, char letter, int count) {
+  char bytes[4097] = "";
+  put(pipe, memset(bytes, letter, count), 0);
+}
+
+static void prepare_mixed(void) {
+  need(!pipe(mixed) && !pipe(plain) && !pipe(lone) && !pipe(small) && !pipe(late));
+  put(mixed, "packet", O_DIRECT);
+  put(mixed, "p", O_DIRECT);
+  put_stream(mixed, 'a', 4096);
+  put(mixed, "q", O_DIRECT);
+  put_stream(mixed, 'b', 4090);
+  put(mixed, "a packet at the end", O_DIRECT);
+  put(plain, "no packet", 0);
+  put(plain, "at all", 0);
+  need(!fcntl(plain[1], F_SETFL, O_DIRECT));
+  put(lone, "the only one", O_DIRECT);
+  need(!fcntl(lone[1], F_SETFL, 0));
+  for (int i = 0; i < 3; i++) put(small, "x", O_DIRECT);
+  put(small, "x", 0);
+  put_stream(late, 'c', 4096);
+  put(late, "d", O_DIRECT);
+}
+
+// A read of so many bytes gives `count` times the letter, and this.
+static void take(int *pipe, int limit, char letter, int count, const char *rest) {
+  char bytes[8192], wanted[8192];
+  memset(wanted, letter, count);
+  strcpy(wanted + count, rest);
+  need(!fcntl(pipe[0], F_SETFL, O_NONBLOCK));
+  int got = read(pipe[0], bytes, limit);
+  if (got != count + (int)strlen(rest) || memcmp(bytes, wanted, got)) {
+    dprintf(2, "got %d bytes where '%s' was wanted\n", got, rest);
+    exit(1);
+  }
+}
+
+static void check_mixed(void) {
+  take(mixed, 8192, 0, 0, "packet");
+  take(mixed, 8192, 0, 0, "p");
+  take(mixed, 8192, 'a', 4096, "q");
+  // The packet's rest is lost to who leaves it no room, as ever.
+  take(mixed, 4098, 'b', 4090, "a packet");
+  put(mixed, "!", 0);
+  take(mixed, 8192, 0, 0, "!");
+  need(fcntl(plain[1], F_GETFL) == (O_WRONLY | O_DIRECT));
+  take(plain, 4, 0, 0, "no p");
+  take(plain, 8192, 0, 0, "acketat all");
+  put(lone, "next", 0);
+  take(lone, 3, 0, 0, "the");
+  take(lone, 8192, 0, 0, "next");
+  for (int i = 0; i < 3; i++) take(small, 8192, 0, 0, "x");
+  put(small, "y", 0);
+  take(small, 8192, 0, 0, "xy");
+  put(late, "e", 0);
+  take(late, 8192, 'c', 4096, "d");
+  take(late, 8192, 0, 0, "e");
+}
+
 // What waits in a pipe and in a FIFO that nobody reads any more.
 
 static int waiting[2];
@@ -231,6 +299,7 @@ static const struct test_case cases[] = {
   {"flags", prepare_flags, check_flags},
   {"fifos", prepare_fifos, check_fifos},
   {"pipes", prepare_pipes, check_pipes},
+  {"mixed", prepare_mixed, check_mixed},
   {"unread", prepare_unread, check_unread},
   {"odd", prepare_odd, check_odd},
   {0},

@@ -328,6 +328,69 @@ static void check_moved(void) {
   need(accept(a, NULL, NULL) >= 0);
 }
 
+// Files that have changed places since, and a name that was left to another.
+
+static void prepare_swapped(void) {
+  a = bound(SOCK_STREAM, in_folder("one"), 0);
+  b = bound(SOCK_STREAM, in_folder("two"), 0);
+  need(!listen(a, 5) && !listen(b, 5));
+  need(!rename(in_folder("one"), in_folder("aside")) && !rename(in_folder("two"), in_folder("one")));
+  need(!rename(in_folder("aside"), in_folder("two")));
+  c = bound(SOCK_DGRAM, in_folder("mail"), 0);
+  need(!rename(in_folder("mail"), in_folder("mail.old")));
+  d = bound(SOCK_DGRAM, in_folder("mail"), 0);
+  child = socket(AF_UNIX, SOCK_DGRAM, 0);
+  join(child, in_folder("mail.old"), 0);
+  need(sends(child, "to the old"));
+  listening = bound(SOCK_SEQPACKET, in_folder("read only"), 0);
+  need(!chmod(in_folder("read only"), 0444));
+}
+
+static void check_swapped(void) {
+  need(is_named(a, in_folder("one")) && is_named(b, in_folder("two")));
+  need(is_named(c, in_folder("mail")) && is_named(d, in_folder("mail")));
+  int late = socket(AF_UNIX, SOCK_STREAM, 0);
+  join(late, in_folder("two"), 0);
+  struct pollfd waiting = {a, POLLIN, 0};
+  need(poll(&waiting, 1, 0) == 1 && accept(a, NULL, NULL) >= 0);
+  need(receives(c, "to the old") && sends(child, "more") && receives(c, "more"));
+  late = socket(AF_UNIX, SOCK_DGRAM, 0);
+  join(late, in_folder("mail"), 0);
+  need(sends(late, "to the new") && receives(d, "to the new"));
+  need(!chmod(in_folder("read only"), 0600) && !listen(listening, 1));
+  late = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+  join(late, in_folder("read only"), 0);
+}
+
+// Connections of one listener that is gone, from who was given names by the kernel.
+
+static int ends_of[3][2];
+
+static void prepare_orphaned(void) {
+  int on = 1;
+  listening = bound(SOCK_STREAM, hidden(), 1);
+  need(!listen(listening, 5));
+  for (int i = 0; i < 3; i++) {
+    ends_of[i][0] = socket(AF_UNIX, SOCK_STREAM, 0);
+    need(!setsockopt(ends_of[i][0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on));
+    join(ends_of[i][0], hidden(), 1);
+    ends_of[i][1] = accept(listening, NULL, NULL);
+    need(ends_of[i][1] >= 0 && sends(ends_of[i][0], "early"));
+  }
+  need(!close(listening));
+}
+
+static void check_orphaned(void) {
+  struct sockaddr_un address, wanted;
+  for (int i = 0; i < 3; i++) {
+    socklen_t length = sizeof address;
+    need(receives(ends_of[i][1], "early") && sends(ends_of[i][1], "back") && receives(ends_of[i][0], "back"));
+    need(!getpeername(ends_of[i][0], (void *)&address, &length) && length == name(&wanted, hidden(), 1));
+    need(!memcmp(&address, &wanted, length));
+  }
+  need(!listen(bound(SOCK_STREAM, hidden(), 1), 1));
+}
+
 // Relative names in so deep a folder that no absolute path to it has room in an address.
 
 static void prepare_deep(void) {
@@ -451,6 +514,8 @@ static const struct test_case cases[] = {
   {"relative", prepare_relative, check_relative},
   {"deep", prepare_deep, check_deep},
   {"moved", prepare_moved, check_moved},
+  {"swapped", prepare_swapped, check_swapped},
+  {"orphaned", prepare_orphaned, check_orphaned},
   {"both", prepare_both, check_both},
   {"chain", prepare_chain, check_chain},
   {"full", prepare_full, check_full},
