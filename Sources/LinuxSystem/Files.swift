@@ -25,6 +25,25 @@ package enum Files {
     try status(of: path).identity
   }
 
+  /// What somebody wants to do with a file or folder; the bits of access(2).
+  package struct Access: OptionSet, Sendable {
+    package let rawValue: Int32
+    package init(rawValue: Int32) { self.rawValue = rawValue }
+    package static let reading = Access(rawValue: 4)
+    package static let writing = Access(rawValue: 2)
+    /// Of a folder: to reach what is in it.
+    package static let entering = Access(rawValue: 1)
+  }
+
+  /// Throws what keeps this process from that, with the rights that it has now.
+  package static func require(_ access: Access, to path: String) throws(SystemCallError) {
+    try withCPath(path, for: "access") { pointer throws(SystemCallError) in
+      try systemCall("access", on: path) {
+        unsafe faccessat(AT_FDCWD, pointer, access.rawValue, AT_EACCESS)
+      }
+    }
+  }
+
   /// The names in a directory, in order, without `.` and `..`.
   package static func list(_ path: String) throws(SystemCallError) -> [String] {
     let directory = try withCPath(path, for: "opendir") { pointer throws(SystemCallError) in

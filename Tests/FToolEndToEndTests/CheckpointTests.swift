@@ -395,6 +395,22 @@ import Testing
     #expect(try program.wait() == 5)
   }
 
+  @Test func `a FIFO that comes to be there during a save stays, also with force`() throws {
+    let bench = try Workbench()
+    let program = try start(bench, Self.holder(64))
+    var save = try bench.start(
+      "checkpoint save \(program.id) -o a.ftc --force --compress zlib:9 --threads 1")
+    for _ in 0..<500 where !(try Files.list(bench.folder.path).contains { $0.contains("a.ftc") }) {
+      Machine.sleep(seconds: 0.01)
+    }
+    _ = try bench.shell("mkfifo a.ftc")
+    let outcome = try save.finish()
+    #expect(outcome.status == 73, "\(outcome.errorText)")
+    #expect(try Files.list(bench.folder.path).filter { $0.contains("ftc") } == ["a.ftc"])
+    #expect(try Files.kind(of: bench.folder.path("a.ftc")) == .pipe)
+    #expect(try program.wait() == 5)
+  }
+
   @Test func `a link that leads nowhere is replaced only with force`() throws {
     let bench = try Workbench()
     let program = try start(bench)
@@ -788,7 +804,7 @@ import Testing
   }
 
   /// Says things in an interactive shell as a person does, and waits for what they lead to.
-  private static let person = #"""
+  private static let shell = #"""
     import os, pty, re, select, subprocess, sys, time
     tool, options = sys.argv[1:]
     shell, terminal = pty.fork()
@@ -805,32 +821,37 @@ import Testing
             got += os.read(terminal, 4096).decode()
         return re.search(wanted, got)[1]
     say("stty -echo; echo quiet\n", r"quiet\r\n(.*)")
-    code = '$| = 1; print "I am $$\\n"; while (<STDIN>) { print "got $_" } print "over\\n"; exit 9'
-    program = say(f"perl -e '{code}'\n", r"I am (\d+)\r")
-    restore = f"{tool} checkpoint restore {options} a.ftc"
-    # One that is still there has the numbers, for which the other needs a namespace.
-    leave = "stopped" if options == "--pid any" else "dead"
-    save = f"{tool} checkpoint save --leave {leave} -o a.ftc {program}"
-    subprocess.run(save.split(), check=True, stdout=subprocess.DEVNULL)
-    stopped = r"\](\+) +Stopped"
-    say("disown; echo gone\n", r"(gone)\r")
-    for start in "one by one", "behind":
-        if start == "behind":
-            say(restore + " &\n", r"\] (\d+)")
-            time.sleep(1)
-        else:
-            say(restore + "\n", r"(.*)")
-            say("one\n", "got (one)")
-            say("\x1a", stopped)
-            say("bg\n", r"(&)")
-            time.sleep(0.5)
-        say("jobs\n", stopped)
-        say("fg\n", "checkpoint (restore)")
-        say("two\n", "got (two)")
-        say("\x04", "(over)")
-        say("echo it was $?\n", "it was (9)")
-    if leave == "stopped": os.kill(int(program), 9)
+
     """#
+
+  private static let person =
+    shell + #"""
+      code = '$| = 1; print "I am $$\\n"; while (<STDIN>) { print "got $_" } print "over\\n"; exit 9'
+      program = say(f"perl -e '{code}'\n", r"I am (\d+)\r")
+      restore = f"{tool} checkpoint restore {options} a.ftc"
+      # One that is still there has the numbers, for which the other needs a namespace.
+      leave = "stopped" if options == "--pid any" else "dead"
+      save = f"{tool} checkpoint save --leave {leave} -o a.ftc {program}"
+      subprocess.run(save.split(), check=True, stdout=subprocess.DEVNULL)
+      stopped = r"\](\+) +Stopped"
+      say("disown; echo gone\n", r"(gone)\r")
+      for start in "one by one", "behind":
+          if start == "behind":
+              say(restore + " &\n", r"\] (\d+)")
+              time.sleep(1)
+          else:
+              say(restore + "\n", r"(.*)")
+              say("one\n", "got (one)")
+              say("\x1a", stopped)
+              say("bg\n", r"(&)")
+              time.sleep(0.5)
+          say("jobs\n", stopped)
+          say("fg\n", "checkpoint (restore)")
+          say("two\n", "got (two)")
+          say("\x04", "(over)")
+          say("echo it was $?\n", "it was (9)")
+      if leave == "stopped": os.kill(int(program), 9)
+      """#
 
   @Test(.needs("python3"), .choosesNumbers, arguments: ["--pid same", "--pid any"])
   func `a program has the terminal when it comes to the front, and stops if it reads behind`(
@@ -840,6 +861,66 @@ import Testing
     try bench.folder.file("person.py", Array(Self.person.utf8))
     let run = try bench.shell("python3 person.py '\(try BuiltTool.path)' '\(options)'")
     #expect(run.status == 0, run.remark)
+  }
+
+  /// The same in front, but with the terminal elsewhere than at standard input, or another program beside it.
+  private static let otherPerson =
+    shell + #"""
+      code = {
+          "pager": r'$| = 1; print "I am $$\n"; select undef, undef, undef, 0.1 while !-e "go"; print "line $_\n" for 1 .. 99',
+          "null": r'open my $t, "+<", "/dev/tty"; $| = 1; print "I am $$\n"; while (<$t>) { print "got $_" } print "over\n"',
+          "stop": r'$| = 1; print "I am $$\n"; while (<STDIN>) { print "got $_" } print "over\n"',
+      }[options]
+      program = say(f"perl -e '{code}'" + (" < /dev/null" if options == "null" else "") + "\n", r"I am (\d+)\r")
+      save = f"{tool} checkpoint save --leave dead -o a.ftc {program}"
+      subprocess.run(save.split(), check=True, stdout=subprocess.DEVNULL)
+      say("\n", "(Killed)")
+      restore = f"{tool} checkpoint restore a.ftc"
+      if options == "pager":
+          asks = 'open my $t, "<", "/dev/tty"; print "asked: ", scalar <$t>; print "first: ", scalar <STDIN>; 1 while <STDIN>'
+          say(f"{restore} | perl -e '$| = 1; {asks}'\n", "(.*)")
+          time.sleep(1)
+          say("more\n", "asked: (more)")
+          open("go", "w").close()
+          say("", "first: (line 1)\r")
+      elif options == "null":
+          say(restore + " < /dev/null\n", "(.*)")
+          say("one\n", "got (one)")
+          say("\x04", "(over)")
+      else:
+          say(restore + "\n", "(.*)")
+          say("one\n", "got (one)")
+          os.kill(int(program), 19)
+          say("", r"\](\+) +Stopped")
+          say("fg\n", "checkpoint (restore)")
+          say("two\n", "got (two)")
+          say("\x04", "(over)")
+      say("echo it was $?\n", "it was (0)")
+      """#
+
+  @Test(.needs("python3"), .choosesNumbers, arguments: ["pager", "null", "stop"])
+  func `a program in front has the terminal when it wants it, and its job stops with it`(
+    _ what: String
+  ) throws {
+    let bench = try Workbench()
+    try bench.folder.file("person.py", Array(Self.otherPerson.utf8))
+    let run = try bench.shell("python3 person.py '\(try BuiltTool.path)' '\(what)'")
+    #expect(run.status == 0, run.remark)
+  }
+
+  @Test(.choosesNumbers) func `nohup means the program, too`() throws {
+    let bench = try Workbench()
+    let program = try start(bench)
+    try bench.ftool("checkpoint save \(program.id) -o a.ftc")
+    try program.kill()
+    let before = try log(bench)
+    let run = try bench.shell(
+      """
+      nohup "\(try BuiltTool.path)" checkpoint restore a.ftc > out 2>&1 & pid=$!
+      for i in {1..3000}; do [ "$(wc -l < log)" -gt \(before.split(separator: "\n").count) ] && break; sleep 0.01; done
+      kill -HUP $pid; sleep 0.5; kill -TERM $pid; wait $pid; echo $?; cat out
+      """)
+    #expect(run.output.hasPrefix("7\n"), run.remark)
   }
 
   @Test func `descendants may come and go while the tree is stopped`() throws {
@@ -1072,7 +1153,7 @@ import Testing
     #expect(try program.wait() == 5)
     let restore = try bench.shell("\(asNobody) checkpoint restore --detach - < a.ftc")
     #expect(restore.status == 77, restore.remark)
-    #expect(restore.error.contains("ftool: hint: "), restore.remark)
+    #expect(restore.error.contains("restore it as root"), restore.remark)
     #expect(!program.id.exists)
   }
 

@@ -229,6 +229,16 @@ import Testing
       rm theirs
       fails 77 user $tool checkpoint restore -n file.ftc
       fails 77 user $tool checkpoint restore file.ftc --detach
+      user mkdir kept; user sh -c 'echo a > kept/read'; user mkfifo kept/fifo
+      start sh -c 'cd kept; exec sleep 50 5< read 6<> fifo 7>> gone'; sleep 0.1; rm kept/gone
+      user $tool checkpoint save $p -o kept.ftc --leave dead; killed
+      chmod 200 kept/read; chmod 400 kept/fifo; chmod 555 kept
+      fails 77 user $tool checkpoint restore -n kept.ftc
+      fails 77 user $tool checkpoint restore kept.ftc --detach
+      chmod 666 kept
+      fails 77 user $tool checkpoint restore -n kept.ftc
+      chmod 777 kept; chmod 666 kept/*
+      user $tool checkpoint restore -n kept.ftc
       [ -z "$(ps -u 54321 -o stat= | grep -v Z)" ]
       """)
     #expect(run.status == 0, run.remark)
@@ -241,6 +251,12 @@ import Testing
       run.error.contains("theirs: it belonged to user 0 and group 0, which wants CAP_CHOWN to set"),
       run.remark)
     #expect(run.error.contains("ftool: hint: restore it as root"), run.remark)
+    for denial in [
+      "/read): it may not be opened for reading", "/gone: it may not be made in its folder",
+      "/fifo: it may not be opened for reading and writing", "/kept): it may not be entered",
+    ] {
+      #expect(run.error.contains(denial), run.remark)
+    }
   }
 
   @Test(.enabled(if: canHaveNamespaces, "ordinary users may not have user namespaces here"))

@@ -1,3 +1,5 @@
+import LinuxSystem
+
 /// Flags of open(2) that several kinds look at.
 enum OpenFlags {
   /// O_CREAT, O_EXCL, O_TRUNC, O_NOCTTY: what creates or empties a file has done so once.
@@ -17,6 +19,16 @@ enum OpenFlags {
   static let pathOnly: UInt32 = 0o10000000
   /// O_NOCTTY
   static let noTerminal: UInt32 = 0o400
+
+  /// What who opens a file with these flags must be allowed to do with it.
+  static func access(of flags: UInt32) -> Files.Access {
+    if flags & pathOnly != 0 { return [] }
+    return switch flags & accessMode {
+    case readOnly: .reading
+    case writeOnly: .writing
+    default: [.reading, .writing]
+    }
+  }
 }
 
 /// Events of poll(2) that are told without asking.

@@ -20,6 +20,18 @@ final class UnixSocketNames {
 }
 
 extension UnixSocket {
+  /// The path of the file that is made for a socket, as it was; nil for those that have none.
+  static func filePath(
+    of state: DescriptionState, _ restoration: Restoration
+  ) throws(CheckpointError) -> String? {
+    let detail = try restoration.decode(Detail.self, state.detail)
+    guard detail.peer == 0 || detail.type == datagrams, let path = path(of: detail.address) else {
+      return nil
+    }
+    if !detail.presentPath.isEmpty { return detail.presentPath }
+    return detail.folder.isEmpty ? path : "\(detail.folder)/\(path)"
+  }
+
   /// Gives it its name. A file that an ended process has left there is in the way.
   static func bind(
     _ socket: OwnedDescriptorBox, _ detail: Detail, _ restoration: Restoration

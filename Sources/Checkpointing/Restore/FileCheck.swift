@@ -20,6 +20,7 @@ struct FileCheck {
   /// What is not as it was, and was accepted.
   private(set) var warnings: [Obstacle] = []
   private var problems: [Obstacle] = []
+  private var denials: [Obstacle] = []
   private var areAllGone = true
   private let accepts: Bool
 
@@ -32,6 +33,7 @@ struct FileCheck {
     var presentPath: String
     var fingerprint: FileFingerprint?
     var isFolder = false
+    var needs: Files.Access = []
     /// The checkpoint has a copy.
     var hasCopy = false
     /// It is standard output or error.
@@ -40,7 +42,7 @@ struct FileCheck {
     var tail: (byteCount: UInt32, checksum: UInt32)?
   }
 
-  /// Throws `changedFiles` with all that is wrong.
+  /// Throws `changedFiles` with all that is wrong, or `forbidden` with all that this process may not open or make.
   init(_ restoration: Restoration) throws(CheckpointError) {
     accepts = restoration.options.acceptsChangedFiles
     let uses = try Self.uses(restoration)
@@ -51,6 +53,26 @@ struct FileCheck {
     }
     for use in uses { try look(at: use) }
     if !problems.isEmpty { throw .changedFiles(problems, areGone: areAllGone) }
+    for object in restoration.state.objects where isMadeInItsFolder(object) {
+      require([.writing, .entering], toFolderOf: object.name, restoration)
+    }
+    for description in restoration.state.descriptions {
+      switch description.kind {
+      case UnixSocket.name:
+        guard let path = try UnixSocket.filePath(of: description, restoration) else { continue }
+        require([.writing, .entering], toFolderOf: path, restoration)
+      case PipeEnd.name:
+        let path = try restoration.decode(PipeEnd.Detail.self, description.detail).path
+        if path.isEmpty { continue }
+        // Both ends are ours for a moment.
+        requireAccess(
+          Use(
+            process: 0, place: path, path: path, presentPath: restoration.place(of: path),
+            needs: [.reading, .writing]))
+      default: continue
+      }
+    }
+    if !denials.isEmpty { throw .forbidden(denials) }
   }
 
   /// The files that come back from their copies, by the paths that they had.
@@ -70,11 +92,13 @@ struct FileCheck {
     var copies: Set<String> = []
     for use in uses where use.hasCopy { copies.insert(use.path) }
     var seen: Set<String> = []
+    let written = Set(state.processes.flatMap(\.areas).filter(\.needsWriting).map(\.name))
     for process in state.processes where process.life != .zombie {
       for area in process.areas where area.content == .file && seen.insert(area.name).inserted {
         var use = Use(
           process: process.id, place: "memory (\(area.name))", path: area.name,
           presentPath: restoration.place(of: area.name), fingerprint: area.file)
+        use.needs = written.contains(area.name) ? [.reading, .writing] : .reading
         use.hasCopy = copies.contains(area.name)
         uses.append(use)
       }
@@ -84,7 +108,7 @@ struct FileCheck {
         uses.append(
           Use(
             process: process.id, place: "\(place) (\(path))", path: path,
-            presentPath: restoration.place(of: path), isFolder: true))
+            presentPath: restoration.place(of: path), isFolder: true, needs: .entering))
       }
     }
     // Memory of the processes that has a name comes back as it was.
@@ -109,6 +133,7 @@ struct FileCheck {
         path: detail.path, presentPath: restoration.place(of: detail.path),
         fingerprint: detail.fingerprint, isFolder: detail.isDirectory)
       use.isStandardOutput = number == 1 || number == 2
+      use.needs = OpenFlags.access(of: description.flags)
       if detail.object > 0 {
         let object = try restoration.objectState(Int(detail.object) - 1)
         guard object.hasName, object.name == detail.path else {
@@ -153,8 +178,12 @@ struct FileCheck {
     } catch  where error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory {
       return missing(use)
     } catch {
-      throw .system(error, process: ProcessID(use.process))
+      guard error.errno == .permissionDenied else {
+        throw .system(error, process: ProcessID(use.process))
+      }
+      return deny(use.process, use.place, "it can't be reached: \(error.errno)")
     }
+    defer { if fates[use.path] == nil { requireAccess(use) } }
     if use.isFolder {
       if present.kind != .directory { problem(use, "it is no folder any more") }
       return
@@ -205,6 +234,52 @@ struct FileCheck {
           ? "make the folder, or lead it elsewhere with --map"
           : "put it back, or lead its path elsewhere with --map"
             + (use.isStandardOutput ? ", or that output with --stdio" : "")))
+  }
+
+  /// What is made in its folder, and not in memory.
+  private func isMadeInItsFolder(_ object: ObjectState) -> Bool {
+    switch object.kind {
+    case .deletedFile, .namelessFile, .namedFile: true
+    case .copiedFile: [.returns, .replaced].contains(fate(of: object.name))
+    case .anonymous, .memoryFile, .systemV: false
+    }
+  }
+
+  private mutating func requireAccess(_ use: Use) {
+    if use.needs.isEmpty { return }
+    do throws(SystemCallError) {
+      try Files.require(use.needs, to: use.presentPath)
+    } catch {
+      if error.errno == .noSuchFileOrDirectory { return }
+      let wish =
+        switch use.needs {
+        case .reading: "opened for reading"
+        case .writing: "opened for writing"
+        case .entering: "entered"
+        default: "opened for reading and writing"
+        }
+      deny(use.process, use.place, "it may not be \(wish): \(error.errno)")
+    }
+  }
+
+  private mutating func require(
+    _ access: Files.Access, toFolderOf path: String, _ restoration: Restoration
+  ) {
+    let place = restoration.place(of: path)
+    do throws(SystemCallError) {
+      try Files.require(access, to: Files.directory(of: place))
+    } catch {
+      // What is gone is told when it is made.
+      if error.errno == .noSuchFileOrDirectory { return }
+      deny(0, place, "it may not be made in its folder: \(error.errno)")
+    }
+  }
+
+  private mutating func deny(_ process: Int32, _ place: String, _ reason: String) {
+    let denial = Obstacle(
+      ProcessID(process), place, reason,
+      remedy: "restore it as root or as one who may, or lead its path elsewhere with --map")
+    if !denials.contains(denial) { denials.append(denial) }
   }
 
   private func hasOnlyGrown(_ use: Use, _ saved: FileFingerprint, _ present: FileDetails) -> Bool {

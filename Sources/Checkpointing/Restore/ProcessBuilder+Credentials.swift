@@ -54,7 +54,8 @@ extension ProcessBuilder {
       try call(.prctl, "prctl(PR_SET_KEEPCAPS)", 8, 0)
     }
     let (permitted, bounding) = (present.capabilities[1], present.capabilities[3])
-    try set(inheritable: present.capabilities[0], permitted: permitted, effective: permitted)
+    // What can be inherited must be in the bounding set, or have been inheritable when it was taken from there.
+    try set(inheritable: wanted.capabilities[0], permitted: permitted, effective: permitted)
     if wanted.users != present.users, wanted.users[3] != wanted.users[1] {
       try setFileUser(wanted.users[3])
     }

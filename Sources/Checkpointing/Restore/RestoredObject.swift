@@ -138,7 +138,9 @@ final class RestoredObject: Sendable {
   }
 
   private static func obstacle(_ error: SystemCallError, _ path: String) -> CheckpointError {
-    .obstacles([Obstacle(ProcessID(0), path, reason(for: error), remedy: remedy(for: error))])
+    let obstacle = Obstacle(ProcessID(0), path, reason(for: error), remedy: remedy(for: error))
+    return [.permissionDenied, .notPermitted].contains(error.errno)
+      ? .forbidden([obstacle]) : .obstacles([obstacle])
   }
 
   /// A file that is removed at once, under the name that it had where that is free: /proc still shows it.

@@ -62,10 +62,7 @@ extension Failure {
       case .refused(let call, let errno):
         self.init(
           Failure.status(of: errno), "process \(process) could not make the call \(call): \(errno)",
-          hint: errno != .noMemory
-            ? nil
-            : "it has no room for a few pages more: raise its RLIMIT_AS or RLIMIT_DATA with prlimit(1), "
-              + "or vm.max_map_count")
+          hint: Self.wayToRoom(errno))
       case .ended(let thread):
         self.init(.notFound, "process \(process) has ended (thread \(thread))")
       case .unexpected(let thread, _):
@@ -85,6 +82,17 @@ extension Failure {
     }
   }
 
+  /// What keeps a process from having a few pages more.
+  private static func wayToRoom(_ errno: Errno) -> String? {
+    switch errno {
+    case .noMemory:
+      "it has no room for a few pages more: raise its RLIMIT_AS or RLIMIT_DATA with prlimit(1), or vm.max_map_count"
+    case .resourceTemporarilyUnavailable:
+      "where it locks all its memory (mlockall), its RLIMIT_MEMLOCK may have no room for a few pages more: raise it with prlimit(1)"
+    default: nil
+    }
+  }
+
   /// By its name.
   private static func isTool(_ process: ProcessID) -> Bool {
     (try? ProcessStatus(of: process))?.name == Array("ftool".utf8)
@@ -98,7 +106,9 @@ extension Failure {
         hint: "in a container, allow it (docker: --security-opt seccomp=unconfined)")
       return
     }
-    guard error.errno == .notPermitted || error.errno == .permissionDenied, let process else {
+    guard error.errno == .notPermitted || error.errno == .permissionDenied, let process,
+      !error.subject.hasPrefix("/") || error.subject.hasPrefix("/proc/")
+    else {
       self = Failure(error)
       return
     }

@@ -51,7 +51,8 @@ package enum Foreground {
       if signal == SIGCONT { lease.give() }
       // A child that has ended in this moment is found in the next round.
       if passedOn.contains(signal), !hasItToo {
-        try? (signal == SIGCONT ? lease.target(of: child) : child).send(signal: signal)
+        let isForAll = signal == SIGCONT || isFromKey
+        try? (isForAll ? lease.target(of: child) : child).send(signal: signal)
       }
       if signal == SIGTSTP {
         if !hasItToo { try? lease.target(of: child).send(signal: SIGTSTP) }
@@ -68,7 +69,7 @@ package enum Foreground {
   /// A child that wanted a terminal which it can have now gets it; else this process's whole job stops with it.
   private static func follow(_ child: ProcessID, stoppedBy signal: Int32, _ lease: TerminalLease) {
     let wantsTerminal = signal == SIGTTIN || signal == SIGTTOU
-    if wantsTerminal { lease.findTerminal() }
+    if wantsTerminal { lease.isWanted() }
     if wantsTerminal, lease.give() {
       try? lease.target(of: child).send(signal: SIGCONT)
     } else if wantsTerminal, lease.isElsewhere {
@@ -134,13 +135,15 @@ package enum Foreground {
 }
 
 /// The terminal at standard input, lent to a child that has a process group of its own in this session: only
-/// one group may read a terminal. Where standard input is none, the session's own once the child wants it. Taken back
-/// at the latest when nobody holds the lease any more.
+/// one group may read a terminal. Once the child wants it only where standard output is none, as others of this
+/// process's job may need it, such as a pager; and the session's own then where standard input is none. Taken back at
+/// the latest when nobody holds the lease any more.
 package final class TerminalLease {
   private let group: ProcessID?
   private var sessionTerminal: OwnedDescriptorBox?
   private var terminal: Int32 { sessionTerminal?.descriptor.descriptor ?? 0 }
   package private(set) var isHeld = false
+  private var isDue = isatty(1) == 1
 
   /// Lends it, if this process has it and the child can have it.
   package init(to child: ProcessID) {
@@ -153,8 +156,9 @@ package final class TerminalLease {
   /// Whom a signal for the child is for: all of its group where the group has the terminal.
   func target(of child: ProcessID) -> ProcessID { group.map { ProcessID(-$0.number) } ?? child }
 
-  /// Takes that of the session where standard input is none.
-  func findTerminal() {
+  /// The child has asked for it.
+  func isWanted() {
+    isDue = true
     guard isatty(terminal) != 1 else { return }
     sessionTerminal = try? OwnedDescriptorBox(OwnedDescriptor.open("/dev/tty", access: .readWrite))
   }
@@ -162,7 +166,9 @@ package final class TerminalLease {
   /// Lends it if this process's group has it; returns whether it was lent now.
   @discardableResult
   func give() -> Bool {
-    guard let group, isatty(terminal) == 1, tcgetpgrp(terminal) == getpgrp() else { return false }
+    guard let group, isDue, isatty(terminal) == 1, tcgetpgrp(terminal) == getpgrp() else {
+      return false
+    }
     isHeld = tcsetpgrp(terminal, group.number) == 0
     return isHeld
   }
