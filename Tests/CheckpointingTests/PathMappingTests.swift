@@ -23,6 +23,17 @@ import Testing
       PathMapping(old: old, new: new).place(of: path).map { Array($0.utf8) } == Array(place.utf8))
   }
 
+  @Test(arguments: ["/a=b=/c", "/a=b/=/c//", "/a=b=/c=/d"])
+  func `is read with names that have an equals sign`(_ text: String) {
+    let mapping = PathMapping(text)
+    #expect(mapping?.place(of: "/a=b/f").map { String($0.prefix(2)) } == "/c")
+  }
+
+  @Test(arguments: ["", "=", "/", "/a", "/a=", "/a=b", "a=/b", "=/b"])
+  func `is nothing without two absolute paths`(_ text: String) {
+    #expect(PathMapping(text) == nil)
+  }
+
   @Test(arguments: [
     ("/srv/old", "/srv/older"), ("/srv/old", "/srv"), ("/srv/old/", "/srv/old2/a"),
     ("/srv/o", "/srv/o\u{301}/a"),

@@ -395,6 +395,21 @@ import Testing
     #expect(try program.wait() == 5)
   }
 
+  @Test(
+    .enabled(if: SomebodyElse.isPossible, "needs root, setpriv, and a build that others may read"))
+  func `a folder that may not be written to is told before anything is done`() throws {
+    let bench = try Workbench()
+    try Files.setPermissions(bench.folder.path, 0o755)
+    let tool = "\(SomebodyElse.command) \"\(try BuiltTool.path)\""
+    for option in ["-n", ""] {
+      let run = try bench.shell(
+        "sleep 9 > /dev/null 2>&1 & \(tool) checkpoint save $! \(option) -o '\(bench.folder.path)/a.ftc'"
+      )
+      #expect(run.status == 77, run.remark)
+      #expect(run.error.contains("a.ftc may not be made in its folder"), run.remark)
+    }
+  }
+
   @Test func `a FIFO that comes to be there during a save stays, also with force`() throws {
     let bench = try Workbench()
     let program = try start(bench, Self.holder(64))
@@ -988,6 +1003,9 @@ import Testing
     #expect(text.error.contains("\(bench.folder.path("log"))"), text.remark)
     let could = try bench.ftool("checkpoint restore --dry-run -fy a.ftc")
     #expect(could.output == "process \(program.id) would be restored\n", could.remark)
+    let unused = try bench.ftool("checkpoint restore -nf a.ftc --map /no/such=/place --map /=/")
+    #expect(unused.error.contains("--map /no/such=/place: it has no effect"), unused.remark)
+    #expect(!unused.error.contains("--map /=/"), unused.remark)
     let json = try bench.ftool("checkpoint restore -nf --stdio file:made --json a.ftc").json
     #expect(json["dry_run"] == .bool(true) && json["processes"] == .number(1))
     #expect(!program.id.exists && !Files.exists(bench.folder.path("made")))

@@ -57,19 +57,15 @@ struct FileCheck {
       require([.writing, .entering], toFolderOf: object.name, restoration)
     }
     for description in restoration.state.descriptions {
-      switch description.kind {
-      case UnixSocket.name:
-        guard let path = try UnixSocket.filePath(of: description, restoration) else { continue }
+      if description.kind == UnixSocket.name,
+        let path = try UnixSocket.filePath(of: description, restoration)
+      {
         require([.writing, .entering], toFolderOf: path, restoration)
-      case PipeEnd.name:
-        let path = try restoration.decode(PipeEnd.Detail.self, description.detail).path
-        if path.isEmpty { continue }
-        // Both ends are ours for a moment.
+      }
+      for (path, needs) in try Self.specialFiles(of: description, restoration) {
+        let place = restoration.place(of: path)
         requireAccess(
-          Use(
-            process: 0, place: path, path: path, presentPath: restoration.place(of: path),
-            needs: [.reading, .writing]))
-      default: continue
+          Use(process: 0, place: place, path: path, presentPath: place, needs: needs))
       }
     }
     if !denials.isEmpty { throw .forbidden(denials) }
@@ -146,6 +142,31 @@ struct FileCheck {
     let tails = tails(of: details)
     for index in uses.indices { uses[index].tail = tails[uses[index].path] }
     return uses
+  }
+
+  /// What is opened without being compared, and how.
+  private static func specialFiles(
+    of state: DescriptionState, _ restoration: Restoration
+  ) throws(CheckpointError) -> [(path: String, needs: Files.Access)] {
+    let asOpened = OpenFlags.access(of: state.flags)
+    switch state.kind {
+    case PipeEnd.name:
+      let detail = try restoration.decode(PipeEnd.Detail.self, state.detail)
+      // Both ends are ours for a moment.
+      return detail.path.isEmpty
+        ? [] : [(detail.path, detail.isQuiet ? .reading : [.reading, .writing])]
+    case DeviceFile.name:
+      return [(try restoration.decode(DeviceFile.Detail.self, state.detail).path, asOpened)]
+    case PathOnly.name:
+      return [(try restoration.decode(PathOnly.Detail.self, state.detail).path, [])]
+    case KernelFile.name:
+      let detail = try restoration.decode(KernelFile.Detail.self, state.detail)
+      return detail.process == 0 ? [(detail.path, asOpened)] : []
+    case FileWatch.name:
+      let detail = try restoration.decode(FileWatch.Detail.self, state.detail)
+      return detail.watches.map { ($0.path, .reading) }
+    default: return []
+    }
   }
 
   /// The ends of files to which the tree only appends.

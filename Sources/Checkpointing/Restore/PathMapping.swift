@@ -1,11 +1,29 @@
 /// One folder or file that was at `old` and is at `new` now; both absolute paths. Slashes at their ends say nothing.
-package struct PathMapping: Sendable {
+package struct PathMapping: Sendable, CustomStringConvertible {
   /// Without slashes at the end; the root is empty.
   private let old, new: Substring.UTF8View
 
   package init(old: String, new: String) {
     self.old = Self.withoutLastSlashes(old)
     self.new = Self.withoutLastSlashes(new)
+  }
+
+  package var description: String {
+    [old, new].map { $0.isEmpty ? "/" : String(Substring($0)) }.joined(separator: "=")
+  }
+
+  /// `OLD=NEW`; nil where these are not two absolute paths.
+  package init?(_ text: String) {
+    let bytes = Array(text.utf8)
+    guard bytes.first == slash,
+      let equals = bytes.indices.first(where: {
+        bytes[$0...].starts(with: [UInt8(ascii: "="), slash])
+      })
+    else { return nil }
+    let halves = (bytes[..<equals], bytes[(equals + 1)...])
+    self.init(
+      old: String(decoding: halves.0, as: UTF8.self), new: String(decoding: halves.1, as: UTF8.self)
+    )
   }
 
   /// Where `path` is found now; nil if it's neither `old` nor something in it.

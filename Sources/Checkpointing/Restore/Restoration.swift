@@ -85,6 +85,7 @@ final class Restoration {
   private var standard: [OpenFile] = []
   let journal = RestoreJournal()
   private var files: FileCheck?
+  private var usedMappings: Set<Int> = []
   /// Below here are the numbers that processes of the tree use.
   private(set) var lowestNumber: Int32
 
@@ -128,6 +129,12 @@ final class Restoration {
     self.files = files
     warnings += files.warnings
     warnings += state.withoutEffect(options.redirections)
+    for (index, mapping) in options.pathMap.enumerated() where !usedMappings.contains(index) {
+      warn(
+        0, "--map \(mapping)",
+        "it has no effect: no path of the program begins so, or an earlier --map leads it elsewhere"
+      )
+    }
   }
 
   /// Opens all that needs no process. When this or anything later throws, call `abandon`.
@@ -293,8 +300,10 @@ final class Restoration {
 
   /// Where a path of then leads to now.
   func place(of path: String) -> String {
-    for mapping in options.pathMap {
-      if let place = mapping.place(of: path) { return place }
+    for (index, mapping) in options.pathMap.enumerated() {
+      guard let place = mapping.place(of: path) else { continue }
+      usedMappings.insert(index)
+      return place
     }
     return path
   }

@@ -223,11 +223,10 @@ package struct CheckpointRestore: Verb {
       }
     }
     for pair in map {
-      let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      guard parts.count == 2, parts[0].hasPrefix("/"), parts[1].hasPrefix("/") else {
+      guard let mapping = PathMapping(pair) else {
         throw Failure(.usage, "--map: '\(pair)' is not OLD=NEW with two absolute paths")
       }
-      options.pathMap.append(PathMapping(old: String(parts[0]), new: String(parts[1])))
+      options.pathMap.append(mapping)
     }
     return options
   }

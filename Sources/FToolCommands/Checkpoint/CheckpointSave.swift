@@ -123,6 +123,13 @@ package struct CheckpointSave: Verb {
         .notFound, "there is no folder \(folder) to write \(path) into",
         hint: "make it, or choose another with -o")
     }
+    do throws(SystemCallError) {
+      try Files.require([.writing, .entering], to: folder)
+    } catch {
+      throw Failure(
+        Failure.status(of: error.errno), "\(path) may not be made in its folder: \(error.errno)",
+        hint: "choose another with -o")
+    }
     let kind = try? Files.kind(of: path)
     // A link that leads nowhere is there, too.
     if kind == nil, (try? Files.linkTarget(path)) == nil { return }
