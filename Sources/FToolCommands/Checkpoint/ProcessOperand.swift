@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpointing
 import LinuxSystem
+import SystemPackage
 
 /// The process at the root of a tree.
 package struct ProcessOperand: ParsableArguments {
@@ -57,7 +58,11 @@ package struct ProcessOperand: ParsableArguments {
   /// The process, if there is one that can be saved at all.
   func root() throws(Failure) -> ProcessID {
     let root = ProcessID(process)
-    guard root.exists, let status = try? ProcessStatus(of: root) else {
+    let status: ProcessStatus
+    do throws(SystemCallError) {
+      status = try ProcessStatus(of: root)
+    } catch {
+      if root.exists, error.errno != .noSuchFileOrDirectory { throw Failure(error) }
       throw Failure(.notFound, "there is no process \(process)")
     }
     if root == .current { throw Failure(.failed, "ftool cannot save itself") }

@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,12 @@ int main(int argc, char **argv) {
   setrlimit(RLIMIT_CORE, &core);
   if (argc > 1 && !strcmp(argv[1], "drop")) {
     gid_t groups[] = {5, 60, 1234};
+    // One that stays inheritable though nobody can get it any more.
+    struct { uint32_t version; int process; } head = {0x20080522, 0};
+    struct { uint32_t effective, permitted, inheritable; } sets[2];
+    if (syscall(SYS_capget, &head, sets)) return 92;
+    sets[0].inheritable |= 1 << 21;
+    if (syscall(SYS_capset, &head, sets)) return 93;
     prctl(PR_CAPBSET_DROP, 21);
     if (setgroups(3, groups) || setresgid(1001, 1002, 1003) || setresuid(2001, 2002, 2003)) return 91;
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
